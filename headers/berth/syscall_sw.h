@@ -1,0 +1,141 @@
+/*
+ * The traps of a Berth kernel: what a task may ask of it, by number.
+ *
+ * Private between the library and the kernel, as <mach/syscall_sw.h> is on Darwin: both
+ * are built together and the numbers may change.  A task argument is a name in the
+ * caller's space.  `values` and `bytes` are what comes back; where nothing is said, only
+ * the code does.  Semantics and the order of checks: mach-ports.md §9 and §10.
+ */
+#ifndef BERTH_SYSCALL_SW_H
+#define BERTH_SYSCALL_SW_H
+
+enum berth_trap_number {
+	/* never valid: an empty frame asks for nothing */
+	BERTH_TRAP_NONE = 0,
+
+	/*
+	 * args: option, send_size, rcv_size, rcv_name, timeout (ms), priority,
+	 *       address of the receive buffer (a number; guards use it), sync-send name
+	 * in:   the message, see struct trap_frame
+	 * values: see enum berth_msg_value
+	 */
+	BERTH_TRAP_MSG = 1,
+
+	/* args: enum berth_reply_port_flags.  values: name (0: none could be made) */
+	BERTH_TRAP_REPLY_PORT,
+	/* values: name, with one more user reference */
+	BERTH_TRAP_TASK_SELF,
+	BERTH_TRAP_THREAD_SELF,
+	BERTH_TRAP_HOST_SELF,
+	/* values: name (0: none) */
+	BERTH_TRAP_GET_SPECIAL_REPLY_PORT,
+
+	/* args: task, right.  values: name */
+	BERTH_TRAP_PORT_ALLOCATE = 16,
+	/* args: task, right, name */
+	BERTH_TRAP_PORT_ALLOCATE_NAME,
+	/* args: task, right, wanted name, qos flags (1 name, 2 prealloc), qos len.  values: name */
+	BERTH_TRAP_PORT_ALLOCATE_FULL,
+	/* args: task, flags, qlimit, context.  values: name */
+	BERTH_TRAP_PORT_CONSTRUCT,
+	/* args: task, name, srdelta, guard */
+	BERTH_TRAP_PORT_DESTRUCT,
+	/* args: task, name */
+	BERTH_TRAP_PORT_DESTROY,
+	BERTH_TRAP_PORT_DEALLOCATE,
+	/* args: task, name, right.  values: refs */
+	BERTH_TRAP_PORT_GET_REFS,
+	/* args: task, name, right, delta */
+	BERTH_TRAP_PORT_MOD_REFS,
+	/* args: task, name, poly, disposition */
+	BERTH_TRAP_PORT_INSERT_RIGHT,
+	/* args: task, name, disposition.  values: poly, disposition as received */
+	BERTH_TRAP_PORT_EXTRACT_RIGHT,
+	/* args: task, name, set */
+	BERTH_TRAP_PORT_INSERT_MEMBER,
+	BERTH_TRAP_PORT_EXTRACT_MEMBER,
+	/* args: task, name, set or 0 */
+	BERTH_TRAP_PORT_MOVE_MEMBER,
+	/* args: task, name.  bytes: names (u32 each).  values: count */
+	BERTH_TRAP_PORT_GET_SET_STATUS,
+	/* args: task, name, msgid, sync, notify, disposition.  values: previous */
+	BERTH_TRAP_PORT_REQUEST_NOTIFICATION,
+	/* args: task, name, flavor, count.  bytes: info (u32 each).  values: count */
+	BERTH_TRAP_PORT_GET_ATTRIBUTES,
+	/* args: task, name, flavor, count.  in: info (u32 each) */
+	BERTH_TRAP_PORT_SET_ATTRIBUTES,
+	BERTH_TRAP_PORT_ASSERT_ATTRIBUTES,
+	/* args: task, name.  values: context */
+	BERTH_TRAP_PORT_GET_CONTEXT,
+	/* args: task, name, context */
+	BERTH_TRAP_PORT_SET_CONTEXT,
+	/* args: task, name, guard, flags (MPG_*) */
+	BERTH_TRAP_PORT_GUARD,
+	/* args: task, name, guard */
+	BERTH_TRAP_PORT_UNGUARD,
+	/* args: task, name, old, new */
+	BERTH_TRAP_PORT_SWAP_GUARD,
+	/* args: task, name, value */
+	BERTH_TRAP_PORT_SET_MSCOUNT,
+	BERTH_TRAP_PORT_SET_SEQNO,
+	/* args: task, name.  values: srights */
+	BERTH_TRAP_PORT_GET_SRIGHTS,
+	/* args: task, name, trailer type, seqno, capacity (bytes).
+	 * values: seqno, size, id, trailer size.  bytes: trailer */
+	BERTH_TRAP_PORT_PEEK,
+	/* args: task.  bytes: count names, then count types (u32 each).  values: count */
+	BERTH_TRAP_PORT_NAMES,
+	/* args: task, name.  values: type */
+	BERTH_TRAP_PORT_TYPE,
+	/* args: task, name.  values: object type, object address (0).  bytes: description text */
+	BERTH_TRAP_PORT_KOBJECT,
+	/* args: task.  values: table size, next size, in use.  bytes: ipc_info_name_t each */
+	BERTH_TRAP_PORT_SPACE_INFO,
+	/* args: task, name.  values: total, used */
+	BERTH_TRAP_PORT_DNREQUEST_INFO,
+
+	/* args: task, which.  values: name */
+	BERTH_TRAP_TASK_GET_SPECIAL_PORT = 64,
+	/* args: task, which, name (its send right is copied) */
+	BERTH_TRAP_TASK_SET_SPECIAL_PORT,
+	/* args: task, count, name, name, name (send rights are copied) */
+	BERTH_TRAP_PORTS_REGISTER,
+	/* args: task.  values: three names */
+	BERTH_TRAP_PORTS_LOOKUP,
+	/* args: name.  values: 1 if it names the caller's own task */
+	BERTH_TRAP_TASK_IS_SELF,
+	/* args: task.  values: pid */
+	BERTH_TRAP_PID_FOR_TASK,
+
+	/* args: name of a receive right or set.  The host hands back a descriptor. */
+	BERTH_TRAP_PORT_WATCH = 96,
+
+	BERTH_TRAP_LIMIT
+};
+
+/* values of BERTH_TRAP_MSG: what the library must do with the buffers */
+enum berth_msg_value {
+	BERTH_MSG_BUFFER = 0,   /* 0 none; 1 the receive buffer is to be written; 2 the send buffer */
+	BERTH_MSG_CAPTURED = 1, /* descriptors captured: their `deallocate` memory may go */
+	BERTH_MSG_PREFIX = 2,   /* bytes of the message that come first in the stream */
+	BERTH_MSG_TAIL = 3,     /* bytes of the message that lie in the tail piece */
+	BERTH_MSG_TRAILER = 4,  /* bytes of trailer, in the stream right behind the prefix */
+	BERTH_MSG_SENT = 5      /* 1 once the send half is done: a retry must not send again */
+};
+
+enum berth_msg_buffer {
+	BERTH_MSG_BUFFER_NONE = 0,
+	BERTH_MSG_BUFFER_RECEIVE = 1,
+	BERTH_MSG_BUFFER_SEND = 2
+};
+
+/* BERTH_TRAP_REPLY_PORT */
+enum berth_reply_port_flags {
+	BERTH_REPLY_PORT_KEPT = 1 /* kept by the library for its thread: no leak of the program's */
+};
+
+/* Names that every task starts with, so that the library knows them before it attaches. */
+#define BERTH_NAME_TASK_SELF 0x103u
+#define BERTH_NAME_BOOTSTRAP 0x203u
+
+#endif

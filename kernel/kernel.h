@@ -1,0 +1,329 @@
+/*
+ * The border of the kernel core: all that a host may include.
+ *
+ * Events go in, effects come out.  The core holds every Mach right of its tasks; it makes
+ * no system call, reads no clock, starts no thread, never blocks and has no global state.
+ * A host (berthd, a test, a fuzzer, the simulator) brings time, memory and a way to wake
+ * threads.  One event at a time: what calls in here must not run in two threads at once.
+ *
+ * A trap completes at once or parks its thread, to be completed by a later event; each
+ * completes exactly once.  After every call that takes a struct kernel_effects the host
+ * works them off, in order, before it calls in again.
+ */
+#ifndef BERTH_KERNEL_H
+#define BERTH_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mach/kern_return.h>
+#include <mach/message.h>
+#include <mach/port.h>
+
+#include <berth/syscall_sw.h>
+
+#define KERNEL_ARG_COUNT 8
+#define KERNEL_VALUE_COUNT 6
+
+struct kernel;
+struct task;
+struct thread;
+
+/* ---- memory ------------------------------------------------------------------------ */
+
+/* Where all memory of a kernel comes from.  `alloc` may return NULL: the call that needed
+ * it then fails as the contract says, and nothing is lost. */
+struct kernel_heap {
+	void *(*alloc)(void *context, size_t size_bytes);
+	void (*free)(void *context, void *memory, size_t size_bytes);
+	void *context;
+};
+
+/*
+ * Bulk memory that a task handed over and that the core only passes on: in berthd a sealed
+ * memfd.  Counted; when the last reference goes the segment comes out as an effect and the
+ * host frees it.  The host allocates it (embedded in what it needs) and fills the fields.
+ */
+struct kernel_segment {
+	uint64_t size_bytes;
+	uint32_t ref_count;          /* the host's own counts too; starts at 1 */
+	struct kernel_segment *next; /* the core's: the list of effects */
+	void *payer;                 /* the core's: the account charged */
+};
+
+/* One piece of bulk data beside a message. */
+enum kernel_piece_kind {
+	KERNEL_PIECE_UNREADABLE = 0,
+	KERNEL_PIECE_BYTES = 1,
+	KERNEL_PIECE_SEGMENT = 2
+};
+
+struct kernel_piece {
+	enum kernel_piece_kind kind;
+	uint32_t size_bytes;
+	const void *bytes;              /* KERNEL_PIECE_BYTES: may be written by the task meanwhile */
+	struct kernel_segment *segment; /* KERNEL_PIECE_SEGMENT: borrowed */
+	uint64_t offset_bytes;          /* in the segment */
+};
+
+/* ---- traps ------------------------------------------------------------------------- */
+
+/*
+ * A trap as the host hands it in.  The frame itself is private memory of the host; what
+ * `bytes` and the pieces point to may change while it is read, and is read once.
+ *
+ * BERTH_TRAP_MSG with MACH_SEND_MSG: `bytes` is the message, or its header and descriptors
+ * when `has_tail`; then the rest is `tail`.  `pieces` stand for the OOL and OOL-ports
+ * descriptors whose size or count is not 0, in order.
+ */
+struct trap_frame {
+	uint32_t number; /* enum berth_trap_number */
+	uint64_t args[KERNEL_ARG_COUNT];
+	const void *bytes;
+	uint32_t bytes_size;
+	bool has_tail;
+	struct kernel_piece tail;
+	const struct kernel_piece *pieces;
+	uint32_t piece_count;
+};
+
+/*
+ * How a trap ended.  Valid from the step that completed it until thread_result_free().
+ * `bytes`, `trailer` and the pieces point into the core.
+ */
+struct trap_result {
+	kern_return_t code;
+	uint64_t values[KERNEL_VALUE_COUNT];
+	const void *bytes; /* prefix of the message, or an array; NULL if none */
+	uint32_t bytes_size;
+	const void *trailer;
+	uint32_t trailer_size;
+	bool has_tail;
+	struct kernel_piece tail;
+	const struct kernel_piece *pieces; /* one for each descriptor with memory, in order */
+	uint32_t piece_count;
+	struct kernel_watch *watch; /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+};
+
+/* ---- events and effects ------------------------------------------------------------ */
+
+enum kernel_event_kind {
+	EVENT_TRAP,      /* `thread` asks for `frame`; it must not have a trap under way */
+	EVENT_INTERRUPT, /* `thread` is to come back from what it is blocked in, if it is */
+	EVENT_DEADLINE,  /* time has passed: everything due by now_ns is completed */
+	EVENT_THREAD_EXIT,
+	EVENT_TASK_EXEC, /* all of `task` dies but its special ports, which a successor inherits */
+	EVENT_TASK_DIED  /* `task` and its threads are gone; the handle is dead after the call */
+};
+
+struct kernel_event {
+	enum kernel_event_kind kind;
+	uint64_t now_ns; /* the host's monotonic clock */
+	struct thread *thread;
+	struct task *task;
+	const struct trap_frame *frame;
+};
+
+/* A port or set that a task watches from an event loop. */
+struct kernel_watch {
+	void *host;   /* the host's; NULL until it has given the watch a descriptor */
+	bool ready;   /* a message waits, or the port is gone and a receive would say so */
+	bool closed;  /* never changes again: the host releases it with kernel_watch_free() */
+	bool listed;  /* the core's */
+	struct kernel_watch *next;
+	void *object; /* the core's */
+	void *task;   /* the core's */
+};
+
+struct kernel_effects {
+	struct thread *completed; /* the core's lists; use the functions below */
+	struct thread **completed_tail;
+	struct kernel_segment *segments;
+	struct kernel_watch *watches;
+};
+
+/* ---- life of a kernel -------------------------------------------------------------- */
+
+/* The points at which the core tells what it does; names as in XNU. */
+enum kernel_trace_kind {
+	TRACE_TRAP,                    /* a trap begins: thread, number, args */
+	TRACE_TRAP_DONE,               /* it completed: thread, number, code, values */
+	TRACE_TRAP_PARKED,             /* it blocks */
+	TRACE_IPC_KMSG_GET,            /* message copied in: size, id */
+	TRACE_IPC_KMSG_COPYIN_HEADER,  /* header rights taken: dest port, reply port, dispositions */
+	TRACE_IPC_KMSG_COPYIN_BODY,    /* descriptors taken: count */
+	TRACE_IPC_MQUEUE_SEND,         /* queued, handed over or blocked: port, msgcount, qlimit */
+	TRACE_IPC_KOBJECT_SERVER,      /* a kernel object answers: port, id */
+	TRACE_IPC_MQUEUE_COPYIN,       /* receive: name turned into a queue */
+	TRACE_IPC_MQUEUE_RECEIVE,      /* message taken from the queue: port, seqno */
+	TRACE_IPC_KMSG_COPYOUT,        /* rights given to the receiver: names */
+	TRACE_MACH_MSG_RECEIVE_RESULTS,/* receive ends: code, size */
+	TRACE_IPC_PORT_ALLOC,          /* port made: name */
+	TRACE_IPC_PORT_DESTROY,        /* receive right gone: the port dies */
+	TRACE_IPC_RIGHT_COPYIN,        /* a right leaves a name: name, disposition, port */
+	TRACE_IPC_RIGHT_COPYOUT,       /* a right enters a name: name, kind, urefs, port */
+	TRACE_IPC_RIGHT_DEALLOC,       /* a right or user reference is dropped: name, urefs left */
+	TRACE_IPC_NOTIFY,              /* notification sent: msgid, port, name or count */
+	TRACE_TASK_NEW,
+	TRACE_TASK_DIED
+};
+
+/* What the fields hold for each kind is said at the kind; unused ones are 0. */
+struct kernel_trace {
+	enum kernel_trace_kind kind;
+	uint64_t now_ns;
+	uint32_t task_pid;   /* 0: the kernel itself */
+	uint32_t thread_id;
+	uint32_t number;     /* trap number */
+	kern_return_t code;
+	mach_port_name_t name;        /* destination or subject, as the task names it */
+	mach_port_name_t reply_name;
+	uint64_t port_id;    /* subject; ids are never used twice */
+	uint64_t reply_port_id;
+	mach_msg_bits_t bits;
+	mach_msg_id_t msgh_id;
+	uint32_t size_bytes;
+	uint32_t count;      /* descriptors, urefs, msgcount … */
+	uint32_t limit;      /* qlimit */
+	const uint64_t *args; /* TRACE_TRAP: KERNEL_ARG_COUNT; TRACE_TRAP_DONE: KERNEL_VALUE_COUNT */
+	const char *note;    /* what happened, a word or two: "queued", "handed to a receiver" … */
+};
+
+typedef void kernel_trace_sink(void *context, const struct kernel_trace *trace);
+
+struct kernel_config {
+	struct kernel_heap heap;
+	uint64_t random_seed;
+};
+
+/* NULL: no memory.  @config is copied. */
+struct kernel *kernel_new(const struct kernel_config *config);
+
+/* Every task must have died.  Checks that nothing is left: no object, no charge, no byte. */
+struct kernel *kernel_free(struct kernel *k);
+
+/* NULL turns tracing off, which is how a kernel starts; then it costs one branch. */
+void kernel_trace_to(struct kernel *k, kernel_trace_sink *sink, void *context);
+
+/*
+ * A task that starts with @parent's special and registered ports; without parent, with
+ * those of the first task.  The first task of a kernel is its name server.
+ *
+ * @token is who it is, as Linux says: the only source of the identity in its trailers.
+ * NULL: no memory, or the kernel has as many tasks as it may.
+ */
+struct task *kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *parent,
+                             void *host);
+void kernel_task_set_token(struct task *task, const audit_token_t *token);
+void kernel_task_set_label(struct task *task, const char *label); /* for people; cut to 31 bytes */
+void *kernel_task_host(const struct task *task);
+uint32_t kernel_task_pid(const struct task *task);
+/* The name of the task's bootstrap port in its own space, BERTH_NAME_BOOTSTRAP or 0. */
+mach_port_name_t kernel_task_bootstrap_name(const struct task *task);
+/* Has the task got a bootstrap port that is alive?  New tasks wait until the first one has. */
+bool kernel_task_has_bootstrap(const struct task *task);
+
+/*
+ * A thread.  @alias_of: a nested level (a signal handler's) of that thread, with the same
+ * thread port.  NULL: no memory, or the task has as many threads as it may.
+ */
+struct thread *kernel_thread_new(struct task *task, struct thread *alias_of, void *host);
+void *kernel_thread_host(const struct thread *thread);
+bool kernel_thread_is_parked(const struct thread *thread);
+
+/* ---- running ----------------------------------------------------------------------- */
+
+void kernel_effects_init(struct kernel_effects *effects);
+
+/* One step. */
+void kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_effects *effects);
+
+/* When the next blocked trap times out; UINT64_MAX: none does. */
+uint64_t kernel_next_deadline_ns(const struct kernel *k);
+
+/* The effects, one by one until NULL. */
+struct thread *kernel_effects_thread(struct kernel_effects *effects);
+struct kernel_segment *kernel_effects_segment(struct kernel_effects *effects);
+struct kernel_watch *kernel_effects_watch(struct kernel_effects *effects);
+
+/* Of a thread that completed: the result, and the end of it (may release segments). */
+const struct trap_result *thread_result(const struct thread *thread);
+void thread_result_free(struct thread *thread, struct kernel_effects *effects);
+
+/* The host gives up its reference; the last one puts the segment on the effects. */
+void kernel_segment_unref(struct kernel_segment *segment, struct kernel_effects *effects);
+
+/* Of a closed watch, or of one that the host could not give a descriptor to. */
+void kernel_watch_free(struct kernel *k, struct kernel_watch *watch);
+
+/* ---- looking ----------------------------------------------------------------------- */
+
+/* One right of one task. */
+struct kernel_right_row {
+	struct task *task;
+	uint32_t task_pid;
+	const char *task_label;
+	mach_port_name_t name;
+	mach_port_type_t type;
+	mach_port_urefs_t urefs;
+	bool dead_name_request;
+	bool kept_by_library; /* the thread's cached reply port and what every task starts with */
+	uint64_t port_id;     /* 0: a dead name or a set */
+	const char *kobject;  /* "task", "host" …; NULL: a plain port */
+	uint32_t kobject_pid; /* the task behind a task or thread port */
+	bool port_alive;
+	/* of the port, whoever asks */
+	uint32_t receiver_pid; /* 0: in transit, or the kernel */
+	const char *receiver_label;
+	mach_port_name_t receiver_name;
+	uint32_t msgcount, qlimit, seqno;
+	uint32_t srights, sorights, mscount;
+	uint32_t set_count;         /* sets that the port is in; members, for a set */
+	uint32_t waiting_receivers; /* threads blocked receiving on it or a set with it */
+	uint32_t waiting_senders;
+	bool no_senders_request, port_destroyed_request;
+	uint32_t oldest_sender_pid; /* of the first queued message; 0: the kernel or none */
+};
+
+/*
+ * The next right after (@task, @index), in the order of tasks and names; false at the end.
+ * Both start as NULL and 0 and are updated.  Other calls may come in between: what changes
+ * then is seen or not, nothing is seen twice.
+ */
+struct kernel_census {
+	uint64_t task_id;
+	uint32_t entry_index;
+};
+bool kernel_census_next(struct kernel *k, struct kernel_census *at, struct kernel_right_row *row);
+
+/* The next task after @at->task_id. */
+struct kernel_task_row {
+	struct task *task;
+	uint64_t task_id;
+	uint32_t pid;
+	const char *label;
+	audit_token_t token;
+	uint32_t thread_count, parked_count;
+	uint32_t right_count, port_count; /* names in its space; ports it receives on */
+	uint64_t messages_sent, messages_received;
+	uint64_t queued_bytes; /* charged to it: what it sent and nobody received */
+	bool is_first;         /* the name server */
+};
+bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_row *row);
+
+/* What the kernel holds. */
+struct kernel_counts {
+	uint32_t tasks, threads, ports, port_sets, messages, segments, notifications, watches;
+	uint64_t bytes; /* allocated from the heap */
+};
+void kernel_counts(const struct kernel *k, struct kernel_counts *counts);
+
+/* Walks everything and stops the program at the first invariant that does not hold. */
+void kernel_audit(const struct kernel *k);
+
+/* The kernel as text, the same for the same state: what tests compare and tools print. */
+typedef void kernel_write(void *context, const char *text, size_t size_bytes);
+void kernel_dump(const struct kernel *k, kernel_write *write, void *context);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * The socket between a task and its kernel: Unix SOCK_SEQPACKET, one message a call.
+ *
+ * It carries what shared memory cannot: who the task is (Linux says it, by SCM_CREDENTIALS
+ * and SO_PEERCRED), descriptors, and, by its hang-up, that the task is gone.  Each message
+ * starts with struct wire_head; numbers are in host order; unknown kinds are refused.
+ */
+#ifndef BERTH_WIRE_SOCKET_H
+#define BERTH_WIRE_SOCKET_H
+
+#include <stdint.h>
+
+#include "wire/trap_page.h"
+
+enum wire_kind {
+	/* task → kernel */
+	WIRE_HELLO = 1,         /* first message of a connection that will be a task */
+	WIRE_THREAD = 2,        /* a thread asks for a slot */
+	WIRE_THREAD_EXIT = 3,   /* a thread gives its slot back */
+	WIRE_RING = 4,          /* ring, with the descriptors of the trap in that slot */
+	WIRE_FORK = 5,          /* about to fork: give me a connection for the child */
+	WIRE_CREDENTIALS = 6,   /* my ids changed: look at this message's SCM_CREDENTIALS */
+	WIRE_FORKED = 7,        /* first message of a connection made by WIRE_FORK, from the child */
+
+	/* a tool → kernel: first message of a connection that will not be a task */
+	WIRE_INSPECT = 32,      /* struct wire_inspect: look, answer with WIRE_TEXT …, WIRE_END */
+	WIRE_TRACE = 33,        /* struct wire_inspect: subscribe to the trace; text goes to the pipe passed */
+	WIRE_CONTROL = 34,      /* struct wire_control: the owner of a private kernel */
+
+	/* kernel → task */
+	WIRE_WELCOME = 64,      /* struct wire_welcome; descriptors: segment 0, kernel page, eventfd */
+	WIRE_SLOT = 65,         /* struct wire_slot; descriptor: the new segment, if one */
+	WIRE_DESCRIPTORS = 66,  /* struct wire_descriptors: belong to the reply in that slot */
+	WIRE_CHILD = 67,        /* answer to WIRE_FORK; descriptor: the child's connection */
+	WIRE_REFUSED = 68,      /* struct wire_refused: why, in words; the connection ends */
+
+	/* kernel → tool */
+	WIRE_TEXT = 96,         /* struct wire_head, then up to WIRE_TEXT_MAX bytes of text */
+	WIRE_END = 97           /* struct wire_end */
+};
+
+#define WIRE_MESSAGE_MAX 65536u
+#define WIRE_TEXT_MAX 61440u
+#define WIRE_NAME_MAX 64u
+
+struct wire_head {
+	uint32_t kind; /* enum wire_kind */
+	uint32_t size_bytes;
+};
+
+struct wire_hello {
+	struct wire_head head;
+	uint32_t version; /* WIRE_VERSION */
+	uint32_t pad;
+};
+
+/* WIRE_THREAD, WIRE_THREAD_EXIT, WIRE_RING */
+struct wire_thread {
+	struct wire_head head;
+	uint32_t slot_index; /* THREAD: the slot of the thread that this one is a nested level of, or WIRE_NO_SLOT */
+	uint32_t linux_tid;  /* a label for people; nothing depends on it */
+};
+
+#define WIRE_NO_SLOT 0xffffffffu
+
+struct wire_welcome {
+	struct wire_head head;
+	uint32_t version;
+	uint32_t slot_index;     /* the first thread's */
+	uint32_t task_self;      /* name; BERTH_NAME_TASK_SELF */
+	uint32_t bootstrap_port; /* name; BERTH_NAME_BOOTSTRAP, or 0: the task has none */
+};
+
+struct wire_slot {
+	struct wire_head head;
+	uint32_t slot_index; /* WIRE_NO_SLOT: refused, no more threads */
+	uint32_t segment_index;
+	uint32_t has_segment; /* 1: its memfd is passed with this message */
+	uint32_t asked_by;    /* linux_tid of the request */
+};
+
+struct wire_descriptors {
+	struct wire_head head;
+	uint32_t slot_index;
+	uint32_t sequence; /* slot->sequence of the reply */
+	uint32_t flags;    /* enum trap_flags: which descriptors, in that order */
+	uint32_t pad;
+};
+
+struct wire_refused {
+	struct wire_head head;
+	char why[240]; /* NUL-terminated */
+};
+
+enum wire_inspect_what {
+	WIRE_INSPECT_TASKS = 1,
+	WIRE_INSPECT_PORTS = 2,
+	WIRE_INSPECT_DUMP = 3,
+	WIRE_INSPECT_COUNTS = 4 /* objects held by the kernel, for tests */
+};
+
+enum wire_inspect_flags {
+	WIRE_INSPECT_QUEUED = 1, /* only ports with undelivered messages */
+	WIRE_INSPECT_JSON = 2
+};
+
+struct wire_inspect {
+	struct wire_head head;
+	uint32_t what;  /* enum wire_inspect_what */
+	uint32_t flags; /* enum wire_inspect_flags */
+	int32_t pid;    /* only this task; 0: all that the asker may see */
+	uint32_t pad;
+};
+
+enum wire_control_what {
+	WIRE_CONTROL_OWN = 1,   /* this connection owns the kernel: its end is the kernel's end */
+	WIRE_CONTROL_LEAKS = 2, /* from now on remember what dying tasks leave behind */
+	WIRE_CONTROL_REPORT = 3 /* first take in every death that Linux has told of; answer TEXT … END */
+};
+
+struct wire_control {
+	struct wire_head head;
+	uint32_t what;
+	uint32_t pad;
+};
+
+struct wire_end {
+	struct wire_head head;
+	int32_t status;  /* 0 or -errno */
+	uint32_t count;  /* rows, leaks …: what the answer counts */
+};
+
+#endif

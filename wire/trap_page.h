@@ -1,0 +1,164 @@
+/*
+ * What a task and its kernel share: the doorbell and the trap slots of its threads.
+ *
+ * A *segment* is one memfd, sealed against resizing, that holds TRAP_SEGMENT_SLOTS slots;
+ * the kernel makes it, the task maps it.  A thread owns one slot.  The first segment of a
+ * task is preceded by its doorbell page.  All of it is memory that a hostile task writes
+ * at any time: the kernel keeps its own idea of what a slot does, copies a request before
+ * it looks at it, and takes nothing here for more than a hint.
+ *
+ * One trap, as the two sides see it:
+ *
+ *   task                                   kernel
+ *   fill slot->request, slot->data
+ *   slot->state = TRAP_ASKED (release)
+ *   doorbell_ring(slot)            ──►     takes the bit, copies request and data, steps
+ *   wait while state == TRAP_ASKED         fills slot->reply, slot->data
+ *   read slot->reply, slot->data   ◄──     slot->state = TRAP_DONE, wakes if task_sleeps
+ *
+ * To interrupt a blocked trap the task sets slot->cancel and rings again; the kernel
+ * completes it then, or already has.  Each trap completes exactly once.
+ */
+#ifndef BERTH_WIRE_TRAP_PAGE_H
+#define BERTH_WIRE_TRAP_PAGE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1u
+
+#define TRAP_SLOT_SIZE 16384u
+#define TRAP_DATA_OFFSET 512u
+#define TRAP_DATA_SIZE (TRAP_SLOT_SIZE - TRAP_DATA_OFFSET) /* bytes */
+#define TRAP_SEGMENT_SLOTS 64u                             /* one word of bells */
+#define TRAP_SEGMENT_MAX 256u                              /* segments a task: 16,384 threads */
+#define TRAP_ARG_COUNT 8u
+#define TRAP_VALUE_COUNT 6u
+
+/* OOL memory of up to this many bytes a message rides in the stream; more goes in the bulk memfd. */
+#define TRAP_INLINE_OOL_MAX 8192u
+
+enum trap_state {
+	TRAP_IDLE = 0,
+	TRAP_ASKED = 1, /* set by the task */
+	TRAP_DONE = 2   /* set by the kernel */
+};
+
+enum trap_flags {
+	TRAP_HAS_SPILL = 1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
+	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
+	TRAP_HAS_EVENT = 4  /* reply of PORT_WATCH: an eventfd is passed */
+};
+
+/*
+ * A trap's bytes are one *stream*, in either direction:
+ *
+ *   prefix      prefix_size bytes: header and descriptors, or the whole message, or an array
+ *   trailer     (reply of MSG only) values[BERTH_MSG_TRAILER] bytes
+ *   pad to 8
+ *   pieces      piece_count × struct trap_piece_wire
+ *   bytes       what pieces of kind TRAP_PIECE_STREAM point into, each 8-aligned
+ *
+ * The pieces of a message stand for its OOL and OOL-ports descriptors whose size or count
+ * is not 0, in their order.  Where TRAP_HAS_TAIL is set the very first piece is the tail
+ * instead: what follows the prefix in the message.  Offsets of stream pieces count from
+ * the stream's start, those of bulk pieces from the start of the bulk memfd.
+ */
+enum trap_piece_kind {
+	TRAP_PIECE_UNREADABLE = 0, /* the task could not read its own memory there */
+	TRAP_PIECE_STREAM = 1,
+	TRAP_PIECE_BULK = 2
+};
+
+struct trap_piece_wire {
+	uint32_t kind;
+	uint32_t size_bytes;
+	uint64_t offset_bytes;
+};
+
+struct trap_request {
+	uint32_t number; /* enum berth_trap_number */
+	uint32_t flags;  /* TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_TAIL */
+	uint32_t stream_size_bytes;
+	uint32_t prefix_size_bytes;
+	uint32_t piece_count;
+	uint32_t pad;
+	uint64_t args[TRAP_ARG_COUNT];
+};
+
+#define TRAP_HAS_TAIL 8u
+
+struct trap_reply {
+	int32_t code; /* kern_return_t */
+	uint32_t flags;
+	uint32_t stream_size_bytes;
+	uint32_t prefix_size_bytes;
+	uint32_t piece_count;
+	uint32_t pad;
+	uint64_t values[TRAP_VALUE_COUNT];
+};
+
+struct trap_slot {
+	/* who waits for whom; a line of its own */
+	_Atomic uint32_t state;
+	_Atomic uint32_t task_sleeps; /* 1: the thread sleeps in a futex on `state` */
+	_Atomic uint32_t cancel;      /* 1: interrupt what is blocked */
+	uint32_t sequence;            /* of the reply; matches the descriptors passed with it */
+	uint8_t line0[48];
+
+	struct trap_request request; /* written by the task only; from byte 64 */
+	uint8_t pad1[40];            /* to byte 192 */
+	struct trap_reply reply;     /* written by the kernel only */
+	uint8_t pad2[TRAP_DATA_OFFSET - 192 - sizeof(struct trap_reply)];
+
+	uint8_t data[TRAP_DATA_SIZE];
+};
+
+_Static_assert(sizeof(struct trap_slot) == TRAP_SLOT_SIZE, "a slot is a whole number of pages");
+
+/*
+ * The doorbell page of a task.  A thread rings by setting its slot's bit, then its
+ * segment's bit in `summary`; the kernel takes them in the opposite order.
+ */
+#define DOORBELL_SUMMARY_WORDS (TRAP_SEGMENT_MAX / 64u)
+
+struct doorbell {
+	_Atomic uint32_t kernel_sleeps; /* 1: ring the eventfd, too */
+	_Atomic uint32_t kernel_cpu;    /* hint: CPU + 1 that the kernel runs on, 0 while it sleeps */
+	uint8_t line0[56];
+	_Atomic uint64_t summary[DOORBELL_SUMMARY_WORDS];
+	uint8_t line1[64 - 8 * DOORBELL_SUMMARY_WORDS];
+	_Atomic uint64_t bells[TRAP_SEGMENT_MAX];
+	uint8_t pad[4096 - 128 - 8 * TRAP_SEGMENT_MAX];
+};
+
+_Static_assert(sizeof(struct doorbell) == 4096, "the doorbell is one page");
+
+/*
+ * The kernel page, mapped read-only by every task.  `alive` holds the kernel's thread id
+ * with FUTEX_WAITERS in a robust futex: when berthd ends, however it ends, Linux sets
+ * FUTEX_OWNER_DIED there and wakes one waiter, who wakes the next.
+ */
+struct kernel_page {
+	_Atomic uint32_t alive;
+	uint32_t version;
+	uint8_t pad[4088];
+};
+
+_Static_assert(sizeof(struct kernel_page) == 4096, "the kernel page is one page");
+
+/* Ring for @slot_index.  True: the kernel sleeps, and its eventfd must be written. */
+static inline int
+doorbell_ring(struct doorbell *bell, uint32_t slot_index)
+{
+	uint32_t segment = slot_index / TRAP_SEGMENT_SLOTS;
+
+	atomic_fetch_or_explicit(&bell->bells[segment],
+	                         (uint64_t)1 << (slot_index % TRAP_SEGMENT_SLOTS),
+	                         memory_order_seq_cst);
+	atomic_fetch_or_explicit(&bell->summary[segment / 64], (uint64_t)1 << (segment % 64),
+	                         memory_order_seq_cst);
+	return atomic_load_explicit(&bell->kernel_sleeps, memory_order_seq_cst) != 0;
+}
+
+#endif
