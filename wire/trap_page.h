@@ -104,7 +104,8 @@ struct trap_slot {
 	_Atomic uint32_t task_sleeps; /* 1: the thread sleeps in a futex on `state` */
 	_Atomic uint32_t cancel;      /* 1: interrupt what is blocked */
 	uint32_t sequence;            /* of the reply; matches the descriptors passed with it */
-	uint8_t line0[48];
+	_Atomic uint32_t task_cpu;    /* hint: wait_cpu() of the thread when it rang; see wait.h */
+	uint8_t line0[44];
 
 	struct trap_request request; /* written by the task only; from byte 64 */
 	uint8_t pad1[40];            /* to byte 192 */

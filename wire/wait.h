@@ -1,0 +1,267 @@
+/*
+ * How a task and its kernel wait for each other: look for a little while, then sleep.
+ *
+ * Waking a process on another core costs 30 to 60 µs, a cache line handed over a tenth of
+ * one: so whoever expects an answer soon looks for it before it sleeps.  How it looks
+ * depends on where the peer runs, which both sides publish (doorbell->kernel_cpu,
+ * slot->task_cpu; both are hints that a hostile peer may forge, so everything is bounded):
+ *
+ *   peer on another CPU      spin with the pause instruction: 0.3 µs a round trip
+ *   peer here, or asleep     sched_yield: it can only run when we don't; 4 µs a round
+ *                            trip where a spin of 20 µs would cost 48
+ *
+ * Yielding beside a process that never sleeps (a hog) gives away a whole scheduler slice,
+ * 4 ms, where a futex would be woken in microseconds.  So a yield that took longer than
+ * WAIT_HOG_NS stops yielding for a number of waits, which doubles with each such find.
+ *
+ * How long to look is learnt from sleeps: one that turned out short means that looking
+ * longer would have saved two wake-ups; a long one means that the time was wasted.  Both
+ * sides must be willing to look about twice as long as a wake-up takes, or one that sleeps
+ * drags the other into sleeping too: hence WAIT_WINDOW_MAX_NS.
+ *
+ * Use, with the wait_state of the thread:
+ *
+ *	wait_begin(&w);
+ *	while (!there(x)) {
+ *		if (wait_look(&w, peer_cpu))
+ *			continue;
+ *		say "I sleep"; look at x once more;
+ *		wait_futex(…);
+ *		say "I am awake";
+ *		wait_woken(&w);
+ *	}
+ *	wait_end(&w);
+ *
+ * A wait that is met at once or by spinning for less than about a microsecond reads no
+ * clock and makes no system call.
+ */
+#ifndef BERTH_WIRE_WAIT_H
+#define BERTH_WIRE_WAIT_H
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_WINDOW_MIN_NS 10000u   /* always look this long: a kernel object answers in less */
+#define WAIT_WINDOW_MAX_NS 200000u  /* more than twice a wake-up of a sleeping core */
+#define WAIT_WINDOW_FIRST_NS 60000u /* before anything is known */
+#define WAIT_SHORT_SLEEP_NS 250000u /* looking longer would have been better */
+#define WAIT_LONG_SLEEP_NS 1000000u /* looking was a waste */
+#define WAIT_HOG_NS 500000u         /* a yield among peers takes microseconds, beside a hog 4 ms */
+#define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
+#define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
+#define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
+#define WAIT_SPINS_PER_CLOCK 64u /* one read of the clock (25 ns) for so many pauses (1 to 3 µs)  \
+				  */
+
+/* What one thread has learnt about waiting.  All zero is the beginning; never shared. */
+struct wait_state {
+	uint64_t window_ns;  /* how long to look; 0: nothing learnt yet */
+	uint64_t begun_ns;   /* of this wait: when it began; 0: the clock was not read yet */
+	uint64_t last_ns;    /* the last reading of the clock */
+	uint32_t spins;      /* pauses in this wait */
+	uint32_t yields_off; /* waits to come that must not yield */
+	uint32_t penalty;    /* yields_off for the next hog */
+	uint32_t calm;       /* good yields in a row */
+};
+
+/* The monotonic clock, in ns.  Read in the vdso: no system call. */
+static inline uint64_t
+wait_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The CPU that the caller runs on, plus 1: what both sides publish, where 0 means "asleep".
+ * libc reads it from the thread's rseq area: about a nanosecond.  0: not known. */
+static inline uint32_t
+wait_cpu(void)
+{
+	return (uint32_t)(sched_getcpu() + 1);
+}
+
+/* Tell the core that this is a spin loop. */
+static inline void
+wait_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ __volatile__("isb" ::: "memory"); /* `yield` does nothing on most cores */
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* A new wait begins. */
+static inline void
+wait_begin(struct wait_state *wait)
+{
+	wait->begun_ns = 0;
+	wait->spins = 0;
+	if (wait->window_ns == 0)
+		wait->window_ns = WAIT_WINDOW_FIRST_NS;
+}
+
+/* One sched_yield, timed; finds hogs. */
+static inline void
+wait_yield(struct wait_state *wait)
+{
+	uint64_t before_ns = wait->last_ns;
+
+	sched_yield();
+	wait->last_ns = wait_now_ns();
+	if (wait->last_ns - before_ns > WAIT_HOG_NS) {
+		if (wait->penalty < WAIT_HOG_PENALTY_MIN)
+			wait->penalty = WAIT_HOG_PENALTY_MIN;
+		wait->yields_off = wait->penalty;
+		if (wait->penalty < WAIT_HOG_PENALTY_MAX)
+			wait->penalty *= 2;
+		wait->calm = 0;
+	} else if (++wait->calm >= WAIT_CALM_YIELDS) {
+		wait->penalty /= 2;
+		wait->calm = 0;
+	}
+}
+
+/*
+ * Pass a moment of looking.  @peer_cpu is what the peer publishes: its wait_cpu(), or 0
+ * while it sleeps.
+ *
+ * True: look at the word again, then call again.  False: time to sleep.
+ */
+static inline bool
+wait_look(struct wait_state *wait, uint32_t peer_cpu)
+{
+	if (peer_cpu != 0 && peer_cpu != wait_cpu()) {
+		wait_pause();
+		if (++wait->spins % WAIT_SPINS_PER_CLOCK != 0)
+			return true;
+		wait->last_ns = wait_now_ns();
+		if (wait->begun_ns == 0)
+			wait->begun_ns = wait->last_ns;
+	} else {
+		if (wait->yields_off > 0) {
+			wait->yields_off--;
+			wait->last_ns = wait_now_ns();
+			return false;
+		}
+		/* the time since the last reading is ours or the peer's: start anew if we have
+		 * spun in between, so that it isn't taken for a hog's */
+		if (wait->begun_ns == 0 || wait->spins % WAIT_SPINS_PER_CLOCK != 0) {
+			wait->last_ns = wait_now_ns();
+			wait->spins = 0;
+			if (wait->begun_ns == 0)
+				wait->begun_ns = wait->last_ns;
+		}
+		wait_yield(wait);
+	}
+	return wait->last_ns - wait->begun_ns < wait->window_ns;
+}
+
+/* What the caller waits for was there, without a sleep since wait_begin() or wait_woken(). */
+static inline void
+wait_end(struct wait_state *wait)
+{
+	/* close to the limit: the next one may be just beyond it */
+	if (wait->begun_ns != 0 && (wait->last_ns - wait->begun_ns) * 2 > wait->window_ns) {
+		wait->window_ns *= 2;
+		if (wait->window_ns > WAIT_WINDOW_MAX_NS)
+			wait->window_ns = WAIT_WINDOW_MAX_NS;
+	}
+}
+
+/* The caller has slept, after wait_look() said false.  Learns, and begins a new wait. */
+static inline void
+wait_woken(struct wait_state *wait)
+{
+	uint64_t slept_ns = wait_now_ns() - wait->last_ns;
+
+	if (slept_ns < WAIT_SHORT_SLEEP_NS) {
+		wait->window_ns *= 4;
+		if (wait->window_ns > WAIT_WINDOW_MAX_NS)
+			wait->window_ns = WAIT_WINDOW_MAX_NS;
+	} else if (slept_ns > WAIT_LONG_SLEEP_NS) {
+		wait->window_ns = WAIT_WINDOW_MIN_NS;
+	}
+	wait_begin(wait);
+}
+
+/* ---- sleeping ---------------------------------------------------------------------- */
+
+#define WAIT_FOREVER UINT64_MAX
+
+/*
+ * Sleep until *@word, in memory shared between processes, is not @value, somebody wakes
+ * it, or the monotonic clock reads @deadline_ns.
+ *
+ * 0           woken, perhaps for nothing: look again
+ * -EAGAIN     the word was something else already
+ * -EINTR      a signal handler ran
+ * -ETIMEDOUT  the deadline has passed
+ */
+static inline int
+wait_futex(const _Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+	struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / 1000000000u),
+				     .tv_nsec = (long)(deadline_ns % 1000000000u) };
+	long result =
+	    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value,
+		    deadline_ns == WAIT_FOREVER ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+
+	return result < 0 ? -errno : 0;
+}
+
+/*
+ * The same on two words at once; either may be in a read-only mapping.
+ *
+ * Results as of wait_futex().  Where Linux or a seccomp filter does not know futex_waitv it
+ * sleeps on the first word only, for at most a quarter of a second, and then says 0: the
+ * caller, who looks again anyway, sees the second word that much later.
+ */
+static inline int
+wait_futex_either(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *other,
+		  uint32_t other_value, uint64_t deadline_ns)
+{
+	struct futex_waitv waiters[2] = {
+		{ .val = value, .uaddr = (uintptr_t)word, .flags = FUTEX_32 },
+		{ .val = other_value, .uaddr = (uintptr_t)other, .flags = FUTEX_32 },
+	};
+	/* the kernel's own layout, with 64-bit seconds everywhere */
+	struct {
+		int64_t seconds;
+		int64_t nanoseconds;
+	} deadline = { (int64_t)(deadline_ns / 1000000000u), (int64_t)(deadline_ns % 1000000000u) };
+	long result = syscall(SYS_futex_waitv, waiters, 2, 0,
+			      deadline_ns == WAIT_FOREVER ? NULL : &deadline, CLOCK_MONOTONIC);
+
+	if (result >= 0)
+		return 0;
+	if (errno != ENOSYS && errno != EPERM)
+		return -errno;
+
+	uint64_t soon_ns = wait_now_ns() + 250000000u;
+	int error = wait_futex(word, value, soon_ns < deadline_ns ? soon_ns : deadline_ns);
+
+	return error == -ETIMEDOUT && soon_ns < deadline_ns ? 0 : error;
+}
+
+/* Wake up to @count sleepers on @word, in whatever process.  0.4 µs even if nobody sleeps:
+ * ask before. */
+static inline void
+wait_wake(const _Atomic uint32_t *word, int count)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
+
+#endif
