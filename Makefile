@@ -1,0 +1,64 @@
+# The front door.  meson and ninja do the work; `make help` says what there is.
+
+FLAVOUR ?= release
+PREFIX ?= /usr/local
+DESTDIR ?=
+TESTS ?=
+WERROR ?= 0
+
+# CC is meson's to choose unless somebody named it.
+compiler :=
+ifneq ($(origin CC),default)
+export CC
+compiler := $(filter-out cc gcc,$(notdir $(lastword $(CC))))
+endif
+
+empty :=
+space := $(empty) $(empty)
+BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(compiler)))
+packages = build $(if $(findstring clang,$(compiler)),clang)
+
+.PHONY: build demo check bench install clean help configured
+.DEFAULT_GOAL := build
+
+configured:
+	@scripts/packages $(packages)
+	@scripts/configure $(BUILD) $(FLAVOUR) $(PREFIX) $(WERROR)
+
+build: configured
+	@ninja -C $(BUILD) $(NINJAFLAGS)
+
+demo: configured
+	@ninja -C $(BUILD) --quiet
+	@scripts/demo $(BUILD)
+
+check: packages = build check $(if $(findstring clang,$(compiler)),clang)
+check: configured
+	@ninja -C $(BUILD) --quiet
+	@FLAVOUR=$(FLAVOUR) scripts/check $(BUILD) $(TESTS)
+
+bench: configured
+	@ninja -C $(BUILD) --quiet
+	@meson test -C $(BUILD) --no-rebuild --benchmark --verbose --num-processes 1 $(TESTS)
+
+install: configured
+	@ninja -C $(BUILD) --quiet
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@for folder in build build-*/; do \
+		if [ -d "$$folder/meson-info" ]; then rm -rf "$$folder"; fi; \
+	done
+
+help:
+	@echo 'make              build into build/'
+	@echo 'make demo         build, then show what Berth does'
+	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those'
+	@echo 'make bench        measure speed'
+	@echo 'make install      PREFIX=/usr/local DESTDIR='
+	@echo 'make clean        remove the build folders'
+	@echo
+	@echo 'FLAVOUR=release|debug|asan|tsan and CC=gcc|clang choose another build, in a'
+	@echo 'folder of its own: make FLAVOUR=asan CC=clang check uses build-asan-clang/.'
+	@echo 'WERROR=1 makes warnings errors.'
+	@echo 'Debian packages that are missing (packaging/packages.txt) are installed first.'
