@@ -162,15 +162,13 @@ def check_symbols(library):
     nm = shutil.which("nm")
     if not nm:
         return
-    done = subprocess.run([nm, "-A", library], check=True, capture_output=True, text=True)
+    done = subprocess.run([nm, "-P", "-A", library], check=True, capture_output=True, text=True)
     defined, needed = set(), {}
     for line in done.stdout.splitlines():
-        where, _, rest = line.rpartition(": ") if ": " in line else ("", "", line)
-        words = (rest or line).split()
-        # "ADDRESS KIND NAME", or "KIND NAME" of an undefined one, behind "archive:member:"
-        kind, symbol = words[-2][-1], words[-1]
-        if kind in "Uw":
-            needed.setdefault(symbol, where or words[0])
+        where, rest = line.split(": ", 1)
+        symbol, kind = rest.split()[:2]
+        if kind in "Uwv":
+            needed.setdefault(symbol, where)
         else:
             defined.add(symbol)
     for symbol in sorted(set(needed) - defined - KERNEL_SYMBOLS):
