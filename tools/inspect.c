@@ -1,0 +1,369 @@
+/*
+ * berth ps, ports, trace and dump: ask a running kernel and print what it says.
+ *
+ * The text comes as it is to be read from the kernel, which alone knows its structures;
+ * what may be seen is decided there, by who asks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <berth/kernel_connection.h>
+
+#include "tools/answer.h"
+#include "tools/command.h"
+#include "tools/trace_text.h"
+#include "wire/socket.h"
+
+#define KERNEL_HELP                                                                                \
+	"  --kernel KERNEL  ask this kernel: a socket's path, 'user' or 'system'; else the\n"      \
+	"                   one that programs started here would use\n"
+
+static const char ps_help[] =
+    "Usage: berth ps [--json] [--pid PID] [--kernel KERNEL]\n"
+    "\n"
+    "List the tasks of the kernel: who they are, what they hold and what they sent.\n"
+    "\n"
+    "  --json           one JSON document instead of a table\n"
+    "  --pid PID        only this task\n" KERNEL_HELP;
+
+static const char ports_help[] =
+    "Usage: berth ports [--queued] [--json] [--pid PID] [--kernel KERNEL]\n"
+    "\n"
+    "List the port rights of each task, and where the ports' messages are.\n"
+    "\n"
+    "  --queued         only ports with messages that nobody has received, and who\n"
+    "                   does not receive them\n"
+    "  --json           one JSON document instead of a table\n"
+    "  --pid PID        only this task\n" KERNEL_HELP;
+
+static const char lsmp_help[] =
+    "Usage: lsmp [-a] [-v] [-p PID] [-j FILE]\n"
+    "\n"
+    "List the Mach port rights of each task, as 'berth ports' does, with the options that\n"
+    "the command of this name has on macOS.\n"
+    "\n"
+    "  -a       all tasks; this is so anyway unless -p is given\n"
+    "  -p PID   only this task\n"
+    "  -v       everything; this is so anyway\n"
+    "  -j FILE  write JSON to FILE\n"
+    "  -h       this text\n";
+
+static const char trace_help[] =
+    "Usage: berth trace [--pid PID] [--kernel KERNEL]\n"
+    "\n"
+    "Show every trap, message and right as it happens, until interrupted.\n"
+    "\n"
+    "  --pid PID        only this task\n" KERNEL_HELP;
+
+static const char dump_help[] =
+    "Usage: berth dump [--counts] [--kernel KERNEL]\n"
+    "\n"
+    "Print all that the kernel holds, for those who work on Berth itself.\n"
+    "\n"
+    "  --counts         only how many objects there are\n" KERNEL_HELP;
+
+struct asking {
+	const char *command;
+	uint32_t what;
+	uint32_t flags;
+	int32_t pid;
+	const char *kernel; /* --kernel */
+	const char *file;   /* -j of lsmp */
+};
+
+/* ---- options ---------------------------------------------------------------------------- */
+
+/* 0 or -EINVAL. */
+static int
+parse_pid(const char *text, int32_t *pid)
+{
+	char *end;
+
+	errno = 0;
+	long value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value <= 0 || value > INT32_MAX)
+		return -EINVAL;
+	*pid = (int32_t)value;
+	return 0;
+}
+
+/*
+ * The value of option @name if argv[*i] is it, as `--name value` or `--name=value`.  NULL: it
+ * is another option; "" with *i = argc: the value is missing.
+ */
+static const char *
+option_value(const char *name, int argc, char **argv, int *i)
+{
+	size_t length = strlen(name);
+
+	if (strncmp(argv[*i], name, length) != 0)
+		return NULL;
+	if (argv[*i][length] == '=')
+		return argv[*i] + length + 1;
+	if (argv[*i][length] != '\0')
+		return NULL;
+	(*i)++;
+	return *i < argc ? argv[*i] : "";
+}
+
+enum allowed { ALLOW_QUEUED = 1, ALLOW_JSON = 2, ALLOW_PID = 4, ALLOW_COUNTS = 8 };
+
+/* -1: go on; else the exit code. */
+static int
+parse(struct asking *asking, unsigned allowed, const char *help, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value, *option = argv[i];
+
+		if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
+			return command_help(help);
+		if ((allowed & ALLOW_QUEUED) && strcmp(option, "--queued") == 0) {
+			asking->flags |= WIRE_INSPECT_QUEUED;
+		} else if ((allowed & ALLOW_JSON) && strcmp(option, "--json") == 0) {
+			asking->flags |= WIRE_INSPECT_JSON;
+		} else if ((allowed & ALLOW_COUNTS) && strcmp(option, "--counts") == 0) {
+			asking->what = WIRE_INSPECT_COUNTS;
+		} else if ((allowed & ALLOW_PID) &&
+			   (value = option_value("--pid", argc, argv, &i)) != NULL) {
+			if (parse_pid(value, &asking->pid) < 0)
+				return command_usage(asking->command,
+						     "--pid wants a process id, not '%s'", value);
+		} else if ((value = option_value("--kernel", argc, argv, &i)) != NULL) {
+			if (value[0] == '\0')
+				return command_usage(
+				    asking->command,
+				    "--kernel wants a socket's path, 'user' or 'system'");
+			asking->kernel = value;
+		} else if (option[0] == '-') {
+			return command_usage(asking->command, "unknown option '%s'", option);
+		} else {
+			return command_usage(asking->command, "'%s' is one argument too many",
+					     option);
+		}
+	}
+	return -1;
+}
+
+static int
+parse_lsmp(struct asking *asking, int argc, char **argv)
+{
+	static const char hint[] = "Try 'lsmp -h'.";
+	int option;
+
+	opterr = 0;
+	while ((option = getopt(argc, argv, "+ahj:p:v")) != -1) {
+		switch (option) {
+		case 'a':
+		case 'v':
+			break;
+		case 'h':
+			return command_help(lsmp_help);
+		case 'j':
+			asking->flags |= WIRE_INSPECT_JSON;
+			asking->file = optarg;
+			break;
+		case 'p':
+			if (parse_pid(optarg, &asking->pid) == 0)
+				break;
+			fprintf(stderr, "lsmp: -p wants a process id, not '%s'\n%s\n", optarg,
+				hint);
+			return COMMAND_USAGE;
+		default:
+			if (strcmp(argv[optind - 1], "--help") == 0)
+				return command_help(lsmp_help);
+			fprintf(stderr, "lsmp: option '-%c' is unknown or lacks its value\n%s\n",
+				optopt, hint);
+			return COMMAND_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "lsmp: '%s' is one argument too many\n%s\n", argv[optind], hint);
+		return COMMAND_USAGE;
+	}
+	return -1;
+}
+
+/* ---- asking ----------------------------------------------------------------------------- */
+
+/* The connection, or -1 after saying why there is none. */
+static int
+connect_kernel(const struct asking *asking)
+{
+	char why[512] = "";
+
+	if (asking->kernel && setenv("BERTH_KERNEL", asking->kernel, 1) < 0) {
+		command_failed(asking->command, "out of memory");
+		return -1;
+	}
+	int fd = berth_kernel_connect(0, why, sizeof(why));
+	if (fd >= 0)
+		return fd;
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		command_failed(asking->command, "no kernel is running; start a program first\n%s",
+			       why);
+	else
+		command_failed(asking->command, "cannot connect to the kernel: %s",
+			       why[0] != '\0' ? why : strerror(-fd));
+	return -1;
+}
+
+/* Say how the answer went.  The exit code. */
+static int
+answer_exit_code(const struct asking *asking, int err, const struct answer *answer)
+{
+	if (answer->why[0] != '\0')
+		return command_failed(asking->command, "refused by the kernel: %s", answer->why);
+	if (err == -ECONNRESET)
+		return command_failed(asking->command, "the kernel ended before it had answered");
+	if (err < 0)
+		return command_failed(asking->command, "%s", strerror(-err));
+	if (answer->status == -ESRCH && asking->pid)
+		return command_failed(asking->command, "process %d is no task of this kernel",
+				      asking->pid);
+	if (answer->status == -EPERM || answer->status == -EACCES)
+		return command_failed(asking->command, "the kernel does not show that to you");
+	if (answer->status < 0)
+		return command_failed(asking->command, "the kernel answers: %s",
+				      strerror(-answer->status));
+	return COMMAND_OK;
+}
+
+static int
+inspect(const struct asking *asking)
+{
+	struct wire_inspect request = {
+		.head = { WIRE_INSPECT, sizeof(request) },
+		.what = asking->what,
+		.flags = asking->flags,
+		.pid = asking->pid,
+	};
+	struct answer answer = { 0 };
+	int fd = connect_kernel(asking);
+
+	if (fd < 0)
+		return COMMAND_FAILED;
+	FILE *out = asking->file ? fopen(asking->file, "we") : stdout;
+	if (!out) {
+		int code = command_failed(asking->command, "cannot write '%s': %s", asking->file,
+					  strerror(errno));
+		close(fd);
+		return code;
+	}
+	int err = request_send(fd, &request, sizeof(request), -1);
+	if (err == 0)
+		err = answer_take_all(fd, out, &answer);
+	/* the kernel may have said why before it hung up */
+	else if (err == -EPIPE || err == -ECONNRESET)
+		err = answer_take_all(fd, out, &answer);
+	if (fflush(out) != 0 && err == 0)
+		err = -errno;
+	if (out != stdout && fclose(out) != 0 && err == 0)
+		err = -errno;
+	close(fd);
+	return answer_exit_code(asking, err, &answer);
+}
+
+int
+berth_ps_main(int argc, char **argv)
+{
+	struct asking asking = { .command = "ps", .what = WIRE_INSPECT_TASKS };
+	int code = parse(&asking, ALLOW_JSON | ALLOW_PID, ps_help, argc, argv);
+
+	return code >= 0 ? code : inspect(&asking);
+}
+
+int
+berth_ports_main(int argc, char **argv)
+{
+	struct asking asking = { .command = "ports", .what = WIRE_INSPECT_PORTS };
+	int code = parse(&asking, ALLOW_QUEUED | ALLOW_JSON | ALLOW_PID, ports_help, argc, argv);
+
+	return code >= 0 ? code : inspect(&asking);
+}
+
+int
+berth_lsmp_main(int argc, char **argv)
+{
+	struct asking asking = { .command = "ports", .what = WIRE_INSPECT_PORTS };
+	int code = parse_lsmp(&asking, argc, argv);
+
+	return code >= 0 ? code : inspect(&asking);
+}
+
+int
+berth_dump_main(int argc, char **argv)
+{
+	struct asking asking = { .command = "dump", .what = WIRE_INSPECT_DUMP };
+	int code = parse(&asking, ALLOW_COUNTS, dump_help, argc, argv);
+
+	return code >= 0 ? code : inspect(&asking);
+}
+
+/* ---- trace -------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void
+note_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* Copy until the kernel ends or the user has seen enough.  Nothing that was in the pipe by
+ * then is lost. */
+static void
+follow(struct trace_text *trace)
+{
+	sigset_t watched, old;
+	struct sigaction action = { .sa_handler = note_interrupt };
+
+	sigemptyset(&watched);
+	sigaddset(&watched, SIGINT);
+	sigaddset(&watched, SIGTERM);
+	sigprocmask(SIG_BLOCK, &watched, &old);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	while (!interrupted && trace->pipe_fd >= 0 && trace->err == 0) {
+		struct pollfd more = { .fd = trace->pipe_fd, .events = POLLIN };
+
+		if (ppoll(&more, 1, NULL, &old) > 0)
+			trace_text_copy(trace);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int
+berth_trace_main(int argc, char **argv)
+{
+	struct asking asking = { .command = "trace" };
+	struct trace_text trace;
+	struct answer answer = { 0 };
+	int code = parse(&asking, ALLOW_PID, trace_help, argc, argv);
+
+	if (code >= 0)
+		return code;
+	trace_text_init(&trace);
+	int fd = connect_kernel(&asking);
+	if (fd < 0)
+		return COMMAND_FAILED;
+	int err = trace_text_open_fd(&trace, STDOUT_FILENO);
+	if (err == 0)
+		err = trace_text_ask(&trace, fd, asking.pid);
+	if (err == 0)
+		err = answer_take_all(fd, stdout, &answer);
+	trace.connection_fd = fd;
+	code = answer_exit_code(&asking, err, &answer);
+	if (code == COMMAND_OK)
+		follow(&trace);
+	trace_text_finish(&trace);
+	return code == COMMAND_OK && trace.err < 0 ? COMMAND_FAILED : code;
+}
