@@ -4,6 +4,8 @@ FLAVOUR ?= release
 PREFIX ?= /usr/local
 DESTDIR ?=
 TESTS ?=
+SUITE ?=
+QUICK ?=
 WERROR ?= 0
 
 # CC is meson's to choose unless somebody named it.
@@ -35,7 +37,7 @@ demo: configured
 check: packages = build check $(if $(findstring clang,$(compiler)),clang)
 check: configured
 	@ninja -C $(BUILD) --quiet
-	@FLAVOUR=$(FLAVOUR) scripts/check $(BUILD) $(TESTS)
+	@FLAVOUR=$(FLAVOUR) SUITE=$(SUITE) QUICK=$(QUICK) scripts/check $(BUILD) $(TESTS)
 
 bench: configured
 	@ninja -C $(BUILD) --quiet
@@ -53,7 +55,8 @@ clean:
 help:
 	@echo 'make              build into build/'
 	@echo 'make demo         build, then show what Berth does'
-	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those'
+	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those,'
+	@echo '                  QUICK=1 leaves out the slow ones, SUITE=threads runs a suite'
 	@echo 'make bench        measure speed'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean        remove the build folders'
