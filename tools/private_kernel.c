@@ -109,14 +109,17 @@ listen_in_folder(struct private_kernel *kernel)
 static int
 place_once(struct private_kernel *kernel)
 {
+	/* the parent is short enough: place_in() has seen to that */
+	memcpy(stpcpy(kernel->folder, kernel->parent), "/" FOLDER_PATTERN,
+	       sizeof("/" FOLDER_PATTERN));
 	if (!mkdtemp(kernel->folder)) {
 		int err = errno;
 
 		kernel->folder[0] = '\0';
 		return -err;
 	}
-	snprintf(kernel->address.sun_path, sizeof(kernel->address.sun_path), "%s/" SOCKET_NAME,
-		 kernel->folder);
+	memcpy(stpcpy(kernel->address.sun_path, kernel->folder), "/" SOCKET_NAME,
+	       sizeof("/" SOCKET_NAME));
 	kernel->folder_fd =
 	    above_standard(open(kernel->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 	int err = kernel->folder_fd < 0 ? -errno : 0;
@@ -154,8 +157,6 @@ tried_add(char **tried, const char *folder, const char *format, ...)
 static int
 place_in(struct private_kernel *kernel, const char *parent, bool for_others, char **tried)
 {
-	size_t path_max = sizeof(kernel->address.sun_path) - 1;
-
 	if (!realpath(parent, kernel->parent)) {
 		tried_add(tried, parent, "%s", strerror(errno));
 		return -ENOENT;
@@ -163,10 +164,10 @@ place_in(struct private_kernel *kernel, const char *parent, bool for_others, cha
 	if (strcmp(kernel->parent, "/") == 0)
 		kernel->parent[0] = '\0';
 	size_t path_length = strlen(kernel->parent) + strlen("/" FOLDER_PATTERN "/" SOCKET_NAME);
-	if (path_length > path_max) {
+	if (path_length >= sizeof(kernel->address.sun_path)) {
 		tried_add(tried, parent,
 			  "a socket's path would have %zu bytes, and %zu is the most", path_length,
-			  path_max);
+			  sizeof(kernel->address.sun_path) - 1);
 		return -ENOENT;
 	}
 	if (for_others && !others_may_enter(kernel->parent)) {
@@ -175,12 +176,8 @@ place_in(struct private_kernel *kernel, const char *parent, bool for_others, cha
 		return -ENOENT;
 	}
 	int err = -ENOENT;
-	for (int i = 0; i < PLACE_TRIES && err == -ENOENT; i++) {
-		/* parent is as short as was checked above */
-		snprintf(kernel->folder, sizeof(kernel->folder), "%.*s/" FOLDER_PATTERN,
-			 (int)sizeof(kernel->folder), kernel->parent);
+	for (int i = 0; i < PLACE_TRIES && err == -ENOENT; i++)
 		err = place_once(kernel);
-	}
 	if (err < 0)
 		tried_add(tried, parent, "%s", strerror(-err));
 	return err;
@@ -194,7 +191,7 @@ private_kernel_place(struct private_kernel *kernel, char **tried)
 	*tried = NULL;
 	kernel->address.sun_family = AF_UNIX;
 	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
-		if (!parents[i] || parents[i][0] != '/')
+		if (!parents[i] || parents[i][0] == '\0')
 			continue;
 		if (place_in(kernel, parents[i], geteuid() == 0, tried) == 0) {
 			free(*tried);
@@ -254,7 +251,7 @@ private_kernel_sweep(const struct private_kernel *kernel)
 
 /* ---- berthd ------------------------------------------------------------------------- */
 
-/* In the child of vfork: what follows touches nothing that the parent still needs. */
+/* In the child of vfork, whose memory is the parent's: only system calls, and @err. */
 static void
 become_berthd(const char *berthd, char **argv, int null_fd, int listen_fd, int control_fd,
 	      volatile int *err)
@@ -262,15 +259,39 @@ become_berthd(const char *berthd, char **argv, int null_fd, int listen_fd, int c
 	sigset_t none;
 
 	sigemptyset(&none);
-	if (setsid() < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0 ||
-	    fcntl(listen_fd, F_SETFD, 0) < 0 || fcntl(control_fd, F_SETFD, 0) < 0 ||
-	    sigprocmask(SIG_SETMASK, &none, NULL) < 0) {
-		*err = errno;
-		_exit(COMMAND_NOT_EXECUTABLE);
-	}
-	execv(berthd, argv);
+	if (setsid() >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
+	    dup2(null_fd, STDOUT_FILENO) >= 0 && fcntl(listen_fd, F_SETFD, 0) >= 0 &&
+	    fcntl(control_fd, F_SETFD, 0) >= 0 && sigprocmask(SIG_SETMASK, &none, NULL) >= 0)
+		execv(berthd, argv);
 	*err = errno;
 	_exit(COMMAND_NOT_EXECUTABLE);
+}
+
+/* Execute @berthd with the two descriptors.  Its pid, or -errno. */
+static pid_t
+berthd_spawn(const char *berthd, int null_fd, int listen_fd, int control_fd, bool leaks)
+{
+	char listen_number[16], control_number[16], owner_number[16];
+	const char *argv[] = {
+		"berthd",       "--listen-fd", listen_number, "--control-fd",
+		control_number, "--owner-uid", owner_number,  leaks ? "--leaks" : NULL,
+		NULL,
+	};
+	volatile int err = 0;
+
+	snprintf(listen_number, sizeof(listen_number), "%d", listen_fd);
+	snprintf(control_number, sizeof(control_number), "%d", control_fd);
+	snprintf(owner_number, sizeof(owner_number), "%u", (unsigned)geteuid());
+	pid_t pid = vfork();
+	if (pid == 0)
+		become_berthd(berthd, (char **)argv, null_fd, listen_fd, control_fd, &err);
+	if (pid < 0)
+		return -errno;
+	if (err != 0) {
+		waitpid(pid, NULL, 0);
+		return -err;
+	}
+	return pid;
 }
 
 static int
@@ -286,9 +307,7 @@ control_send(const struct private_kernel *kernel, enum wire_control_what what)
 int
 private_kernel_start(struct private_kernel *kernel, const char *berthd, bool leaks)
 {
-	char listen_number[16], control_number[16], owner_number[16];
 	int pair[2] = { -1, -1 };
-	volatile int child_err = 0;
 	int err = 0;
 
 	int null_fd = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -310,32 +329,12 @@ private_kernel_start(struct private_kernel *kernel, const char *berthd, bool lea
 	if (err == 0 && leaks)
 		err = control_send(kernel, WIRE_CONTROL_LEAKS);
 	if (err == 0) {
-		snprintf(listen_number, sizeof(listen_number), "%d", kernel->listen_fd);
-		snprintf(control_number, sizeof(control_number), "%d", pair[1]);
-		snprintf(owner_number, sizeof(owner_number), "%u", (unsigned)geteuid());
-		char *argv[] = { (char *)"berthd",
-				 (char *)"--listen-fd",
-				 listen_number,
-				 (char *)"--control-fd",
-				 control_number,
-				 (char *)"--owner-uid",
-				 owner_number,
-				 leaks ? (char *)"--leaks" : NULL,
-				 NULL };
-		pid_t pid = vfork();
+		pid_t pid = berthd_spawn(berthd, null_fd, kernel->listen_fd, pair[1], leaks);
 
-		if (pid == 0)
-			become_berthd(berthd, argv, null_fd, kernel->listen_fd, pair[1],
-				      &child_err);
-		if (pid < 0)
-			err = -errno;
-		else
+		if (pid > 0)
 			kernel->pid = pid;
-		if (child_err != 0) {
-			err = -child_err;
-			waitpid(pid, NULL, 0);
-			kernel->pid = 0;
-		}
+		else
+			err = (int)pid;
 	}
 	/* berthd's alone: when it dies, whoever waits in the queue is told */
 	close_fd(&kernel->listen_fd);
