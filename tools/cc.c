@@ -42,8 +42,7 @@ static const char help_text[] =
 
 /* ---- lists of words ------------------------------------------------------------------ */
 
-/* Words for execvp; what is put in by words_add_copy is the list's own, and never freed:
- * it lives until exec. */
+/* Words for execvp, all of them the list's own. */
 struct words {
 	char **word;
 	size_t count, capacity;
@@ -51,31 +50,42 @@ struct words {
 };
 
 static void
-words_add(struct words *words, char *word)
+words_free(struct words *words)
 {
-	if (!word) {
-		words->no_memory = true;
-		return;
-	}
+	for (size_t i = 0; i < words->count; i++)
+		free(words->word[i]);
+	free(words->word);
+	*words = (struct words){ 0 };
+}
+
+/* Consumes @word; NULL, or no room for it, is remembered as no_memory. */
+static void
+words_take(struct words *words, char *word)
+{
 	if (words->count + 1 >= words->capacity) {
 		size_t capacity = words->capacity * 2 + 32;
 		char **more = realloc(words->word, capacity * sizeof(*more));
 
 		if (!more) {
 			words->no_memory = true;
+			free(word);
 			return;
 		}
 		words->word = more;
 		words->capacity = capacity;
+	}
+	if (!word) {
+		words->no_memory = true;
+		return;
 	}
 	words->word[words->count++] = word;
 	words->word[words->count] = NULL;
 }
 
 static void
-words_add_copy(struct words *words, const char *word)
+words_add(struct words *words, const char *word)
 {
-	words_add(words, strdup(word));
+	words_take(words, strdup(word));
 }
 
 /* One word from two parts: "-L" and a folder. */
@@ -84,7 +94,7 @@ words_add_joined(struct words *words, const char *start, const char *rest)
 {
 	char *word;
 
-	words_add(words, asprintf(&word, "%s%s", start, rest) < 0 ? NULL : word);
+	words_take(words, asprintf(&word, "%s%s", start, rest) < 0 ? NULL : word);
 }
 
 /* $CC may say more than a name: "ccache gcc -m64". */
@@ -96,7 +106,7 @@ words_add_split(struct words *words, const char *text)
 	for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
 		size_t length = strcspn(text, blanks);
 
-		words_add(words, strndup(text, length));
+		words_take(words, strndup(text, length));
 		text += length;
 	}
 }
@@ -146,21 +156,21 @@ add_cflags(struct words *words, const struct driver *driver)
 {
 	uint32_t sources = driver->options.inputs & INPUT_SOURCES;
 
-	words_add_copy(words, "-isystem");
-	words_add_copy(words, driver->toolchain.headers);
+	words_add(words, "-isystem");
+	words_add(words, driver->toolchain.headers);
 	if (driver->toolchain.libbsd[0] != '\0') {
-		words_add_copy(words, "-isystem");
-		words_add_copy(words, driver->toolchain.libbsd);
-		words_add_copy(words, "-DLIBBSD_OVERLAY");
+		words_add(words, "-isystem");
+		words_add(words, driver->toolchain.libbsd);
+		words_add(words, "-DLIBBSD_OVERLAY");
 	}
-	words_add_copy(words, "-D__BERTH__=1");
-	words_add_copy(words, "-D__MACH__=1");
+	words_add(words, "-D__BERTH__=1");
+	words_add(words, "-D__MACH__=1");
 	if (driver->is_apple)
-		words_add_copy(words, "-D__APPLE__=1");
-	words_add_copy(words, "-pthread");
+		words_add(words, "-D__APPLE__=1");
+	words_add(words, "-pthread");
 	/* on Darwin @try needs no option; gcc warns if C sees this one */
 	if (sources != 0 && !(sources & (INPUT_C | INPUT_CXX)))
-		words_add_copy(words, "-fobjc-exceptions");
+		words_add(words, "-fobjc-exceptions");
 }
 
 static void
@@ -171,31 +181,31 @@ add_libs(struct words *words, const struct driver *driver)
 	bool is_static = driver->options.is_static;
 
 	words_add_joined(words, "-L", toolchain->libdir);
-	words_add_copy(words, "-lberth");
+	words_add(words, "-lberth");
 	if (toolchain->needs_rpath && !is_static) {
 		/* not -Wl,: a comma in the folder's name would cut it */
-		words_add_copy(words, "-Xlinker");
-		words_add_copy(words, "-rpath");
-		words_add_copy(words, "-Xlinker");
-		words_add_copy(words, toolchain->libdir);
+		words_add(words, "-Xlinker");
+		words_add(words, "-rpath");
+		words_add(words, "-Xlinker");
+		words_add(words, toolchain->libdir);
 	}
 	if (sources & (INPUT_OBJC | INPUT_OBJCXX))
-		words_add_copy(words, "-lobjc");
+		words_add(words, "-lobjc");
 	if ((sources & (INPUT_CXX | INPUT_OBJCXX)) && !wants_cxx(driver)) {
-		words_add_copy(words, "-lstdc++");
-		words_add_copy(words, "-lm");
+		words_add(words, "-lstdc++");
+		words_add(words, "-lm");
 	}
 	if (toolchain->libbsd[0] != '\0') {
 		/* only if the program uses it */
-		words_add_copy(words, "-Wl,--push-state,--as-needed");
-		words_add_copy(words, "-lbsd");
+		words_add(words, "-Wl,--push-state,--as-needed");
+		words_add(words, "-lbsd");
 		if (is_static)
-			words_add_copy(words, "-lmd");
-		words_add_copy(words, "-Wl,--pop-state");
+			words_add(words, "-lmd");
+		words_add(words, "-Wl,--pop-state");
 	}
 	if (is_static)
-		words_add_copy(words, "-ldl");
-	words_add_copy(words, "-pthread");
+		words_add(words, "-ldl");
+	words_add(words, "-pthread");
 }
 
 /* ---- the command line ------------------------------------------------------------------ */
@@ -257,15 +267,16 @@ print_flags(const struct driver *driver)
 		add_cflags(&words, driver);
 	else
 		add_libs(&words, driver);
-	if (words.no_memory)
+	if (words.no_memory) {
+		words_free(&words);
 		return command_failed("cc", "out of memory");
+	}
 	for (size_t i = 0; i < words.count; i++) {
 		if (i > 0)
 			putchar(' ');
 		print_word(words.word[i]);
-		free(words.word[i]);
 	}
-	free(words.word);
+	words_free(&words);
 	putchar('\n');
 	return fflush(stdout) == 0 ? COMMAND_OK : COMMAND_FAILED;
 }
@@ -281,19 +292,41 @@ run_compiler(const struct driver *driver, const char *command)
 	if (compiler && !driver->is_inner)
 		words_add_split(&words, compiler);
 	if (words.count == 0)
-		words_add_copy(&words, is_cxx ? "c++" : "cc");
+		words_add(&words, is_cxx ? "c++" : "cc");
 	if (compiles(driver) && !driver->is_inner)
 		add_cflags(&words, driver);
 	for (size_t i = 0; i < driver->given.count; i++)
 		words_add(&words, driver->given.word[i]);
 	if (links(driver) && !driver->is_inner)
 		add_libs(&words, driver);
-	if (words.no_memory || setenv(RUNNING_VARIABLE, "1", 1) < 0)
-		return command_failed(command, "out of memory");
+	int code;
+	if (words.no_memory || setenv(RUNNING_VARIABLE, "1", 1) < 0) {
+		code = command_failed(command, "out of memory");
+	} else {
+		execvp(words.word[0], words.word);
+		code = command_failed(command, "cannot run the compiler '%s': %s", words.word[0],
+				      strerror(errno));
+	}
+	words_free(&words);
+	return code;
+}
 
-	execvp(words.word[0], words.word);
-	return command_failed(command, "cannot run the compiler '%s': %s", words.word[0],
-			      strerror(errno));
+/* Find headers and library.  0, or the exit code after saying why not. */
+static int
+find_toolchain(struct driver *driver, const char *command)
+{
+	char *tried;
+	int err = toolchain_find(&driver->toolchain, &tried);
+
+	if (err == -ENOENT)
+		command_failed(command,
+			       "Darwin's headers or libberth are nowhere to be found; tried\n%s"
+			       "Install Berth's development files.",
+			       tried ? tried : "");
+	else if (err < 0)
+		command_failed(command, "cannot tell where this program is: %s", strerror(-err));
+	free(tried);
+	return err < 0 ? COMMAND_FAILED : 0;
 }
 
 int
@@ -303,38 +336,20 @@ berth_cc_main(int argc, char **argv)
 		.is_cxx = strcmp(argv[0], "c++") == 0,
 		.is_inner = getenv(RUNNING_VARIABLE) != NULL,
 	};
-	char *tried;
 	int code = parse(&driver, argc, argv);
 
-	if (code >= 0) {
-		free(driver.given.word);
-		return code;
+	if (code < 0) {
+		code = 0;
+		if (driver.given.no_memory ||
+		    compiler_options_read(&driver.options, (int)driver.given.count,
+					  driver.given.word) < 0)
+			code = command_failed(argv[0], "out of memory");
+		else if (driver.print_flags || (driver.options.inputs != 0 && !driver.is_inner))
+			code = find_toolchain(&driver, argv[0]);
+		if (code == 0)
+			code = driver.print_flags ? print_flags(&driver)
+						  : run_compiler(&driver, argv[0]);
 	}
-	if (driver.given.no_memory ||
-	    compiler_options_read(&driver.options, (int)driver.given.count, driver.given.word) < 0)
-		return command_failed(argv[0], "out of memory");
-
-	if (driver.print_flags || (driver.options.inputs != 0 && !driver.is_inner)) {
-		int err = toolchain_find(&driver.toolchain, &tried);
-
-		if (err == -ENOENT) {
-			command_failed(
-			    argv[0],
-			    "Darwin's headers or libberth are nowhere to be found; tried\n%s"
-			    "Install Berth's development files.",
-			    tried ? tried : "");
-			free(tried);
-			return COMMAND_FAILED;
-		}
-		if (err < 0)
-			return command_failed(argv[0], "cannot tell where this program is: %s",
-					      strerror(-err));
-		free(tried);
-	}
-	if (driver.print_flags) {
-		code = print_flags(&driver);
-		free(driver.given.word);
-		return code;
-	}
-	return run_compiler(&driver, argv[0]);
+	words_free(&driver.given);
+	return code;
 }
