@@ -1,0 +1,165 @@
+/*
+ * Looking at memory that may not be there: rt_sigprocmask(2) reads a new mask before it
+ * finds that it is not told what to do with it, and writes the old one to wherever it is
+ * told.  So it answers "is this readable, writable" in 0.2 µs, needs no permission, and
+ * changes nothing but the 8 bytes.
+ */
+#include "client/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#endif
+
+#define KERNEL_SIGSET_BYTES 8
+#define KNOWN_PAGES 8 /* pages known to be writable, a thread */
+
+static bool
+word_is_readable(uintptr_t address)
+{
+	int saved_errno = errno;
+	bool is_readable = syscall(SYS_rt_sigprocmask, -1, (void *)(address & ~(uintptr_t)7), NULL,
+				   KERNEL_SIGSET_BYTES) == 0 ||
+			   errno != EFAULT;
+
+	errno = saved_errno;
+	return is_readable;
+}
+
+static bool
+word_is_writable(uintptr_t address)
+{
+	int saved_errno = errno;
+	bool is_writable = syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, (void *)address,
+				   KERNEL_SIGSET_BYTES) == 0;
+
+	errno = saved_errno;
+	return is_writable;
+}
+
+bool
+memory_is_readable(const void *address, size_t size)
+{
+	uintptr_t at = (uintptr_t)address;
+	uintptr_t last = at + size - 1;
+
+	if (size == 0)
+		return true;
+	if (last < at)
+		return false;
+	for (uintptr_t page = at & ~(uintptr_t)(PAGE_BYTES - 1);; page += PAGE_BYTES) {
+		if (!word_is_readable(page))
+			return false;
+		if (last - page < PAGE_BYTES)
+			return true;
+	}
+}
+
+/* Counts calls of memory_changed(). */
+static _Atomic uint32_t memory_epoch = 1;
+
+void
+memory_changed(void)
+{
+	atomic_fetch_add_explicit(&memory_epoch, 1, memory_order_relaxed);
+}
+
+/* Pages that were writable when this thread last asked; entry = page number, hashed. */
+static __thread struct {
+	uint32_t epoch;
+	uintptr_t pages[KNOWN_PAGES];
+} known __attribute__((tls_model("initial-exec")));
+
+bool
+memory_is_writable(void *address, size_t size)
+{
+	uintptr_t at = (uintptr_t)address;
+	uintptr_t end = at + size;
+	uint32_t epoch = atomic_load_explicit(&memory_epoch, memory_order_relaxed);
+
+	if (end < at)
+		return false;
+	if (known.epoch != epoch) {
+		for (int i = 0; i < KNOWN_PAGES; i++)
+			known.pages[i] = 0;
+		known.epoch = epoch;
+	}
+	while (at < end) {
+		uintptr_t page = at / PAGE_BYTES;
+		/* the last 8 bytes of the range may begin in the page before: that one is fine */
+		uintptr_t word = end - at < 8 ? end - 8 : at;
+		if (known.pages[page % KNOWN_PAGES] != page) {
+			if (!word_is_writable(word))
+				return false;
+			known.pages[page % KNOWN_PAGES] = page;
+		}
+		at = (page + 1) * PAGE_BYTES;
+	}
+	return true;
+}
+
+int
+memory_fd_new(const char *name)
+{
+	static _Atomic unsigned int more_flags = MFD_NOEXEC_SEAL;
+	unsigned int more = atomic_load_explicit(&more_flags, memory_order_relaxed);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | more);
+
+	if (fd < 0 && errno == EINVAL && more != 0) {
+		atomic_store_explicit(&more_flags, 0, memory_order_relaxed);
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int
+memory_fd_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0
+		   ? 0
+		   : -errno;
+}
+
+int
+memory_fd_write(int fd, const void *from, size_t size, uint64_t offset)
+{
+	const uint8_t *at = from;
+
+	while (size > 0) {
+		ssize_t written = pwrite(fd, at, size, (off_t)offset);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written == 0 ? -ENOSPC : -errno;
+		at += written;
+		offset += (uint64_t)written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+int
+memory_fd_read(int fd, void *to, size_t size, uint64_t offset)
+{
+	uint8_t *at = to;
+
+	while (size > 0) {
+		ssize_t got = pread(fd, at, size, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? -EIO : -errno;
+		at += got;
+		offset += (uint64_t)got;
+		size -= (size_t)got;
+	}
+	return 0;
+}

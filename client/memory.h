@@ -1,0 +1,42 @@
+/*
+ * Looking at memory that may not be there, and memory that others look at.
+ */
+#ifndef BERTH_CLIENT_MEMORY_H
+#define BERTH_CLIENT_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_BYTES 4096u /* the smallest page of any machine: what is true of one is true of it */
+
+/* Can every page of @size bytes at @address be read?  One system call a page. */
+bool memory_is_readable(const void *address, size_t size);
+
+/*
+ * Can all of @size (at least 8) bytes at @address be written?  Writes 8 bytes into each
+ * page: only for memory that is about to be overwritten.  One system call a page that this
+ * thread has not asked about lately.
+ */
+bool memory_is_writable(void *address, size_t size);
+
+/* Memory was unmapped or protected: what memory_is_writable() remembers is void. */
+void memory_changed(void);
+
+/* A new memfd, close-on-exec, that can be sealed; or -errno. */
+int memory_fd_new(const char *name);
+
+/* Forbid every change of its size or contents for ever.  0 or -errno. */
+int memory_fd_seal(int fd);
+
+/*
+ * Write @size bytes at @from, which may not be readable, at @offset of @fd.
+ *
+ * 0; -EFAULT: @from cannot be read; another -errno: no room.
+ */
+int memory_fd_write(int fd, const void *from, size_t size, uint64_t offset);
+
+/* The opposite.  0; -EFAULT: @to cannot be written; -EIO: @fd is shorter. */
+int memory_fd_read(int fd, void *to, size_t size, uint64_t offset);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * Traps: a thread's slots, asking, waiting, and how waiting ends.
+ */
+#include "client/trap.h"
+
+#include "client/say.h"
+
+#include <mach/mach_init.h>
+#include <mach/mach_port.h>
+#include <mach/message.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * futex_waitv is restarted by Linux after a handler with SA_RESTART, with or without a
+ * time-out, so it cannot be interrupted by one; FUTEX_WAIT with a time-out always can, but
+ * watches one word only.  So an interruptible wait looks after the kernel this often.
+ */
+#define INTERRUPTIBLE_SLICE_NS 250000000u
+
+static __thread struct thread_state self __attribute__((tls_model("initial-exec")));
+
+/* ---- a thread's slots --------------------------------------------------------------- */
+
+static pthread_key_t end_key;
+static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
+
+/* The thread ends: give back what it has. */
+static void
+thread_ended(void *unused)
+{
+	sigset_t signals;
+
+	self.is_keyed = false;
+	if (self.generation != atomic_load(&connection.generation) || self.level_count == 0)
+		return;
+	if (self.reply_port != MACH_PORT_NULL)
+		TRAP_CALL(BERTH_TRAP_PORT_MOD_REFS, NULL, mach_task_self_, self.reply_port,
+			  MACH_PORT_RIGHT_RECEIVE, (uint64_t)(int64_t)-1);
+	self.reply_port = MACH_PORT_NULL;
+	connection_lock(&signals);
+	while (self.level_count > 0) {
+		struct wire_thread end = { { WIRE_THREAD_EXIT, sizeof(end) },
+					   self.slot_index[--self.level_count],
+					   (uint32_t)gettid() };
+		if (atomic_load(&connection.state) == CONNECTION_READY)
+			connection_send(&end.head, NULL, 0, false);
+	}
+	connection_unlock(&signals);
+}
+
+static void
+end_key_make(void)
+{
+	pthread_key_create(&end_key, thread_ended); /* fails: slots of ended threads are lost */
+}
+
+struct thread_state *
+thread_state(void)
+{
+	uint32_t generation = atomic_load_explicit(&connection.generation, memory_order_relaxed);
+
+	if (__builtin_expect(self.generation != generation, 0)) {
+		/* a new thread, or the child of a fork: whatever there was is the parent's */
+		self.level_count = 0;
+		self.reply_port = MACH_PORT_NULL;
+		memset(&self.wait, 0, sizeof(self.wait));
+		self.generation = generation;
+	}
+	return &self;
+}
+
+/* Get slots for all levels up to @level.  False: none left, or the kernel is gone. */
+static bool
+thread_slots_get(uint32_t level)
+{
+	sigset_t signals;
+	int saved_errno = errno;
+
+	/* the handler of a signal that comes in between must not find half of it */
+	connection_lock(&signals);
+	while (self.level_count <= level && atomic_load(&connection.state) == CONNECTION_READY) {
+		uint32_t outer = self.level_count == 0 ? WIRE_NO_SLOT : self.slot_index[0];
+		uint32_t slot_index = connection_slot_ask(outer);
+		if (slot_index == WIRE_NO_SLOT)
+			break;
+		self.slot_index[self.level_count++] = slot_index;
+	}
+	connection_unlock(&signals);
+	if (!self.is_keyed && self.level_count > 0) {
+		pthread_once(&end_key_once, end_key_make);
+		self.is_keyed = pthread_setspecific(end_key, &self) == 0;
+	}
+	errno = saved_errno;
+	return self.level_count > level;
+}
+
+/* ---- one trap ----------------------------------------------------------------------- */
+
+enum trap_outcome
+trap_begin(struct trap *trap, uint32_t number)
+{
+	static _Atomic uint32_t said;
+
+	if (!connection_ready())
+		return TRAP_NO_KERNEL;
+	struct thread_state *thread = thread_state();
+	uint32_t level = thread->depth;
+	if (level >= THREAD_LEVELS)
+		return TRAP_SHORTAGE;
+	thread->depth = level + 1;
+	atomic_signal_fence(memory_order_seq_cst); /* a handler from here on is one level deeper */
+	if (level >= thread->level_count && !thread_slots_get(level)) {
+		thread->depth = level;
+		if (atomic_load(&connection.state) != CONNECTION_READY)
+			return TRAP_NO_KERNEL;
+		SAY_ONCE(&said, "the kernel has no room for another thread of this process (pid %ld)",
+			 (long)getpid());
+		return TRAP_SHORTAGE;
+	}
+	trap->slot_index = thread->slot_index[level];
+	trap->slot = connection_slot(trap->slot_index);
+	trap->spill_fd = -1;
+	trap->bulk_fd = -1;
+	trap->event_fd = -1;
+	trap->spill = NULL;
+	memset(&trap->slot->request, 0, sizeof(trap->slot->request));
+	trap->slot->request.number = number;
+	return TRAP_OK;
+}
+
+/* Ring, waking the kernel if it sleeps. */
+static void
+ring(const struct trap *trap)
+{
+	if (doorbell_ring(connection.doorbell, trap->slot_index)) {
+		uint64_t one = 1;
+		ssize_t written;
+		do
+			written = write(connection.event_fd, &one, sizeof(one));
+		while (written < 0 && errno == EINTR);
+	}
+}
+
+/* Ring by a message that carries the descriptors of the request, which are closed then. */
+static bool
+ring_with_descriptors(struct trap *trap)
+{
+	struct wire_thread message = { { WIRE_RING, sizeof(message) }, trap->slot_index, 0 };
+	int fds[2];
+	uint32_t fd_count = 0;
+	sigset_t signals;
+
+	if (trap->spill_fd >= 0)
+		fds[fd_count++] = trap->spill_fd;
+	if (trap->bulk_fd >= 0)
+		fds[fd_count++] = trap->bulk_fd;
+	connection_lock(&signals);
+	bool is_sent = atomic_load(&connection.state) == CONNECTION_READY &&
+		       connection_send(&message.head, fds, fd_count, false);
+	connection_unlock(&signals);
+	for (uint32_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	trap->spill_fd = -1;
+	trap->bulk_fd = -1;
+	return is_sent;
+}
+
+/* Sleep until the trap is done, or something else happens.  False: the kernel is gone. */
+static bool
+sleep_once(struct trap_slot *slot, bool interruptible, int *result)
+{
+	const _Atomic uint32_t *alive = &connection.kernel_page->alive;
+	uint32_t alive_value = atomic_load(alive);
+
+	if (alive_word_is_dead(alive_value))
+		return false;
+	atomic_store(&slot->task_sleeps, 1);
+	*result = 0;
+	if (atomic_load(&slot->state) == TRAP_ASKED) {
+		if (interruptible)
+			*result = wait_futex(&slot->state, TRAP_ASKED,
+					     wait_now_ns() + INTERRUPTIBLE_SLICE_NS);
+		else
+			*result = wait_futex_either(&slot->state, TRAP_ASKED, alive, alive_value,
+						    WAIT_FOREVER);
+	}
+	atomic_store_explicit(&slot->task_sleeps, 0, memory_order_relaxed);
+	return true;
+}
+
+/* Wait until the trap is done.  False: the kernel is gone. */
+static bool
+await_done(struct trap *trap, enum trap_patience patience)
+{
+	struct trap_slot *slot = trap->slot;
+	struct wait_state *wait = &self.wait;
+	bool interruptible = patience == TRAP_INTERRUPTIBLE;
+	int result;
+
+	wait_begin(wait);
+	while (atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
+		if (wait_look(wait, atomic_load_explicit(&connection.doorbell->kernel_cpu,
+							 memory_order_relaxed)))
+			continue;
+		if (!sleep_once(slot, interruptible, &result))
+			return atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_DONE;
+		wait_woken(wait);
+		if (interruptible && result == -EINTR &&
+		    atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
+			interruptible = false; /* the answer comes at once now */
+			atomic_store(&slot->cancel, 1);
+			ring(trap);
+		}
+	}
+	wait_end(wait);
+	return true;
+}
+
+/* Fetch the descriptors that belong to the reply. */
+static enum trap_outcome
+fetch_descriptors(struct trap *trap)
+{
+	static const uint32_t order[] = { TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_EVENT };
+	int *places[] = { &trap->spill_fd, &trap->bulk_fd, &trap->event_fd };
+	uint32_t flags = trap->slot->reply.flags;
+	int fds[3];
+	uint32_t taken = 0;
+	sigset_t signals;
+
+	connection_lock(&signals);
+	uint32_t fd_count = 0;
+	if (atomic_load(&connection.state) == CONNECTION_READY)
+		fd_count = connection_mail_fetch(trap->slot_index, trap->slot->sequence, fds);
+	connection_unlock(&signals);
+	for (uint32_t i = 0; i < 3; i++)
+		if ((flags & order[i]) != 0 && taken < fd_count)
+			*places[i] = fds[taken++];
+	while (taken < fd_count)
+		close(fds[--fd_count]);
+	if (fd_count == 0)
+		return atomic_load(&connection.state) == CONNECTION_READY ? TRAP_SHORTAGE : TRAP_DIED;
+	return TRAP_OK;
+}
+
+enum trap_outcome
+trap_run(struct trap *trap, enum trap_patience patience)
+{
+	struct trap_slot *slot = trap->slot;
+	int saved_errno = errno;
+
+	atomic_store_explicit(&slot->cancel, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->task_cpu, wait_cpu(), memory_order_relaxed);
+	atomic_store_explicit(&slot->state, TRAP_ASKED, memory_order_release);
+	bool is_alive = true;
+	if (trap->spill_fd < 0 && trap->bulk_fd < 0)
+		ring(trap);
+	else
+		is_alive = ring_with_descriptors(trap);
+	if (!is_alive || !await_done(trap, patience)) {
+		connection_died();
+		errno = saved_errno;
+		return TRAP_DIED;
+	}
+	enum trap_outcome outcome = TRAP_OK;
+	if ((slot->reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT)) != 0)
+		outcome = fetch_descriptors(trap);
+	errno = saved_errno;
+	return outcome;
+}
+
+void
+trap_end(struct trap *trap)
+{
+	if (trap->spill != NULL)
+		munmap(trap->spill, trap->spill_size);
+	if (trap->spill_fd >= 0)
+		close(trap->spill_fd);
+	if (trap->bulk_fd >= 0)
+		close(trap->bulk_fd);
+	if (trap->event_fd >= 0)
+		close(trap->event_fd);
+	atomic_signal_fence(memory_order_seq_cst);
+	self.depth--;
+}
+
+uint8_t *
+trap_stream(struct trap *trap)
+{
+	if ((trap->slot->reply.flags & TRAP_HAS_SPILL) == 0)
+		return trap->slot->data;
+	if (trap->spill == NULL) {
+		trap->spill_size = trap->slot->reply.stream_size_bytes;
+		void *memory = mmap(NULL, trap->spill_size, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+				    trap->spill_fd, 0);
+		if (memory == MAP_FAILED)
+			return NULL;
+		trap->spill = memory;
+	}
+	return trap->spill;
+}
+
+void
+trap_forked(void)
+{
+	/* A handler forked in the middle of a trap; in the child it will return there.  The slot
+	 * is not mapped any more: put one in its place that says how the trap ended. */
+	for (uint32_t i = 0; i < self.depth && i < self.level_count; i++) {
+		struct trap_slot *slot = connection_slot(self.slot_index[i]);
+		void *memory = mmap(slot, sizeof(*slot), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		if (memory != slot)
+			continue;
+		slot->reply.code = MACH_SEND_INVALID_DEST; /* all its names are gone */
+		atomic_store(&slot->state, TRAP_DONE);
+	}
+}
+
+/* ---- whole traps -------------------------------------------------------------------- */
+
+static kern_return_t
+outcome_code(enum trap_outcome outcome)
+{
+	return outcome == TRAP_SHORTAGE ? KERN_RESOURCE_SHORTAGE : MACH_SEND_INVALID_DEST;
+}
+
+/* Run a trap up to its reply.  True: there is one, and the caller ends the trap. */
+static bool
+trap_whole(struct trap *trap, uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *in,
+	   uint32_t in_size, uint64_t values[TRAP_VALUE_COUNT], kern_return_t *code)
+{
+	enum trap_outcome outcome = trap_begin(trap, number);
+
+	if (outcome != TRAP_OK) {
+		*code = outcome_code(outcome);
+		return false;
+	}
+	struct trap_request *request = &trap->slot->request;
+	memcpy(request->args, args, sizeof(request->args));
+	if (in_size > 0)
+		memcpy(trap->slot->data, in, in_size);
+	request->stream_size_bytes = in_size;
+	request->prefix_size_bytes = in_size;
+	outcome = trap_run(trap, TRAP_PATIENT);
+	if (outcome != TRAP_OK) {
+		*code = outcome_code(outcome);
+		trap_end(trap);
+		return false;
+	}
+	if (values != NULL)
+		memcpy(values, trap->slot->reply.values, sizeof(trap->slot->reply.values));
+	*code = trap->slot->reply.code;
+	return true;
+}
+
+kern_return_t
+trap_call_in(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *in, uint32_t in_size,
+	     uint64_t values[TRAP_VALUE_COUNT])
+{
+	struct trap trap;
+	kern_return_t code;
+
+	if (values != NULL)
+		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
+	if (trap_whole(&trap, number, args, in, in_size, values, &code))
+		trap_end(&trap);
+	return code;
+}
+
+kern_return_t
+trap_call(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], uint64_t values[TRAP_VALUE_COUNT])
+{
+	return trap_call_in(number, args, NULL, 0, values);
+}
+
+kern_return_t
+trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+	       uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size)
+{
+	struct trap trap;
+	kern_return_t code;
+	uint32_t room = *out_size;
+
+	*out_size = 0;
+	if (values != NULL)
+		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
+	if (!trap_whole(&trap, number, args, NULL, 0, values, &code))
+		return code;
+	uint32_t size = trap.slot->reply.prefix_size_bytes;
+	const uint8_t *stream = size > 0 ? trap_stream(&trap) : NULL;
+	if (size > room)
+		size = room;
+	if (stream != NULL)
+		memcpy(out, stream, size);
+	else if (size > 0)
+		code = KERN_RESOURCE_SHORTAGE;
+	*out_size = stream != NULL ? size : 0;
+	trap_end(&trap);
+	return code;
+}
+
+kern_return_t
+trap_call_out(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+	      uint64_t values[TRAP_VALUE_COUNT], vm_offset_t *out, uint32_t *out_size)
+{
+	struct trap trap;
+	kern_return_t code;
+
+	*out = 0;
+	*out_size = 0;
+	if (values != NULL)
+		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
+	if (!trap_whole(&trap, number, args, NULL, 0, values, &code))
+		return code;
+	uint32_t size = trap.slot->reply.prefix_size_bytes;
+	if (code == KERN_SUCCESS && size > 0) {
+		const uint8_t *stream = trap_stream(&trap);
+		void *memory = stream == NULL ? MAP_FAILED
+					      : mmap(NULL, size, PROT_READ | PROT_WRITE,
+						     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED) {
+			code = KERN_RESOURCE_SHORTAGE;
+		} else {
+			memcpy(memory, stream, size);
+			*out = (vm_offset_t)memory;
+			*out_size = size;
+		}
+	}
+	trap_end(&trap);
+	return code;
+}

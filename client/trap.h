@@ -1,0 +1,107 @@
+/*
+ * One trap, from its request to the end of its reply.
+ *
+ *	struct trap trap;
+ *	if (trap_begin(&trap, BERTH_TRAP_...) != TRAP_OK) ...
+ *	fill trap.slot->request.args, trap.slot->data and the sizes
+ *	if (trap_run(&trap, ...) != TRAP_OK) ...
+ *	read trap.slot->reply, trap_stream(&trap), trap.bulk_fd
+ *	trap_end(&trap);
+ *
+ * A signal handler that interrupts a thread anywhere in there may trap, too: it gets the
+ * slot of the next level.  Nothing here allocates from the heap.
+ */
+#ifndef BERTH_CLIENT_TRAP_H
+#define BERTH_CLIENT_TRAP_H
+
+#include "client/connection.h"
+#include "wire/wait.h"
+
+#include <berth/syscall_sw.h>
+#include <mach/kern_return.h>
+#include <mach/port.h>
+#include <mach/vm_types.h>
+
+#define THREAD_LEVELS 16 /* a thread in a trap, and handlers within handlers */
+
+/* What a thread has of its own. */
+struct thread_state {
+	uint32_t generation; /* of the connection that the rest belongs to */
+	uint32_t depth;      /* traps under way */
+	uint32_t level_count;
+	uint32_t slot_index[THREAD_LEVELS];
+	bool is_keyed; /* its end will be noticed */
+	mach_port_t reply_port; /* mig_get_reply_port() */
+	struct wait_state wait;
+};
+
+enum trap_outcome {
+	TRAP_OK,
+	TRAP_NO_KERNEL, /* none was found, or it died before */
+	TRAP_DIED,      /* it died while the trap was under way */
+	TRAP_SHORTAGE   /* no slot: too many threads, or levels of handlers; or no descriptor */
+};
+
+/* How a signal handler ends the wait. */
+enum trap_patience {
+	TRAP_PATIENT,      /* not at all: what is waited for comes soon, or is restarted anyway */
+	TRAP_INTERRUPTIBLE /* the trap is interrupted, and completes with what that means for it */
+};
+
+struct trap {
+	struct trap_slot *slot;
+	uint32_t slot_index;
+	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them */
+	int spill_fd;
+	int bulk_fd;
+	int event_fd;
+	uint8_t *spill; /* the reply's stream, mapped */
+	size_t spill_size;
+};
+
+/* A slot for one trap; unless TRAP_OK there is nothing to end. */
+enum trap_outcome trap_begin(struct trap *trap, uint32_t number);
+
+/* Ask, and wait for the answer.  Unless TRAP_OK there is no reply; trap_end() all the same. */
+enum trap_outcome trap_run(struct trap *trap, enum trap_patience patience);
+
+void trap_end(struct trap *trap);
+
+/* The stream of the reply: private memory, or the slot.  NULL: it could not be mapped. */
+uint8_t *trap_stream(struct trap *trap);
+
+/*
+ * A trap that takes numbers only.  @values may be NULL.
+ *
+ * The kernel's code; MACH_SEND_INVALID_DEST without a kernel, as for a dead task port;
+ * KERN_RESOURCE_SHORTAGE: no slot.
+ */
+kern_return_t trap_call(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+			uint64_t values[TRAP_VALUE_COUNT]);
+
+#define TRAP_CALL(number, values, ...)                                                             \
+	trap_call(number, (const uint64_t[TRAP_ARG_COUNT]){ __VA_ARGS__ }, values)
+
+/* The same with @in_size bytes (at most TRAP_DATA_SIZE) for the kernel. */
+kern_return_t trap_call_in(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *in,
+			   uint32_t in_size, uint64_t values[TRAP_VALUE_COUNT]);
+
+/*
+ * The same; what bytes come back are in memory as of vm_allocate, in *@out: the caller owns
+ * it.  None: *@out is 0.  KERN_RESOURCE_SHORTAGE: no memory.
+ */
+kern_return_t trap_call_out(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+			    uint64_t values[TRAP_VALUE_COUNT], vm_offset_t *out,
+			    uint32_t *out_size);
+
+/* The same into @out of at most *@out_size bytes; *@out_size becomes how many came. */
+kern_return_t trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+			     uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size);
+
+/* The calling thread's state, brought up to the current connection. */
+struct thread_state *thread_state(void);
+
+/* In the child of a fork: give the traps that this thread was in an end. */
+void trap_forked(void);
+
+#endif
