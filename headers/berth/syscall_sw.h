@@ -120,13 +120,17 @@ enum berth_msg_value {
 	BERTH_MSG_PREFIX = 2,   /* bytes of the message that come first in the stream */
 	BERTH_MSG_TAIL = 3,     /* bytes of the message that lie in the tail piece */
 	BERTH_MSG_TRAILER = 4,  /* bytes of trailer, in the stream right behind the prefix */
+	/* BERTH_MSG_BUFFER_LARGE only: what goes to msgh_size and msgh_local_port; 0: untouched */
+	BERTH_MSG_NEEDED = 3,
+	BERTH_MSG_IDENTITY = 4,
 	BERTH_MSG_SENT = 5      /* 1 once the send half is done: a retry must not send again */
 };
 
 enum berth_msg_buffer {
 	BERTH_MSG_BUFFER_NONE = 0,
 	BERTH_MSG_BUFFER_RECEIVE = 1,
-	BERTH_MSG_BUFFER_SEND = 2
+	BERTH_MSG_BUFFER_SEND = 2,
+	BERTH_MSG_BUFFER_LARGE = 3 /* MACH_RCV_LARGE: only two fields of the receive buffer */
 };
 
 /* BERTH_TRAP_REPLY_PORT */

@@ -1,0 +1,345 @@
+/*
+ * The proof: walks the whole kernel and checks every invariant of docs/kernel.md.
+ *
+ * Rights are counted afresh from all who hold them, without a byte of the heap: an audit
+ * must work when there is no memory left.
+ */
+#include <string.h>
+
+#include "ipc/ipc_kmsg.h"
+#include "kern/thread.h"
+
+/*
+ * What the walk finds for each port is added up in these, outside of the port, hashed by its
+ * number: several ports may share a slot, and then their sums must agree together.  With the
+ * table as large as it is a wrong count goes unseen only if another one cancels it out.
+ */
+#define AUDIT_SLOTS 4096u
+
+struct audit_sums {
+	uint64_t refs, srights, sorights;
+};
+
+struct audit {
+	const struct kernel *k;
+	struct audit_sums found[AUDIT_SLOTS];
+	uint64_t sorights_live;
+	uint64_t notifications_in_flight;
+	uint64_t kmsgs;
+	uint64_t set_links;
+	uint64_t requests;
+};
+
+static struct audit_sums *
+sums_of(struct audit *a, const struct ipc_port *port)
+{
+	return &a->found[port->id % AUDIT_SLOTS];
+}
+
+static void
+found_ref(struct audit *a, const struct ipc_port *port)
+{
+	sums_of(a, port)->refs++;
+}
+
+static void
+found_right(struct audit *a, const struct ipc_port *port, mach_msg_type_name_t type)
+{
+	if (!ip_valid(port))
+		return;
+	found_ref(a, port);
+	if (!ip_active(port))
+		return;
+	if (type == MACH_MSG_TYPE_PORT_SEND)
+		sums_of(a, port)->srights++;
+	else if (type == MACH_MSG_TYPE_PORT_SEND_ONCE)
+		sums_of(a, port)->sorights++;
+	else
+		check(type == MACH_MSG_TYPE_PORT_RECEIVE);
+}
+
+static void
+audit_carried(struct audit *a, const struct ipc_kmsg *kmsg, const struct ipc_port *port,
+	      mach_msg_type_name_t type)
+{
+	found_right(a, port, type);
+	if (!ip_valid(port) || type != MACH_MSG_TYPE_PORT_RECEIVE)
+		return;
+	check(port->object.place == PORT_IN_TRANSIT);
+	check(port->destination == kmsg->dest);
+}
+
+static void
+audit_kmsg(struct audit *a, const struct ipc_kmsg *kmsg)
+{
+	a->kmsgs++;
+	a->notifications_in_flight += kmsg->is_notification;
+	check(kmsg->dest && ip_active(kmsg->dest));
+	found_right(a, kmsg->dest, kmsg->dest_type);
+	found_right(a, kmsg->reply, kmsg->reply_type);
+	check(kmsg->descriptors_taken == kmsg->descriptor_count);
+	for (uint32_t i = 0; i < kmsg->descriptors_taken; i++) {
+		const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+
+		for (uint32_t j = 0; d->ports && j < d->count; j++)
+			audit_carried(a, kmsg, d->ports[j], d->disposition);
+		audit_carried(a, kmsg, d->port, d->disposition);
+	}
+}
+
+static void
+audit_entry(struct audit *a, const struct ipc_space *space, const struct ipc_entry *entry)
+{
+	const mach_port_type_t type = ie_type(entry);
+	const struct ipc_port *port = entry->port;
+	const uint32_t urefs = ie_urefs(entry);
+
+	switch (type) {
+	case MACH_PORT_TYPE_DEAD_NAME:
+		check(!entry->object && urefs > 0 && !entry->request);
+		return;
+	case MACH_PORT_TYPE_PORT_SET:
+		check(urefs == 0 && !entry->request);
+		check(entry->pset->space == space && entry->pset->name == ie_name(space, entry));
+		check(entry->pset->object.place == PORT_IN_SPACE);
+		check(entry->pset->object.ref_count == 1);
+		return;
+	case MACH_PORT_TYPE_SEND:
+		check(urefs > 0 && ipc_space_find_port(space, port) == entry);
+		found_right(a, port, MACH_MSG_TYPE_PORT_SEND);
+		break;
+	case MACH_PORT_TYPE_SEND_ONCE:
+		check(urefs == 1);
+		found_right(a, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
+		break;
+	case MACH_PORT_TYPE_RECEIVE:
+	case MACH_PORT_TYPE_SEND_RECEIVE:
+		check((urefs > 0) == (type == MACH_PORT_TYPE_SEND_RECEIVE));
+		check(port->object.place == PORT_IN_SPACE && port->receiver == space);
+		check(port->receiver_name == ie_name(space, entry));
+		found_ref(a, port);
+		if (type == MACH_PORT_TYPE_SEND_RECEIVE)
+			sums_of(a, port)->srights++;
+		break;
+	default:
+		check(!"an entry of a known type");
+	}
+	if (entry->request) {
+		check(entry->request <= port->request_count);
+		check(port->requests[entry->request - 1].state != IPC_REQUEST_FREE);
+		check(port->requests[entry->request - 1].name == ie_name(space, entry));
+		a->requests++;
+	}
+}
+
+static void
+audit_space(struct audit *a, const struct ipc_space *space)
+{
+	uint32_t free_count = 0;
+	uint32_t used_count = 0;
+	uint32_t receive_count = 0;
+
+	for (uint32_t i = space->free_head; i; i = space->table[i].next) {
+		check(i < space->table_size && free_count < space->table_size);
+		check(ie_type(&space->table[i]) == MACH_PORT_TYPE_NONE && !space->table[i].object);
+		check(space->table[i].next || space->free_tail == i);
+		free_count++;
+	}
+	for (uint32_t i = 1; i < space->table_size; i++) {
+		const struct ipc_entry *entry = &space->table[i];
+
+		if (ie_type(entry) == MACH_PORT_TYPE_NONE)
+			continue;
+		used_count++;
+		receive_count += (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) != 0;
+		audit_entry(a, space, entry);
+	}
+	check(free_count == space->free_count);
+	check(used_count + free_count == space->table_size - 1);
+	check(receive_count == space->port_count);
+}
+
+static void
+audit_thread(struct audit *a, const struct thread *thread)
+{
+	if (thread->self_port)
+		found_ref(a, thread->self_port);
+	if (thread->special_reply_port)
+		found_ref(a, thread->special_reply_port);
+	switch (thread->state) {
+	case THREAD_IDLE:
+		check(!thread->kmsg && !thread->output);
+		break;
+	case THREAD_PARKED_SEND:
+		check(thread->kmsg && thread->wait_port == thread->kmsg->dest);
+		check(thread->wait_port->msgcount >= thread->wait_port->qlimit);
+		found_ref(a, thread->wait_port);
+		audit_kmsg(a, thread->kmsg);
+		break;
+	case THREAD_COMPLETED:
+		a->kmsgs += thread->kmsg != NULL;
+		break;
+	default:
+		check(thread->state == THREAD_PARKED_RECEIVE);
+		check(!thread->kmsg);
+	}
+	check(list_is_linked(&thread->wait) == kernel_thread_is_parked(thread));
+	check(kernel_thread_is_parked(thread) || thread->deadline.slot == 0);
+}
+
+static void
+audit_task(struct audit *a, const struct task *task)
+{
+	uint32_t threads = 0;
+	uint32_t parked = 0;
+
+	if (task->self_port)
+		found_ref(a, task->self_port);
+	if (task->name_port)
+		found_ref(a, task->name_port);
+	check(task->remnant == !task->space.active);
+	audit_space(a, &task->space);
+	for (uint32_t i = 0; i < TASK_SPECIAL_PORT_COUNT; i++)
+		found_right(a, task->special[i], MACH_MSG_TYPE_PORT_SEND);
+	for (uint32_t i = 0; i < TASK_REGISTERED_COUNT; i++)
+		found_right(a, task->registered[i], MACH_MSG_TYPE_PORT_SEND);
+	LIST_FOR_EACH (thread, &task->threads, struct thread, link) {
+		audit_thread(a, thread);
+		threads++;
+		parked += kernel_thread_is_parked(thread);
+	}
+	check(threads == task->thread_count && parked == task->parked_count);
+}
+
+/* Nobody waits who could be served. */
+static void
+audit_waiters(const struct ipc_port *port)
+{
+	check(list_is_empty(&port->receivers) || list_is_empty(&port->messages));
+	LIST_FOR_EACH (link, &port->sets, struct ipc_pset_link, in_port) {
+		check(link->pset->space == port->receiver);
+		check(list_is_linked(&link->in_ready) == !list_is_empty(&port->messages));
+		check(list_is_empty(&link->pset->receivers) || list_is_empty(&port->messages));
+	}
+	check(list_is_empty(&port->senders) || port->msgcount >= port->qlimit);
+}
+
+static void
+audit_requests(struct audit *a, const struct ipc_port *port)
+{
+	uint32_t used = 0;
+	uint32_t armed = 0;
+
+	for (uint32_t slot = 0; slot < port->request_count; slot++) {
+		const struct ipc_port_request *request = &port->requests[slot];
+
+		used += request->state != IPC_REQUEST_FREE;
+		armed += request->state == IPC_REQUEST_ARMED;
+		check(!request->notify || request->state == IPC_REQUEST_DEAD_NAME ||
+		      request->state == IPC_REQUEST_SEND_POSSIBLE ||
+		      request->state == IPC_REQUEST_ARMED);
+		check(ip_active(port) || !request->notify);
+		found_right(a, request->notify, MACH_MSG_TYPE_PORT_SEND_ONCE);
+	}
+	check(used == port->request_used_count && armed == port->request_armed_count);
+	a->requests -= used; /* each has its entry */
+}
+
+static void
+audit_port(struct audit *a, const struct ipc_port *port)
+{
+	uint32_t messages = 0;
+
+	LIST_FOR_EACH (kmsg, &port->messages, struct ipc_kmsg, link) {
+		check(kmsg->dest == port);
+		audit_kmsg(a, kmsg);
+		messages++;
+	}
+	check(messages == port->msgcount && messages <= QLIMIT_KERNEL);
+	audit_requests(a, port);
+	found_right(a, port->no_senders, MACH_MSG_TYPE_PORT_SEND_ONCE);
+	found_right(a, port->port_destroyed, MACH_MSG_TYPE_PORT_SEND_ONCE);
+	switch (port->object.place) {
+	case PORT_IN_SPACE:
+		check(port->receiver && port->receiver->active);
+		audit_waiters(port);
+		break;
+	case PORT_IN_TRANSIT:
+		check(list_is_empty(&port->sets) && list_is_empty(&port->receivers));
+		check(!ipc_port_would_circle(port, port->destination));
+		check(ip_active(port->destination));
+		found_ref(a, port->destination);
+		break;
+	case PORT_KERNEL:
+		check(messages == 0 && list_is_empty(&port->sets));
+		break;
+	default:
+		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
+		check(messages == 0 && list_is_empty(&port->sets));
+		check(list_is_empty(&port->receivers) && list_is_empty(&port->senders));
+		check(port->srights == 0 && port->sorights == 0 && !port->no_senders);
+		break;
+	}
+	if (ip_active(port))
+		a->sorights_live += port->sorights;
+}
+
+static void
+audit_sets(const struct kernel *k)
+{
+	uint32_t sets = 0;
+
+	LIST_FOR_EACH (pset, &k->port_sets, struct ipc_pset, link) {
+		uint32_t members = 0;
+
+		LIST_FOR_EACH (link, &pset->members, struct ipc_pset_link, in_set) {
+			check(link->pset == pset && link->port->object.place == PORT_IN_SPACE);
+			check(ipc_pset_find_member(pset, link->port) == link);
+			members++;
+		}
+		check(members == pset->member_count);
+		sets++;
+	}
+	check(sets == k->port_set_count);
+}
+
+void
+kernel_audit(const struct kernel *k)
+{
+	static const struct audit_sums zero;
+	struct audit a;
+	uint32_t ports = 0;
+	uint32_t tasks = 0;
+
+	memset(&a, 0, sizeof(a));
+	a.k = k;
+	check(!k->effects && !k->destroying && list_is_empty(&k->dying_ports));
+	LIST_FOR_EACH (task, &k->tasks, struct task, link) {
+		audit_task(&a, task);
+		tasks++;
+	}
+	check(tasks == k->task_count);
+	found_ref(&a, k->host_port);
+	LIST_FOR_EACH (port, &k->ports, struct ipc_port, link) {
+		audit_port(&a, port);
+		ports++;
+	}
+	check(ports == k->port_count);
+	audit_sets(k);
+	check(a.requests == 0);
+
+	/* what was found is what is counted */
+	LIST_FOR_EACH (port, &k->ports, struct ipc_port, link) {
+		struct audit_sums *sums = sums_of(&a, port);
+
+		sums->refs -= port->object.ref_count;
+		sums->srights -= port->srights;
+		sums->sorights -= port->sorights;
+	}
+	for (uint32_t i = 0; i < AUDIT_SLOTS; i++)
+		check(memcmp(&a.found[i], &zero, sizeof(zero)) == 0);
+	check(a.sorights_live == k->notify_reserved_count);
+	check(a.notifications_in_flight == k->notify_in_flight_count);
+	check(k->notify_pool_count + k->notify_in_flight_count >= k->notify_reserved_count);
+	check(a.kmsgs == k->kmsg_count);
+}

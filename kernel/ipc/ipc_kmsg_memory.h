@@ -1,0 +1,24 @@
+/*
+ * Inside of messages: what ipc_kmsg.c, its copyin and its copyout share.
+ */
+#ifndef KERNEL_IPC_KMSG_MEMORY_H
+#define KERNEL_IPC_KMSG_MEMORY_H
+
+#include "ipc/ipc_kmsg.h"
+
+/* Not zeroed but for struct and tables; NULL: no memory. */
+mustuse struct ipc_kmsg *ipc_kmsg_alloc(struct kernel *k, uint32_t bytes_size,
+					uint32_t descriptor_count);
+/* False: the payer has too much unreceived already. */
+mustuse bool ipc_kmsg_charge(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes);
+/* One more reference; the first one charges @payer, and may be refused. */
+mustuse bool ipc_segment_ref(struct kernel *k, struct kernel_segment *segment,
+			     struct account *payer);
+/* The destination right ends, as it does when a message is taken. */
+void ipc_kmsg_use_dest(struct kernel *k, struct ipc_kmsg *kmsg);
+/* Rights of the descriptors that were taken. */
+void ipc_kmsg_clean_body(struct kernel *k, struct ipc_kmsg *kmsg);
+/* As ipc_kmsg_destroy, for a message that never left its sender. */
+void ipc_kmsg_destroy_unsent(struct kernel *k, struct ipc_kmsg *kmsg);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * Kernel objects: messages to ports whose receiver is the kernel.
+ */
+#ifndef KERNEL_IPC_KOBJECT_H
+#define KERNEL_IPC_KOBJECT_H
+
+#include "ipc/ipc_kmsg.h"
+
+/*
+ * Serve @kmsg, sent to a kernel object by @thread, and send the reply.  Consumes it.
+ * Source: mach-messages.md §11.
+ */
+void ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg);
+
+/* "task", "host" …; NULL for a plain port. */
+const char *ipc_kobject_kind_name(enum ipc_kobject_kind kind);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Notifications: messages that the kernel sends because something happened to a right.
+ *
+ * Each uses the send-once right that was registered for it, and the message kept in
+ * reserve for that right, so that none is lost for want of memory.
+ */
+#ifndef KERNEL_IPC_NOTIFY_H
+#define KERNEL_IPC_NOTIFY_H
+
+#include "ipc/ipc_port.h"
+
+/* Makes sure that @count more send-once rights can be made; false: no memory. */
+mustuse bool ipc_notify_reserve(struct kernel *k, uint32_t count);
+/* A send-once right was made, or ended without a notification. */
+void ipc_notify_commit(struct kernel *k);
+void ipc_notify_uncommit(struct kernel *k, uint32_t count);
+void ipc_notify_pool_free(struct kernel *k);
+
+/* Each consumes @notify, a send-once right (IP_DEAD: nothing happens). */
+void ipc_notify_port_deleted(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);
+void ipc_notify_send_possible(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);
+void ipc_notify_dead_name(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);
+void ipc_notify_no_senders(struct kernel *k, struct ipc_port *notify, mach_port_mscount_t mscount);
+void ipc_notify_send_once(struct kernel *k, struct ipc_port *notify);
+/* @port: the receive right, in limbo, with one reference; consumed. */
+void ipc_notify_port_destroyed(struct kernel *k, struct ipc_port *notify, struct ipc_port *port);
+
+#endif

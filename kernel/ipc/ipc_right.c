@@ -1,0 +1,787 @@
+/*
+ * Rights of one name: taking out, putting in, dropping.  The cells of mach-ports.md §6.
+ */
+#include "ipc/ipc_right.h"
+
+#include <mach/notify.h>
+
+#include "ipc/ipc_notify.h"
+#include "kern/task.h"
+
+/* ---- small steps --------------------------------------------------------------------- */
+
+static void
+entry_set_urefs(struct ipc_entry *entry, uint32_t urefs)
+{
+	entry->bits = (entry->bits & ~IE_UREFS_MASK) | urefs;
+}
+
+/* Up to the peg, where it stays. */
+static void
+entry_add_urefs(struct ipc_entry *entry, uint32_t count)
+{
+	uint32_t urefs = ie_urefs(entry);
+
+	entry_set_urefs(entry, urefs + count >= UREFS_MAX ? UREFS_MAX : urefs + count);
+}
+
+static bool
+entry_is_pegged(const struct ipc_entry *entry)
+{
+	return ie_urefs(entry) == UREFS_MAX;
+}
+
+static void
+entry_set_type(struct ipc_entry *entry, mach_port_type_t type)
+{
+	entry->bits = (entry->bits & ~IE_TYPE_MASK) | type;
+}
+
+/* The right leaves its name or the name goes: a request that still waits is told. */
+static void
+entry_drop_request(struct ipc_space *space, struct ipc_entry *entry)
+{
+	if (!entry->request)
+		return;
+
+	mach_port_name_t name = ie_name(space, entry);
+	struct ipc_port *notify =
+	    ipc_port_request_cancel(space->kernel, entry->port, entry->request - 1);
+
+	entry->request = 0;
+	if (notify)
+		ipc_notify_port_deleted(space->kernel, notify, name);
+}
+
+/* The name goes; the object's reference is the caller's now. */
+static struct ipc_port *
+entry_take_port(struct ipc_space *space, struct ipc_entry *entry)
+{
+	struct ipc_port *port = entry->port;
+
+	if (ie_type(entry) == MACH_PORT_TYPE_SEND)
+		ipc_hash_remove(space, entry);
+	if (port)
+		entry_drop_request(space, entry);
+	entry->object = NULL;
+	ipc_entry_free(space, entry);
+	return port;
+}
+
+/* The receive right of the entry leaves the space, into limbo; sets and waiters are told. */
+static void
+port_leave_space(struct ipc_space *space, struct ipc_port *port)
+{
+	check(port->object.place == PORT_IN_SPACE && port->receiver == space);
+	port->object.place = PORT_IN_LIMBO;
+	port->receiver = NULL;
+	port->receiver_name = MACH_PORT_NULL;
+	space->port_count--;
+}
+
+bool
+ipc_right_notice(struct ipc_space *space, struct ipc_entry *entry)
+{
+	mach_port_type_t type = ie_type(entry);
+
+	if (type == MACH_PORT_TYPE_DEAD_NAME)
+		return true;
+	if ((type != MACH_PORT_TYPE_SEND && type != MACH_PORT_TYPE_SEND_ONCE) ||
+	    ip_active(entry->port))
+		return false;
+
+	struct ipc_port *port = entry->port;
+	bool extra = false;
+
+	if (type == MACH_PORT_TYPE_SEND)
+		ipc_hash_remove(space, entry);
+	if (entry->request) {
+		extra = port->requests[entry->request - 1].state == IPC_REQUEST_DIED;
+		check(ipc_port_request_cancel(space->kernel, port, entry->request - 1) == NULL);
+		entry->request = 0;
+	}
+	entry->object = NULL;
+	entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
+	if (extra)
+		entry_add_urefs(entry, 1); /* the notification's own reference to the name */
+	ipc_port_unref(space->kernel, port);
+	return true;
+}
+
+mach_msg_type_name_t
+ipc_right_kind(mach_msg_type_name_t disposition)
+{
+	switch (disposition) {
+	case MACH_MSG_TYPE_MOVE_RECEIVE:
+		return MACH_MSG_TYPE_PORT_RECEIVE;
+	case MACH_MSG_TYPE_MOVE_SEND:
+	case MACH_MSG_TYPE_COPY_SEND:
+	case MACH_MSG_TYPE_MAKE_SEND:
+		return MACH_MSG_TYPE_PORT_SEND;
+	case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+	case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+		return MACH_MSG_TYPE_PORT_SEND_ONCE;
+	default:
+		return 0;
+	}
+}
+
+/* ---- taking out (§6.1) ---------------------------------------------------------------- */
+
+bool
+ipc_right_copyin_check(const struct ipc_entry *entry, mach_msg_type_name_t disposition)
+{
+	mach_port_type_t type = ie_type(entry);
+	bool dead = (type & (MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_SEND_ONCE)) &&
+		    !(type & MACH_PORT_TYPE_RECEIVE) && !ip_active(entry->port);
+
+	switch (disposition) {
+	case MACH_MSG_TYPE_MAKE_SEND:
+	case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+	case MACH_MSG_TYPE_MOVE_RECEIVE:
+		return (type & MACH_PORT_TYPE_RECEIVE) != 0;
+	case MACH_MSG_TYPE_COPY_SEND:
+	case MACH_MSG_TYPE_MOVE_SEND:
+		return dead || type == MACH_PORT_TYPE_DEAD_NAME || (type & MACH_PORT_TYPE_SEND);
+	case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+		return dead || type == MACH_PORT_TYPE_DEAD_NAME ||
+		       (type & MACH_PORT_TYPE_SEND_ONCE);
+	default:
+		return false;
+	}
+}
+
+static kern_return_t
+copyin_dead_name(struct ipc_space *space, struct ipc_entry *entry, mach_msg_type_name_t disposition,
+		 bool dead_ok, struct ipc_port **port)
+{
+	if (!dead_ok)
+		return KERN_INVALID_RIGHT;
+	switch (disposition) {
+	case MACH_MSG_TYPE_COPY_SEND:
+		break;
+	case MACH_MSG_TYPE_MOVE_SEND:
+	case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+		(void)ipc_right_dealloc(space, entry);
+		break;
+	default:
+		return KERN_INVALID_RIGHT;
+	}
+	*port = IP_DEAD;
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+copyin_move_receive(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port **out)
+{
+	struct kernel *k = space->kernel;
+	struct ipc_port *port = entry->port;
+
+	if (port->object.flags & (IPC_PORT_IMMOVABLE | IPC_PORT_SPECIAL_REPLY))
+		return KERN_INVALID_CAPABILITY;
+	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
+		port_leave_space(space, port);
+		entry_set_type(entry, MACH_PORT_TYPE_SEND);
+		ipc_hash_insert(space, entry);
+		ipc_port_ref(port);
+	} else {
+		port_leave_space(space, port);
+		entry_take_port(space, entry);
+	}
+	ipc_port_clear_receiver(k, port);
+	*out = port;
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+copyin_move_send(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port **out)
+{
+	struct ipc_port *port = entry->port;
+
+	if (entry_is_pegged(entry) || ie_urefs(entry) > 1) {
+		if (!entry_is_pegged(entry))
+			entry_set_urefs(entry, ie_urefs(entry) - 1);
+		port->srights++;
+		*out = ipc_port_ref(port);
+		return KERN_SUCCESS;
+	}
+	if (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) {
+		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
+		entry_set_urefs(entry, 0);
+		*out = ipc_port_ref(port); /* the count of the entry goes along */
+		return KERN_SUCCESS;
+	}
+	*out = entry_take_port(space, entry);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+ipc_right_copyin(struct ipc_space *space, struct ipc_entry *entry, mach_msg_type_name_t disposition,
+		 bool dead_ok, struct ipc_port **out)
+{
+	struct kernel *k = space->kernel;
+	mach_port_type_t type = ie_type(entry);
+	struct ipc_port *port = entry->port;
+	mach_port_name_t name = ie_name(space, entry);
+	kern_return_t kr = KERN_INVALID_RIGHT;
+
+	*out = NULL;
+	if (type == MACH_PORT_TYPE_PORT_SET)
+		return KERN_INVALID_RIGHT;
+	switch (disposition) {
+	case MACH_MSG_TYPE_MAKE_SEND:
+		if (!(type & MACH_PORT_TYPE_RECEIVE))
+			return KERN_INVALID_RIGHT;
+		*out = ipc_port_make_send(port);
+		kr = KERN_SUCCESS;
+		break;
+	case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+		if (!(type & MACH_PORT_TYPE_RECEIVE))
+			return KERN_INVALID_RIGHT;
+		*out = ipc_port_make_send_once(k, port);
+		kr = KERN_SUCCESS;
+		break;
+	case MACH_MSG_TYPE_MOVE_RECEIVE:
+		if (!(type & MACH_PORT_TYPE_RECEIVE))
+			return KERN_INVALID_RIGHT;
+		kr = copyin_move_receive(space, entry, out);
+		break;
+	case MACH_MSG_TYPE_COPY_SEND:
+	case MACH_MSG_TYPE_MOVE_SEND:
+	case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+		if (ipc_right_notice(space, entry))
+			return copyin_dead_name(space, entry, disposition, dead_ok, out);
+		if (disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) {
+			if (type != MACH_PORT_TYPE_SEND_ONCE)
+				return KERN_INVALID_RIGHT;
+			*out = entry_take_port(space, entry);
+			kr = KERN_SUCCESS;
+			break;
+		}
+		if (!(type & MACH_PORT_TYPE_SEND))
+			return KERN_INVALID_RIGHT;
+		if (disposition == MACH_MSG_TYPE_MOVE_SEND) {
+			kr = copyin_move_send(space, entry, out);
+			break;
+		}
+		*out = ipc_port_copy_send(port);
+		kr = KERN_SUCCESS;
+		break;
+	default:
+		return KERN_INVALID_RIGHT;
+	}
+	if (kr == KERN_SUCCESS)
+		KERNEL_TRACE(k, .kind = TRACE_IPC_RIGHT_COPYIN, .name = name, .bits = disposition,
+			     .port_id = (*out)->id);
+	return kr;
+}
+
+/* ---- putting in (§6.2, §4) ------------------------------------------------------------ */
+
+/* A send right joins an entry of the same port. */
+static void
+copyout_send_into(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port *port)
+{
+	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
+		entry_add_urefs(entry, 1);
+		ipc_port_release_send(space->kernel, port);
+		return;
+	}
+	/* RECEIVE becomes SEND+RECEIVE: the count moves into the entry, one reference is enough */
+	entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
+	entry_set_urefs(entry, 1);
+	ipc_port_unref(space->kernel, port);
+}
+
+/* The receive right enters the space under @entry's name. */
+static void
+copyout_receive_into(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port *port)
+{
+	struct kernel *k = space->kernel;
+	struct account *account = space->task->account;
+
+	check(port->object.place == PORT_IN_LIMBO);
+	port->object.place = PORT_IN_SPACE;
+	port->receiver = space;
+	port->receiver_name = ie_name(space, entry);
+	space->port_count++;
+	if (port->payer != account) {
+		port->payer->port_count--;
+		account_unref(port->payer);
+		port->payer = account_ref(account);
+		account->port_count++;
+	}
+	if (ie_type(entry) == MACH_PORT_TYPE_SEND) {
+		ipc_hash_remove(space, entry);
+		entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
+		ipc_port_unref(k, port);
+	} else {
+		entry->port = port;
+		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
+	}
+}
+
+/* A right enters an empty entry, which takes over its reference and count. */
+static void
+copyout_fresh(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port *port,
+	      mach_msg_type_name_t kind)
+{
+	switch (kind) {
+	case MACH_MSG_TYPE_PORT_SEND:
+		entry->port = port;
+		entry_set_type(entry, MACH_PORT_TYPE_SEND);
+		entry_set_urefs(entry, 1);
+		ipc_hash_insert(space, entry);
+		return;
+	case MACH_MSG_TYPE_PORT_SEND_ONCE:
+		entry->port = port;
+		entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
+		entry_set_urefs(entry, 1);
+		return;
+	case MACH_MSG_TYPE_PORT_RECEIVE:
+		copyout_receive_into(space, entry, port);
+		return;
+	default:
+		check(!"a right of a known kind");
+	}
+}
+
+/* Out of a message: the receive right is in hand again. */
+static void
+port_arrive(struct kernel *k, struct ipc_port *port)
+{
+	struct ipc_port *destination = port->destination;
+
+	if (port->object.place != PORT_IN_TRANSIT)
+		return;
+	port->object.place = PORT_IN_LIMBO;
+	port->destination = NULL;
+	ipc_port_unref(k, destination);
+}
+
+kern_return_t
+ipc_right_copyout(struct ipc_space *space, struct ipc_port *port, mach_msg_type_name_t kind,
+		  mach_port_name_t *name)
+{
+	struct kernel *k = space->kernel;
+	struct ipc_entry *entry = NULL;
+	kern_return_t kr;
+
+	*name = MACH_PORT_NULL;
+	if (!port)
+		return KERN_SUCCESS;
+	if (port == IP_DEAD) {
+		*name = MACH_PORT_DEAD;
+		return KERN_SUCCESS;
+	}
+	if (kind == MACH_MSG_TYPE_PORT_RECEIVE)
+		port_arrive(k, port);
+	if (!ip_active(port)) {
+		ipc_port_unref(k, port);
+		*name = MACH_PORT_DEAD;
+		return KERN_SUCCESS;
+	}
+
+	if (kind != MACH_MSG_TYPE_PORT_SEND_ONCE)
+		entry = ipc_space_find_port(space, port);
+	if (entry) {
+		*name = ie_name(space, entry);
+		if (kind == MACH_MSG_TYPE_PORT_SEND)
+			copyout_send_into(space, entry, port);
+		else
+			copyout_receive_into(space, entry, port);
+	} else {
+		kr = ipc_space_reserve(space, 1);
+		if (kr != KERN_SUCCESS) {
+			ipc_port_release_right(k, port, kind);
+			return kr;
+		}
+		entry = ipc_entry_alloc(space, name);
+		copyout_fresh(space, entry, port, kind);
+	}
+	KERNEL_TRACE(k, .kind = TRACE_IPC_RIGHT_COPYOUT, .name = *name, .bits = kind,
+		     .port_id = port->id, .count = ie_urefs(entry));
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+ipc_right_copyout_name(struct ipc_space *space, struct ipc_port *port, mach_msg_type_name_t kind,
+		       mach_port_name_t name)
+{
+	struct ipc_entry *entry;
+	struct ipc_entry *other;
+	kern_return_t kr = ipc_entry_alloc_name(space, name, &entry);
+
+	if (kr != KERN_SUCCESS && kr != KERN_NAME_EXISTS)
+		return kr;
+
+	other = kind == MACH_MSG_TYPE_PORT_SEND_ONCE ? NULL : ipc_space_find_port(space, port);
+	if (kr == KERN_SUCCESS) {
+		if (other) {
+			ipc_entry_free(space, entry);
+			return KERN_RIGHT_EXISTS;
+		}
+		copyout_fresh(space, entry, port, kind);
+		return KERN_SUCCESS;
+	}
+	if (other && other != entry)
+		return KERN_RIGHT_EXISTS;
+	if (!other)
+		return KERN_NAME_EXISTS;
+	if (kind == MACH_MSG_TYPE_PORT_SEND)
+		copyout_send_into(space, entry, port);
+	else
+		copyout_receive_into(space, entry, port);
+	return KERN_SUCCESS;
+}
+
+/* ---- dropping (§6.3) ------------------------------------------------------------------ */
+
+/* The last SEND of an entry goes. */
+static void
+drop_last_send(struct ipc_space *space, struct ipc_entry *entry)
+{
+	struct kernel *k = space->kernel;
+	struct ipc_port *port = entry->port;
+
+	if (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) {
+		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
+		entry_set_urefs(entry, 0);
+		ipc_port_ref(port);
+	} else {
+		entry_take_port(space, entry);
+	}
+	ipc_port_release_send(k, port);
+}
+
+static void
+drop_urefs(struct ipc_space *space, struct ipc_entry *entry, uint32_t count)
+{
+	if (entry_is_pegged(entry) && count != UREFS_MAX)
+		return;
+	if (count < ie_urefs(entry)) {
+		entry_set_urefs(entry, ie_urefs(entry) - count);
+		return;
+	}
+	if (ie_type(entry) == MACH_PORT_TYPE_DEAD_NAME)
+		entry_take_port(space, entry);
+	else
+		drop_last_send(space, entry);
+}
+
+static void
+drop_send_once(struct ipc_space *space, struct ipc_entry *entry)
+{
+	ipc_port_release_send_once(space->kernel, entry_take_port(space, entry));
+}
+
+static void
+drop_port_set(struct ipc_space *space, struct ipc_entry *entry)
+{
+	struct ipc_pset *pset = entry->pset;
+
+	entry->object = NULL;
+	ipc_entry_free(space, entry);
+	ipc_pset_destroy(space->kernel, pset);
+}
+
+/* mod_refs(RECEIVE, -1): what stays of the entry depends on the backup. */
+static void
+drop_receive(struct ipc_space *space, struct ipc_entry *entry)
+{
+	struct kernel *k = space->kernel;
+	struct ipc_port *port = entry->port;
+
+	if (!(ie_type(entry) & MACH_PORT_TYPE_SEND)) {
+		port_leave_space(space, port);
+		entry_take_port(space, entry);
+		ipc_port_release_receive(k, port);
+		return;
+	}
+	port_leave_space(space, port);
+	if (port->port_destroyed && ip_active(port->port_destroyed)) {
+		entry_set_type(entry, MACH_PORT_TYPE_SEND);
+		ipc_hash_insert(space, entry);
+		ipc_port_ref(port);
+		ipc_port_release_receive(k, port);
+		return;
+	}
+
+	bool extra = entry->request != 0;
+	uint32_t slot = entry->request;
+
+	entry->request = 0;
+	entry->object = NULL;
+	entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
+	if (extra)
+		entry_add_urefs(entry, 1);
+	ipc_port_ref(port); /* until the slot is free */
+	ipc_port_release_receive(k, port);
+	if (slot) {
+		/* its DEAD_NAME went out with the port */
+		check(ipc_port_request_cancel(k, port, slot - 1) == NULL);
+	}
+	ipc_port_unref(k, port);
+}
+
+kern_return_t
+ipc_right_dealloc(struct ipc_space *space, struct ipc_entry *entry)
+{
+	mach_port_name_t name = ie_name(space, entry);
+
+	ipc_right_notice(space, entry);
+	switch (ie_type(entry)) {
+	case MACH_PORT_TYPE_RECEIVE:
+		return KERN_INVALID_RIGHT;
+	case MACH_PORT_TYPE_PORT_SET:
+		drop_port_set(space, entry);
+		break;
+	case MACH_PORT_TYPE_SEND_ONCE:
+		drop_send_once(space, entry);
+		break;
+	default:
+		drop_urefs(space, entry, 1);
+		break;
+	}
+	KERNEL_TRACE(space->kernel, .kind = TRACE_IPC_RIGHT_DEALLOC, .name = name);
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+delta_urefs(struct ipc_space *space, struct ipc_entry *entry, mach_port_delta_t delta)
+{
+	if (delta > (mach_port_delta_t)UREFS_MAX || delta < -(mach_port_delta_t)UREFS_MAX)
+		return KERN_INVALID_VALUE;
+	if (delta < 0 && (uint32_t)-delta > ie_urefs(entry))
+		return KERN_INVALID_VALUE;
+	if (delta < 0)
+		drop_urefs(space, entry, (uint32_t)-delta);
+	else
+		entry_add_urefs(entry, (uint32_t)delta);
+	return KERN_SUCCESS;
+}
+
+/* Rights of which there is at most one: 0 keeps it, -1 drops it. */
+static kern_return_t
+delta_single(mach_port_delta_t delta, bool *drop)
+{
+	*drop = delta == -1;
+	return delta == 0 || delta == -1 ? KERN_SUCCESS : KERN_INVALID_VALUE;
+}
+
+kern_return_t
+ipc_right_delta(struct ipc_space *space, struct ipc_entry *entry, mach_port_right_t right,
+		mach_port_delta_t delta)
+{
+	mach_port_type_t type;
+	kern_return_t kr;
+	bool drop;
+
+	switch (right) {
+	case MACH_PORT_RIGHT_SEND:
+		if (!(ie_type(entry) & MACH_PORT_TYPE_SEND) || ipc_right_notice(space, entry))
+			return KERN_INVALID_RIGHT;
+		return delta_urefs(space, entry, delta);
+	case MACH_PORT_RIGHT_RECEIVE:
+		if (!(ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
+			return KERN_INVALID_RIGHT;
+		kr = delta_single(delta, &drop);
+		if (kr != KERN_SUCCESS || !drop)
+			return kr;
+		if (entry->port->object.flags & IPC_PORT_GUARDED)
+			return KERN_INVALID_RIGHT;
+		drop_receive(space, entry);
+		return KERN_SUCCESS;
+	case MACH_PORT_RIGHT_SEND_ONCE:
+		if (ie_type(entry) != MACH_PORT_TYPE_SEND_ONCE || ipc_right_notice(space, entry))
+			return KERN_INVALID_RIGHT;
+		kr = delta_single(delta, &drop);
+		if (kr == KERN_SUCCESS && drop)
+			drop_send_once(space, entry);
+		return kr;
+	case MACH_PORT_RIGHT_PORT_SET:
+		if (ie_type(entry) != MACH_PORT_TYPE_PORT_SET)
+			return KERN_INVALID_RIGHT;
+		kr = delta_single(delta, &drop);
+		if (kr == KERN_SUCCESS && drop)
+			drop_port_set(space, entry);
+		return kr;
+	case MACH_PORT_RIGHT_DEAD_NAME:
+		type = ie_type(entry);
+		if (type == MACH_PORT_TYPE_PORT_SET || (type & MACH_PORT_TYPE_RECEIVE) ||
+		    !ipc_right_notice(space, entry))
+			return KERN_INVALID_RIGHT;
+		return delta_urefs(space, entry, delta);
+	default:
+		return KERN_INVALID_RIGHT;
+	}
+}
+
+kern_return_t
+ipc_right_destroy(struct ipc_space *space, struct ipc_entry *entry, bool check_guard)
+{
+	struct kernel *k = space->kernel;
+	mach_port_type_t type;
+	struct ipc_port *port;
+
+	ipc_right_notice(space, entry);
+	type = ie_type(entry);
+	port = entry->port;
+	if (type == MACH_PORT_TYPE_PORT_SET) {
+		drop_port_set(space, entry);
+		return KERN_SUCCESS;
+	}
+	if (type == MACH_PORT_TYPE_DEAD_NAME) {
+		entry_take_port(space, entry);
+		return KERN_SUCCESS;
+	}
+	if (type == MACH_PORT_TYPE_SEND_ONCE) {
+		drop_send_once(space, entry);
+		return KERN_SUCCESS;
+	}
+	if (type == MACH_PORT_TYPE_SEND) {
+		ipc_port_release_send(k, entry_take_port(space, entry));
+		return KERN_SUCCESS;
+	}
+	if (check_guard && (port->object.flags & IPC_PORT_GUARDED) && port->context != 0)
+		return KERN_INVALID_RIGHT;
+
+	/* RECEIVE, perhaps with SEND: the send count goes first, the port second, and a
+	 * no-senders notice that the first causes is sent after the second */
+	struct ipc_port *no_senders = NULL;
+	mach_port_mscount_t mscount = port->mscount;
+
+	if (type & MACH_PORT_TYPE_SEND) {
+		check(port->srights > 0);
+		if (--port->srights == 0) {
+			no_senders = port->no_senders;
+			port->no_senders = NULL;
+		}
+	}
+	port_leave_space(space, port);
+	entry_take_port(space, entry);
+	ipc_port_release_receive(k, port);
+	if (no_senders)
+		ipc_notify_no_senders(k, no_senders, mscount);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+ipc_right_destruct(struct ipc_space *space, struct ipc_entry *entry, mach_port_delta_t srdelta,
+		   uint64_t guard)
+{
+	struct ipc_port *port = entry->port;
+	mach_port_name_t name = ie_name(space, entry);
+
+	if (!(ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
+		return KERN_INVALID_RIGHT;
+	if (srdelta != 0 && !(ie_type(entry) & MACH_PORT_TYPE_SEND))
+		return KERN_INVALID_RIGHT;
+	if (srdelta > 0)
+		return KERN_INVALID_VALUE;
+	if ((port->object.flags & IPC_PORT_GUARDED) && guard != port->context)
+		return KERN_INVALID_ARGUMENT;
+	if (srdelta < -(mach_port_delta_t)UREFS_MAX || (uint32_t)-srdelta > ie_urefs(entry))
+		return KERN_INVALID_VALUE;
+	if (srdelta < 0)
+		drop_urefs(space, entry, (uint32_t)-srdelta);
+	entry = ipc_space_find(space, name);
+	check(entry && entry->port == port);
+	drop_receive(space, entry);
+	return KERN_SUCCESS;
+}
+
+/* ---- looking, requests ---------------------------------------------------------------- */
+
+mach_port_type_t
+ipc_right_type(const struct ipc_space *space, const struct ipc_entry *entry)
+{
+	mach_port_type_t type = ie_type(entry);
+
+	if ((type == MACH_PORT_TYPE_SEND || type == MACH_PORT_TYPE_SEND_ONCE) &&
+	    !ip_active(entry->port))
+		return MACH_PORT_TYPE_DEAD_NAME;
+	if (entry->request) {
+		switch (entry->port->requests[entry->request - 1].state) {
+		case IPC_REQUEST_DEAD_NAME:
+			type |= MACH_PORT_TYPE_DNREQUEST;
+			break;
+		case IPC_REQUEST_SEND_POSSIBLE:
+			type |= MACH_PORT_TYPE_DNREQUEST | MACH_PORT_TYPE_SPREQUEST_DELAYED;
+			break;
+		case IPC_REQUEST_ARMED:
+			type |= MACH_PORT_TYPE_DNREQUEST | MACH_PORT_TYPE_SPREQUEST;
+			break;
+		default:
+			break;
+		}
+	}
+	return type;
+}
+
+/* Room for a message now, for whoever holds @entry? */
+static bool
+request_is_due(const struct ipc_entry *entry)
+{
+	const struct ipc_port *port = entry->port;
+
+	return ie_type(entry) == MACH_PORT_TYPE_SEND_ONCE || port->object.place == PORT_KERNEL ||
+	       port->msgcount < port->qlimit;
+}
+
+kern_return_t
+ipc_right_request(struct ipc_space *space, struct ipc_entry *entry, mach_msg_id_t msgid,
+		  bool immediate, struct ipc_port *notify, struct ipc_port **previous)
+{
+	struct kernel *k = space->kernel;
+	bool send_possible = msgid == MACH_NOTIFY_SEND_POSSIBLE;
+	uint32_t slot;
+	kern_return_t kr;
+
+	*previous = NULL;
+	bool dead = ipc_right_notice(space, entry);
+
+	if (!notify && !entry->request)
+		return KERN_SUCCESS;
+	if (ie_type(entry) == MACH_PORT_TYPE_PORT_SET)
+		return KERN_INVALID_RIGHT;
+	if (dead) {
+		if (!send_possible || !notify)
+			return KERN_INVALID_ARGUMENT;
+		entry_add_urefs(entry, 1);
+		ipc_notify_dead_name(k, notify, ie_name(space, entry));
+		return KERN_SUCCESS;
+	}
+	if (!notify) {
+		*previous = ipc_port_request_cancel(k, entry->port, entry->request - 1);
+		entry->request = 0;
+		return KERN_SUCCESS;
+	}
+
+	if (send_possible && immediate && request_is_due(entry)) {
+		if (entry->request)
+			*previous = ipc_port_request_cancel(k, entry->port, entry->request - 1);
+		entry->request = 0;
+		ipc_notify_send_possible(k, notify, ie_name(space, entry));
+		return KERN_SUCCESS;
+	}
+
+	enum ipc_request_state state = !send_possible ? IPC_REQUEST_DEAD_NAME
+				       : immediate    ? IPC_REQUEST_ARMED
+						      : IPC_REQUEST_SEND_POSSIBLE;
+
+	if (entry->request) {
+		/* the slot is there: replacing cannot fail */
+		slot = entry->request - 1;
+		*previous = entry->port->requests[slot].notify;
+		entry->port->requests[slot].notify = notify;
+		ipc_port_request_set_state(entry->port, slot, state);
+		return KERN_SUCCESS;
+	}
+	kr = ipc_port_request_add(k, entry->port, space->task->account, ie_name(space, entry),
+				  notify, state, &slot);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	entry->request = slot + 1;
+	return KERN_SUCCESS;
+}

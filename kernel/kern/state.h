@@ -1,0 +1,85 @@
+/*
+ * The whole of one kernel.  Everything hangs off it; nothing is global.
+ */
+#ifndef KERNEL_STATE_H
+#define KERNEL_STATE_H
+
+#include "kernel.h"
+#include "limits.h"
+#include "support/check.h"
+#include "support/deadlines.h"
+#include "support/list.h"
+
+struct ipc_port;
+struct ipc_kmsg;
+
+struct kernel {
+	struct kernel_heap heap;
+	uint64_t heap_bytes; /* handed out and not yet given back */
+	uint64_t now_ns;     /* of the event under way */
+	uint64_t random;     /* state of the generator */
+
+	struct list tasks; /* struct task, oldest first */
+	uint32_t task_count;
+	uint64_t next_task_id;
+	uint64_t next_port_id;
+	uint32_t next_thread_id;
+	uint32_t thread_count;
+	struct task *first_task; /* the name server: what orphans inherit from */
+
+	struct list ports; /* every struct ipc_port that exists, dead ones too */
+	uint32_t port_count;
+	struct list port_sets;
+	uint32_t port_set_count;
+	uint32_t kmsg_count; /* messages that carry something: queued, in hand, in results */
+	uint32_t segment_count;
+	uint32_t watch_count;
+
+	struct ipc_port *host_port;
+
+	struct deadlines deadlines;
+
+	/*
+	 * There is one notification message for each send-once right on a live port, in the
+	 * pool or on its way, so that the right's one outcome never fails for want of memory.
+	 */
+	struct list notify_pool;
+	uint32_t notify_pool_count;
+	uint32_t notify_reserved_count;  /* send-once rights on live ports */
+	uint32_t notify_in_flight_count; /* of these, the ones in a notification's message */
+
+	/* receive rights that lost their holder while another port was being destroyed */
+	struct list dying_ports;
+	bool destroying;
+
+	/* threads whose blocked send is done: mach_msg_continue() goes on with them */
+	struct list continuing;
+
+	struct kernel_effects *effects; /* of the event under way */
+
+	kernel_trace_sink *trace;
+	void *trace_context;
+	struct thread *trace_thread; /* whose trap is under way */
+};
+
+/* Zeroed memory or NULL; released by kernel_memory_free() with the same size. */
+mustuse void *kernel_memory_alloc(struct kernel *k, size_t size_bytes);
+/* As above, but not zeroed: for bytes that are written at once. */
+mustuse void *kernel_memory_alloc_raw(struct kernel *k, size_t size_bytes);
+void kernel_memory_free(struct kernel *k, void *memory, size_t size_bytes);
+
+uint64_t kernel_random(struct kernel *k);
+
+/* Puts @thread, whose result is filled in, on the effects. */
+void kernel_complete(struct kernel *k, struct thread *thread);
+
+/* One predictable branch while nobody looks. */
+#define KERNEL_TRACE(k, ...)                                                                       \
+	do {                                                                                       \
+		if (__builtin_expect((k)->trace != NULL, 0))                                       \
+			kernel_trace_emit((k), (struct kernel_trace){ __VA_ARGS__ });              \
+	} while (0)
+
+void kernel_trace_emit(struct kernel *k, struct kernel_trace trace);
+
+#endif

@@ -1,0 +1,35 @@
+#include "kern/syscall.h"
+
+#include <string.h>
+
+#include "ipc/ipc_mqueue.h"
+
+void
+syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *frame)
+{
+	struct syscall call = {
+		.kernel = k,
+		.thread = thread,
+		.caller = thread->task,
+		.frame = frame,
+		.result = &thread->result,
+	};
+	syscall_function *function;
+
+	check(thread->state == THREAD_IDLE);
+	thread->state = THREAD_RUNNING;
+	thread->trap_number = frame->number;
+	memset(&thread->result, 0, sizeof(thread->result));
+	KERNEL_TRACE(k, .kind = TRACE_TRAP, .args = frame->args);
+	if (frame->number == BERTH_TRAP_MSG) {
+		mach_msg_trap(k, thread, frame);
+		if (thread->state != THREAD_COMPLETED)
+			KERNEL_TRACE(k, .kind = TRACE_TRAP_PARKED);
+		return;
+	}
+	function = mach_port_syscall(frame->number);
+	if (!function)
+		function = task_syscall(frame->number);
+	call.result->code = function ? function(&call) : KERN_INVALID_ARGUMENT;
+	kernel_complete(k, thread);
+}

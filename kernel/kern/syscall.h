@@ -1,0 +1,27 @@
+/*
+ * Traps: from a number to the function that does it.
+ */
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include "kern/thread.h"
+
+/* One trap under way, as the functions of the calls see it. */
+struct syscall {
+	struct kernel *kernel;
+	struct thread *thread;
+	struct task *caller;
+	const struct trap_frame *frame;
+	struct trap_result *result;
+};
+
+typedef kern_return_t syscall_function(struct syscall *call);
+
+/* Does what @frame asks of @thread: it is completed or parked after it. */
+void syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *frame);
+
+/* The function of a trap, NULL if there is none; the calls on ports, and the ones on tasks. */
+syscall_function *mach_port_syscall(uint32_t number);
+syscall_function *task_syscall(uint32_t number);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Task: one process as the kernel knows it: a space, threads, special ports, an identity.
+ */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include "ipc/ipc_space.h"
+#include "kern/account.h"
+
+#define TASK_SPECIAL_PORT_COUNT 12 /* by number, TASK_KERNEL_PORT … TASK_RESOURCE_NOTIFY_PORT */
+#define TASK_REGISTERED_COUNT 3
+
+struct task {
+	struct kernel *kernel;
+	struct list link; /* kernel.tasks */
+	uint64_t id;
+	void *host;
+	bool remnant; /* its program was replaced by exec: only what a successor inherits is left */
+	char label[32];
+	audit_token_t token;
+
+	struct account *account;
+	struct ipc_space space;
+	struct list threads;
+	uint32_t thread_count;
+	uint32_t parked_count;
+
+	struct ipc_port *self_port; /* kernel-owned; one reference */
+	struct ipc_port *name_port;
+	/* send rights (counted), or NULL, or IP_DEAD; only the ones that can be set */
+	struct ipc_port *special[TASK_SPECIAL_PORT_COUNT];
+	struct ipc_port *registered[TASK_REGISTERED_COUNT];
+	bool access_port_set;
+
+	uint64_t messages_sent;
+	uint64_t messages_received;
+};
+
+#define TOKEN_EUID 1
+#define TOKEN_EGID 2
+#define TOKEN_PID 5
+
+void task_died(struct kernel *k, struct task *task);
+void task_exec(struct kernel *k, struct task *task);
+
+/*
+ * The task that @name, a send right in @caller's space, controls.
+ *
+ * KERN_SUCCESS            and *task is borrowed
+ * MACH_SEND_INVALID_DEST  no live send right of that name
+ * @wrong_object           some other kernel object, or a plain port
+ *
+ * Source: mach-ports.md §9.
+ */
+mustuse kern_return_t task_from_name(struct task *caller, mach_port_name_t name,
+				     kern_return_t wrong_object, struct task **task);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * Threads: waiting, results, the end.
+ */
+#include "kern/thread.h"
+
+#include <string.h>
+
+#include "ipc/ipc_kmsg_memory.h"
+#include "kern/syscall.h"
+
+/* Room for one more deadline, so that parking never fails. */
+static bool
+reserve_deadline(struct kernel *k)
+{
+	struct deadlines *all = &k->deadlines;
+	uint32_t capacity = all->capacity ? all->capacity * 2 : 64;
+
+	if (k->thread_count < all->capacity)
+		return true;
+
+	struct deadline **slots = kernel_memory_alloc_raw(k, capacity * sizeof(*slots));
+
+	if (!slots)
+		return false;
+	if (all->slots)
+		memcpy(slots, all->slots, all->count * sizeof(*slots));
+	kernel_memory_free(k, all->slots, all->capacity * sizeof(*slots));
+	all->slots = slots;
+	all->capacity = capacity;
+	return true;
+}
+
+struct thread *
+kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
+{
+	struct kernel *k = task->kernel;
+
+	if (task->thread_count >= TASK_THREAD_MAX || task->remnant || !reserve_deadline(k))
+		return NULL;
+
+	struct thread *thread = kernel_memory_alloc(k, sizeof(*thread));
+
+	if (!thread)
+		return NULL;
+	thread->task = task;
+	thread->id = k->next_thread_id++;
+	thread->host = host;
+	thread->alias_of = alias_of && alias_of->alias_of ? alias_of->alias_of : alias_of;
+	list_init(&thread->wait);
+	list_append(&task->threads, &thread->link);
+	task->thread_count++;
+	k->thread_count++;
+	return thread;
+}
+
+void *
+kernel_thread_host(const struct thread *thread)
+{
+	return thread->host;
+}
+
+bool
+kernel_thread_is_parked(const struct thread *thread)
+{
+	return thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE;
+}
+
+void
+thread_unpark(struct thread *thread)
+{
+	struct kernel *k = thread->task->kernel;
+
+	check(kernel_thread_is_parked(thread));
+	list_remove(&thread->wait);
+	deadlines_remove(&k->deadlines, &thread->deadline);
+	if (thread->wait_port)
+		thread->wait_port = ipc_port_unref(k, thread->wait_port);
+	thread->state = THREAD_RUNNING;
+	thread->task->parked_count--;
+}
+
+void
+thread_park(struct thread *thread, enum thread_state state, struct list *queue, bool timed,
+	    mach_msg_timeout_t timeout_ms)
+{
+	struct kernel *k = thread->task->kernel;
+
+	check(thread->state == THREAD_RUNNING);
+	thread->state = state;
+	list_append(queue, &thread->wait);
+	thread->task->parked_count++;
+	if (timed)
+		deadlines_add(&k->deadlines, &thread->deadline,
+			      k->now_ns + timeout_ms * 1000000ull);
+}
+
+struct ipc_port *
+thread_port(struct thread *thread)
+{
+	struct thread *owner = thread->alias_of ? thread->alias_of : thread;
+
+	if (!owner->self_port)
+		owner->self_port = ipc_port_new_kernel(owner->task->kernel, IKOT_THREAD, owner);
+	return owner->self_port;
+}
+
+void *
+thread_output(struct thread *thread, size_t size_bytes)
+{
+	check(!thread->output && size_bytes > 0);
+	thread->output = kernel_memory_alloc(thread->task->kernel, size_bytes);
+	thread->output_size = size_bytes;
+	return thread->output;
+}
+
+const struct trap_result *
+thread_result(const struct thread *thread)
+{
+	check(thread->state == THREAD_COMPLETED);
+	return &thread->result;
+}
+
+static void
+result_release(struct kernel *k, struct thread *thread)
+{
+	kernel_memory_free(k, thread->output, thread->output_size);
+	thread->output = NULL;
+	if (thread->kmsg) {
+		struct ipc_kmsg *kmsg = thread->kmsg;
+
+		thread->kmsg = NULL;
+		ipc_kmsg_free(k, kmsg);
+	}
+	memset(&thread->result, 0, sizeof(thread->result));
+}
+
+void
+thread_result_free(struct thread *thread, struct kernel_effects *effects)
+{
+	struct kernel *k = thread->task->kernel;
+	struct kernel_effects *outer = k->effects;
+
+	check(thread->state == THREAD_COMPLETED);
+	k->effects = effects;
+	result_release(k, thread);
+	k->effects = outer;
+	thread->state = THREAD_IDLE;
+}
+
+void
+thread_destroy(struct kernel *k, struct thread *thread)
+{
+	struct task *task = thread->task;
+
+	if (kernel_thread_is_parked(thread)) {
+		struct ipc_kmsg *kmsg = thread->state == THREAD_PARKED_SEND ? thread->kmsg : NULL;
+
+		thread_unpark(thread);
+		if (kmsg) {
+			thread->kmsg = NULL;
+			ipc_kmsg_destroy_unsent(k, kmsg);
+		}
+	}
+	list_remove(&thread->wait);
+	kernel_effects_forget(k->effects, thread);
+	result_release(k, thread);
+	if (thread->special_reply_port) {
+		thread->special_reply_port->object.flags &= (uint8_t)~IPC_PORT_SPECIAL_REPLY;
+		thread->special_reply_port = ipc_port_unref(k, thread->special_reply_port);
+	}
+	LIST_FOR_EACH (other, &task->threads, struct thread, link)
+		if (other->alias_of == thread)
+			other->alias_of = NULL;
+	if (thread->self_port) {
+		struct ipc_port *port = thread->self_port;
+
+		thread->self_port = NULL;
+		port->kobject = NULL;
+		port->object.place = PORT_IN_LIMBO;
+		ipc_port_destroy(k, port);
+	}
+	list_remove(&thread->link);
+	task->thread_count--;
+	k->thread_count--;
+	kernel_memory_free(k, thread, sizeof(*thread));
+}
+
+void
+thread_exit(struct kernel *k, struct thread *thread)
+{
+	thread_destroy(k, thread);
+}

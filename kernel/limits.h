@@ -1,0 +1,32 @@
+/*
+ * Every bound of the kernel, with its unit and its reason.
+ */
+#ifndef KERNEL_LIMITS_H
+#define KERNEL_LIMITS_H
+
+/* ---- the contract's (mach-ports.md §2, §3, §11; mach-messages.md §3, §6) ------------ */
+
+#define IPC_ENTRY_TABLE_MIN 32u      /* entries of a new table */
+#define IPC_ENTRY_TABLE_MAX 305834u  /* entries: 7 MiB of 24 bytes each */
+#define IPC_ENTRY_ORDERED 8u         /* free indices that a new space hands out in order */
+#define UREFS_MAX 65535u             /* a count that reaches it is pegged */
+#define KMSG_SIZE_MIN 24u            /* bytes: the header */
+#define KMSG_SIZE_MAX 50331580u      /* bytes: 48 MiB − 68 */
+#define KMSG_PORTS_MAX 16383u        /* rights carried by the descriptors of one message */
+#define KMSG_OOL_SMALL 32768u        /* bytes: pieces above it count against the next line */
+#define KMSG_OOL_COPY_MAX (7u << 20) /* bytes of physical copy a message may ask for */
+#define QLIMIT_KERNEL 65534u         /* messages: the hard ceiling of any queue */
+
+/* ---- ours: what one task may make the kernel hold ---------------------------------- */
+
+#define TASK_COUNT_MAX 100000u               /* tasks a kernel */
+#define TASK_THREAD_MAX 16384u               /* threads: the bells of one doorbell */
+#define TASK_QUEUED_BYTES_MAX (256ull << 20) /* bytes of kernel memory in its unreceived messages  \
+					      */
+#define TASK_SEGMENT_BYTES_MAX (8ull << 30)  /* bytes in memfds that it sent and nobody received */
+#define TASK_REQUEST_MAX 262144u             /* notification requests registered at once */
+#define TASK_SET_LINK_MAX 1048576u           /* memberships of ports in sets */
+#define PORT_REQUEST_MAX 65536u              /* dead-name and send-possible requests on one port */
+#define NOTIFY_POOL_SLACK 64u                /* spare notification messages kept for reuse */
+
+#endif
