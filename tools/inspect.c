@@ -158,6 +158,8 @@ parse_lsmp(struct asking *asking, int argc, char **argv)
 	static const char hint[] = "Try 'lsmp -h'.";
 	int option;
 
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		return command_help(lsmp_help);
 	opterr = 0;
 	while ((option = getopt(argc, argv, "+ahj:p:v")) != -1) {
 		switch (option) {
@@ -177,8 +179,6 @@ parse_lsmp(struct asking *asking, int argc, char **argv)
 				hint);
 			return COMMAND_USAGE;
 		default:
-			if (strcmp(argv[optind - 1], "--help") == 0)
-				return command_help(lsmp_help);
 			fprintf(stderr, "lsmp: option '-%c' is unknown or lacks its value\n%s\n",
 				optopt, hint);
 			return COMMAND_USAGE;

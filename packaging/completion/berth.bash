@@ -3,8 +3,7 @@
 # Pids of the tasks of the kernel that would be asked; nothing if none runs.
 _berth_pids()
 {
-	berth ps --json 2>/dev/null | tr ',{' '\n\n' |
-		sed -n 's/^[[:space:]]*"pid"[[:space:]]*:[[:space:]]*\([0-9][0-9]*\).*/\1/p'
+	berth ps --json 2>/dev/null | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*$'
 }
 
 _berth_words()
@@ -79,7 +78,8 @@ _berth()
 		;;
 	--kernel)
 		_berth_files "$word"
-		[[ $word == */* ]] || COMPREPLY+=($(compgen -W 'user system' -- "$word"))
+		[[ $word == */* ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(
+			compgen -W 'user system' -- "$word")
 		return
 		;;
 	--print-flags)
