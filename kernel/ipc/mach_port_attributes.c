@@ -424,12 +424,10 @@ trap_kobject(struct syscall *call)
 	if (kr != KERN_SUCCESS)
 		return kr;
 	entry = ipc_space_find(space, call_name(call, 1));
-	if (!entry)
+	if (!entry || ipc_right_notice(space, entry))
 		return KERN_INVALID_NAME;
 	if (!(ie_type(entry) & MACH_PORT_TYPE_SEND_RECEIVE))
 		return KERN_INVALID_RIGHT;
-	if (!ip_active(entry->port))
-		return KERN_INVALID_NAME;
 	call->result->values[0] = entry->port->object.kobject;
 	return KERN_SUCCESS;
 }
