@@ -1,0 +1,551 @@
+/*
+ * berthd: the Linux process that hosts one kernel core.  What its files share.
+ *
+ * One thread, one loop.  A *peer* is a connection: of a task, of a tool, of the owner.  A
+ * *slot* is the place in shared memory where one thread of a task asks and is answered;
+ * what stands there is the task's to write at any time, so everything that the daemon
+ * decides by is in its own `struct slot`.
+ *
+ * Functions that may fail give 0 or -errno.  What a peer does wrong costs that peer.
+ */
+#ifndef BERTH_HOSTS_DAEMON_BERTHD_H
+#define BERTH_HOSTS_DAEMON_BERTHD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "kernel/kernel.h"
+#include "wire/socket.h"
+#include "wire/trap_page.h"
+#include "wire/wait.h"
+
+#define mustuse __attribute__((warn_unused_result))
+
+struct host;
+struct peer;
+struct slot;
+
+/* ---- bounds ------------------------------------------------------------------------ */
+
+#define HOT_MAX 64u                   /* tasks whose doorbells are looked at unasked */
+#define HOT_IDLE_NS 2000000u          /* a task not heard of for so long is cold */
+#define SOCKET_LOOK_NS 20000u         /* look at the sockets at least this often while busy */
+#define SOCKET_MESSAGES_PER_ROUND 16u /* of one peer, before the others get their turn */
+#define VIOLATIONS_MAX 8u             /* then the connection is dropped */
+#define TELL_INTERVAL_NS 100000000u   /* between two lines about violations */
+#define RETRY_NS 10000000u            /* what Linux had no resources for is tried again */
+#define HELLO_HOLD_NS 10000000000u    /* tasks wait at most so long for the name server */
+#define DESCRIPTORS_PER_MESSAGE 4u
+#define SPILL_MAX_BYTES (64u << 20)    /* a message of 48 MiB and its arrays */
+#define PIECES_MAX (1u << 18)          /* of one message */
+#define BULK_SEGMENTS_PER_TASK_MIN 64u /* descriptors that what a task sent may hold, or … */
+#define TRACE_BUFFER_BYTES (16u << 20) /* a subscriber may lag so much behind */
+#define TRACE_SUBSCRIBERS_MAX 8u
+#define LEAKS_MAX 65536u   /* rows remembered; what is beyond is only counted */
+#define ROWS_PER_ROUND 64u /* of an inspection, before the tasks get their turn */
+#define DUMP_MAX_BYTES (256u << 20)
+#define LINEAGE_DEPTH_MAX 256u
+#define PID_BUCKETS 1024u
+
+/* ---- options ----------------------------------------------------------------------- */
+
+enum host_mode {
+	MODE_PRIVATE = 1, /* --listen-fd: a kernel of one process tree */
+	MODE_USER,        /* --user */
+	MODE_SYSTEM       /* --system */
+};
+
+struct options {
+	enum host_mode mode;
+	int listen_fd;  /* -1: not given */
+	int control_fd; /* -1: not given */
+	uid_t owner_uid;
+	bool leaks;
+	bool no_launchd;
+	bool daemonize;
+	int64_t idle_exit_seconds; /* -1: never */
+};
+
+/*
+ * Read the command line.  0; 1: done, --help or --version was printed; -EINVAL: the
+ * mistake has been told on stderr.
+ */
+mustuse int options_parse(struct options *options, int argc, char **argv);
+
+/* ---- sources of events ------------------------------------------------------------- */
+
+enum source_kind {
+	SOURCE_LISTEN,
+	SOURCE_SIGNAL,
+	SOURCE_SOCKET,  /* a peer's connection; owner: the peer */
+	SOURCE_BELL,    /* a task's eventfd */
+	SOURCE_PROCESS, /* a task's pidfd */
+	SOURCE_PIPE     /* where a subscriber's trace goes */
+};
+
+/* What epoll points at.  Part of its owner, which outlives the round of the loop. */
+struct source {
+	enum source_kind kind;
+	int fd; /* -1: none */
+	uint32_t events;
+	struct host *host;
+	struct peer *peer;
+};
+
+void source_init(struct source *source, enum source_kind kind, struct host *host,
+		 struct peer *peer);
+/* Takes over @fd on success. */
+mustuse int source_open(struct source *source, int fd, uint32_t events);
+/* Like epoll_ctl with EPOLL_CTL_MOD; no system call if nothing changes. */
+void source_want(struct source *source, uint32_t events);
+/* Closes the descriptor. */
+void source_close(struct source *source);
+
+/* ---- slots ------------------------------------------------------------------------- */
+
+enum slot_state {
+	SLOT_FREE,    /* no thread */
+	SLOT_IDLE,    /* the next bell may ask for something */
+	SLOT_BUSY,    /* its trap is in the core, perhaps parked */
+	SLOT_STUCK,   /* completed, but Linux lacks what the reply needs: retried */
+	SLOT_REPLYING /* the reply is written; its descriptors are queued on the socket */
+};
+
+struct slot {
+	struct peer *peer;
+	struct thread *thread;
+	struct trap_slot *shared;
+	uint32_t index;
+	uint32_t alias_of; /* WIRE_NO_SLOT: none */
+	uint32_t sequence; /* of the last reply */
+	uint32_t linux_tid;
+	enum slot_state state;
+	bool descriptors_came; /* with WIRE_RING, for the next request */
+	bool descriptors_lost; /* … but Linux could not give us them */
+	int descriptors[2];    /* -1: none */
+};
+
+/* One segment: shared memory and the daemon's own view of it. */
+struct slot_segment {
+	uint8_t *memory;
+	size_t memory_size;
+	int fd; /* until the task has got it; -1 then */
+	struct slot slots[TRAP_SEGMENT_SLOTS];
+	uint64_t used;
+};
+
+/* Makes segment @index of @peer; the first has the doorbell.  0, -ENOMEM, -EMFILE … */
+mustuse int slot_segment_new(struct peer *peer, uint32_t index);
+void slot_segments_free(struct peer *peer);
+struct slot *slot_find(struct peer *peer, uint32_t index); /* NULL: no thread has it */
+/* A free slot; makes a segment when all are taken.  0, -ENOSPC (too many), -ENOMEM … */
+mustuse int slot_take(struct peer *peer, struct slot **slot);
+/* Puts a slot back: the descriptors kept for it are closed, the shared part says nothing. */
+void slot_give(struct slot *slot);
+void slot_drop_descriptors(struct slot *slot);
+
+/* ---- peers ------------------------------------------------------------------------- */
+
+enum peer_kind {
+	PEER_NEW,     /* has not said what it is */
+	PEER_WAITING, /* said HELLO; waits for the name server */
+	PEER_EMBRYO,  /* a task made by WIRE_FORK whose process has not spoken yet */
+	PEER_TASK,
+	PEER_REMNANT, /* no connection: what a process keeps over an exec */
+	PEER_TOOL,    /* inspects, traces or controls */
+	PEER_GONE     /* freed at the end of the round */
+};
+
+/* A message to be sent later. */
+struct outgoing {
+	TAILQ_ENTRY(outgoing) link;
+	struct slot *completes; /* then this slot is done; NULL: none */
+	uint32_t descriptor_count;
+	int descriptors[DESCRIPTORS_PER_MESSAGE]; /* its own */
+	size_t size_bytes;
+	uint8_t bytes[];
+};
+
+struct bulk; /* a memfd that a task handed over */
+struct inspection;
+struct subscriber;
+
+struct peer {
+	struct host *host;
+	TAILQ_ENTRY(peer) link; /* all peers */
+	TAILQ_ENTRY(peer) bucket_link;
+	enum peer_kind kind;
+	bool is_first;   /* the name server */
+	bool is_control; /* came with --control-fd */
+	bool owns;       /* its end is the kernel's end */
+	bool in_bucket;
+	bool censused;
+	bool doomed; /* ended at the end of the round */
+	struct source socket, bell, process;
+
+	/* who it is, as Linux says */
+	pid_t pid;
+	uid_t ruid, euid;
+	gid_t rgid, egid;
+	uint32_t pidversion;
+	char label[32];
+	uint64_t since_ns; /* of its kind */
+
+	uint32_t violations;
+	bool starved; /* Linux had no resources to send: the retry timer, not epoll, says when */
+	TAILQ_HEAD(, outgoing) outgoing;
+
+	/* of a task */
+	struct task *task;
+	uint64_t task_id;   /* the core's */
+	uint64_t forked_by; /* of an embryo: its parent */
+	struct doorbell *doorbell;
+	struct slot_segment **segments;
+	uint32_t segment_count;
+	uint32_t thread_count;
+	uint32_t stuck_count;
+	uint32_t bulk_count;
+	LIST_HEAD(, bulk) bulks;
+	uint32_t hot_index; /* HOT_MAX: cold */
+	uint64_t heard_ns;
+
+	/* of a tool */
+	struct inspection *inspection;
+	struct subscriber *subscriber;
+	struct subscriber *old_subscriber; /* ended; freed with the peer */
+};
+
+TAILQ_HEAD(peer_list, peer);
+
+/* ---- the host ---------------------------------------------------------------------- */
+
+struct leak;
+
+struct first_task {
+	struct peer *peer; /* NULL: none runs */
+	pid_t pid;
+	bool wanted;
+	bool ready;      /* it has a bootstrap port */
+	uint32_t deaths; /* in a row */
+	uint64_t since_ns;
+	uint64_t again_ns; /* when to start it; UINT64_MAX: not waiting */
+};
+
+struct host {
+	struct options options;
+	struct kernel *kernel;
+	int epoll_fd;
+	int reserve_fd; /* given up to be able to refuse when no descriptor is left */
+	uint32_t descriptor_limit;
+	struct source listener, signals;
+	struct peer *control;
+	pid_t control_pid; /* of `berth run`; 0: none */
+
+	struct peer_list peers;
+	uint32_t peer_count, task_count, waiting_count; /* task_count: without the first */
+	TAILQ_HEAD(, peer) by_pid[PID_BUCKETS];
+	uint32_t next_pidversion;
+	uint64_t last_task_id;
+
+	uint64_t now_ns; /* the last reading of the clock */
+	uint64_t looked_ns;
+	uint64_t deadline_ns;   /* the core's next */
+	uint64_t retry_ns;      /* when to try again what had no resources; UINT64_MAX: nothing */
+	uint64_t accept_ns;     /* when to accept again; UINT64_MAX: we do */
+	uint64_t idle_since_ns; /* UINT64_MAX: somebody is here */
+	uint64_t waiting_since_ns; /* the first of those that wait for the name server */
+	uint64_t told_ns;          /* when a peer's violation was last told */
+	bool had_gone;             /* peers to be freed */
+	bool had_doomed;           /* peers to be ended */
+	bool ending;
+	const char *why_ending;
+
+	/* waiting: sleep.c */
+	struct wait_state wait;
+	struct peer *hot[HOT_MAX];
+	uint32_t hot_count;
+	uint32_t cpu;       /* as published */
+	uint32_t rang_cpu;  /* where the last bell came from */
+	uint32_t woken_cpu; /* where the last answer went */
+
+	struct first_task first;
+
+	/* the kernel page */
+	struct kernel_page *page;
+	int page_fd;
+
+	/* memory for one request or reply at a time */
+	uint8_t *scratch;
+	size_t scratch_size;
+
+	/* trace */
+	struct subscriber *subscribers[TRACE_SUBSCRIBERS_MAX];
+	uint32_t subscriber_count;
+
+	/* leaks */
+	bool leaks_on;
+	struct leak *leaks;
+	uint32_t leaks_kept, leaks_capacity, leaks_lost;
+
+	/* what was bound: address.c */
+	char *socket_path;
+	char *lock_path;
+	int lock_fd;
+	uint64_t socket_device, socket_inode;
+};
+
+/* ---- loop.c ------------------------------------------------------------------------ */
+
+/* Serves until host->ending.  0, or -errno when epoll itself fails. */
+mustuse int host_run(struct host *host);
+void host_end(struct host *host, const char *why);
+/* One event into the core; its effects are worked off. */
+void host_step(struct host *host, struct kernel_event *event);
+/* At least @size bytes of memory that lasts until the next call.  NULL: none. */
+void *host_scratch(struct host *host, size_t size);
+/* Try again soon what had no resources. */
+void host_retry_soon(struct host *host);
+/* Handle what is pending on sockets and processes, without waiting.  How many events. */
+int host_look_at_sockets(struct host *host);
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- task_link.c ------------------------------------------------------------------- */
+
+/* Takes over @fd on success.  NULL: no memory. */
+struct peer *peer_new(struct host *host, int fd);
+/* The connection ended or is ended; its task, if any, dies or becomes a remnant. */
+void peer_hang_up(struct peer *peer);
+/* The process is gone. */
+void peer_process_ended(struct peer *peer);
+/* It ends at the end of the round: for where a step of the core is under way. */
+void peer_doom(struct peer *peer);
+/* Everything that belongs to the peer ends now. */
+void peer_end(struct peer *peer);
+void peer_free(struct peer *peer);
+/* Counts; drops the peer when it is too much.  @what is for the log. */
+void peer_violation(struct peer *peer, const char *what);
+/* WIRE_REFUSED and hang up. */
+void peer_refuse(struct peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void peer_set_pid(struct peer *peer, pid_t pid);
+struct peer *peer_of_pid(struct host *host, pid_t pid, bool remnants);
+/* Look at every task's connection and process now: what Linux says has ended, ends. */
+void peers_reap(struct host *host);
+
+/* Makes the core's task for a connection that says who it is.  0, -ENOMEM … */
+mustuse int peer_make_task(struct peer *peer, struct peer *parent);
+/* Gives it doorbell, first slot and thread.  0, -errno. */
+mustuse int peer_make_slots(struct peer *peer, struct slot **slot);
+
+/* ---- greeting.c -------------------------------------------------------------------- */
+
+/* A message of @size bytes came, with descriptors: consumed. */
+struct received {
+	const uint8_t *bytes;
+	size_t size_bytes;
+	bool has_credentials;
+	struct ucred credentials;
+	uint32_t descriptor_count;
+	int descriptors[DESCRIPTORS_PER_MESSAGE];
+	bool descriptors_lost;
+};
+void greeting_message(struct peer *peer, struct received *received);
+/* The descriptor @index, now the caller's; -1: none. */
+int received_take(struct received *received, uint32_t index);
+/* Answers the tasks that waited for the name server: it is ready, or has been given up. */
+void greeting_release(struct host *host);
+void greeting_accept(struct host *host);
+
+/* ---- credentials.c ----------------------------------------------------------------- */
+
+/* Who connected, by SO_PEERCRED.  0, -errno. */
+mustuse int credentials_of_socket(struct peer *peer);
+void credentials_token(const struct peer *peer, audit_token_t *token);
+/* A descriptor of the process behind @peer.  Gives it; -errno; -ESRCH: it is gone. */
+int credentials_pidfd(struct peer *peer);
+/* May this peer be here at all?  NULL, or why not, in words. */
+const char *credentials_refusal(struct peer *peer);
+/* May it see everything? */
+bool credentials_sees_all(const struct peer *peer);
+/* May it see tasks of @uid? */
+bool credentials_sees(const struct peer *peer, uid_t uid);
+/* Real ids of a process.  0, -errno. */
+mustuse int credentials_real_ids(pid_t pid, uid_t *ruid, gid_t *rgid);
+void credentials_label(pid_t pid, char *label, size_t size);
+/* True once the process of a pidfd has ended. */
+bool credentials_process_ended(int pidfd);
+
+/* ---- lineage.c --------------------------------------------------------------------- */
+
+/* The parent in the text of /proc/PID/stat; -EINVAL. */
+pid_t lineage_parse_stat(const char *text, size_t size);
+pid_t lineage_parent(pid_t pid); /* 0: none, or not to be known */
+/* The nearest of @pid and its ancestors that is a task, or was one before an exec. */
+struct peer *lineage_find(struct host *host, pid_t pid);
+bool lineage_descends(pid_t pid, pid_t ancestor);
+
+/* ---- socket_io.c ------------------------------------------------------------------- */
+
+/* Reads and handles messages, a bounded number. */
+void socket_read(struct peer *peer);
+/* Sends what is queued. */
+void socket_flush(struct peer *peer);
+/*
+ * Sends a message, or queues it.  The descriptors are copied where needed, never consumed.
+ * @completes: a slot that is done once the message is out.
+ *
+ * 0 sent; 1 queued; -ENOMEM, -EMFILE: neither
+ */
+mustuse int socket_send(struct peer *peer, const void *bytes, size_t size_bytes,
+			const int *descriptors, uint32_t descriptor_count, struct slot *completes);
+void socket_drop_outgoing(struct peer *peer);
+/* A slot is given back: what is queued for it completes nothing. */
+void socket_forget_slot(struct slot *slot);
+/* Tells epoll what the connection waits for now. */
+void socket_update(struct peer *peer);
+
+/* ---- doorbell.c -------------------------------------------------------------------- */
+
+/* Takes each bell of a task once.  True: there was one. */
+bool doorbell_take(struct peer *peer);
+bool doorbell_is_rung(const struct peer *peer);
+/* What a slot asks for, if anything. */
+void doorbell_slot(struct slot *slot);
+
+/* ---- trap_decode.c ----------------------------------------------------------------- */
+
+/* A request, decoded.  Zeroed before; trap_decode_free() after, whatever decode said. */
+struct trap_decoded {
+	struct trap_frame frame;
+	struct kernel_piece *pieces; /* its own */
+	uint8_t *spill;              /* its own */
+	struct kernel_segment *bulk; /* counted */
+};
+
+/* What a request without the core amounts to: all that decoding needs to know. */
+struct trap_source {
+	struct trap_request request; /* a private copy */
+	const uint8_t *data;         /* TRAP_DATA_SIZE bytes; may change while they are read */
+	int spill_fd;                /* -1: none.  Borrowed */
+	struct kernel_segment *bulk; /* NULL: none.  Borrowed */
+};
+
+/* KERN_SUCCESS, or what the trap completes with. */
+mustuse kern_return_t trap_decode(const struct trap_source *source, struct trap_decoded *decoded);
+void trap_decode_free(struct trap_decoded *decoded);
+
+/* ---- bulk.c ------------------------------------------------------------------------ */
+
+/*
+ * A sealed memfd of a task as a segment.  Consumes @fd on success.
+ *
+ * 0; -EINVAL: not a memfd, or not sealed; -EDQUOT: the task holds too many; -ENOMEM
+ */
+mustuse int bulk_new(struct peer *peer, int fd, struct kernel_segment **segment);
+int bulk_fd(const struct kernel_segment *segment); /* borrowed */
+void bulk_free(struct kernel_segment *segment);
+void bulks_forget_peer(struct peer *peer);
+
+/* ---- reply_encode.c ---------------------------------------------------------------- */
+
+/* A result as it goes out. */
+struct reply_encoded {
+	struct trap_reply reply;
+	int spill_fd; /* -1: none.  Its own */
+	int bulk_fd;  /* -1: none */
+	bool bulk_is_ours;
+	uint32_t capacity; /* of where the stream goes, in bytes: it spills if it is longer */
+};
+
+/* The size of the stream that holds @result; UINT64_MAX: too large for anything. */
+uint64_t reply_stream_size(const struct trap_result *result);
+/* Writes the stream to @to, which has room.  @bulk_offsets: NULL, or where each piece of a
+ * segment lies in the receiver's memfd, tail first. */
+void reply_write_stream(const struct trap_result *result, const uint64_t *bulk_offsets,
+			uint8_t *to);
+/* 0; -errno: no memory or descriptors, try again later. */
+mustuse int reply_encode(struct host *host, const struct trap_result *result, uint8_t *data,
+			 struct reply_encoded *encoded);
+void reply_encoded_free(struct reply_encoded *encoded);
+
+/* ---- effects.c --------------------------------------------------------------------- */
+
+void effects_work_off(struct host *host, struct kernel_effects *effects);
+/* A trap that did not reach the core ends with @code. */
+void effects_complete_with(struct slot *slot, kern_return_t code);
+/* The reply of a slot is out: the thread may go on. */
+void effects_slot_done(struct slot *slot);
+/* What had no resources before. */
+void effects_retry(struct host *host);
+
+/* ---- watch.c ----------------------------------------------------------------------- */
+
+/* The eventfd of a watch, made if need be; -errno. */
+int watch_descriptor(struct kernel_watch *watch);
+/* Its port became ready, or not, or is gone. */
+void watch_changed(struct host *host, struct kernel_watch *watch);
+
+/* ---- sleep.c ----------------------------------------------------------------------- */
+
+void hot_add(struct peer *peer);
+void hot_remove(struct peer *peer);
+/* Takes the bells of all hot tasks; true: there was one. */
+bool hot_poll(struct host *host);
+/* Tasks not heard of for a while are cold. */
+void hot_cool(struct host *host);
+/* Says that the kernel sleeps, and looks once more.  True: really nothing to do. */
+bool hot_sleep(struct host *host);
+void hot_publish_cpu(struct host *host);
+/* Where whom we wait for runs; see wait_look(). */
+uint32_t hot_peer_cpu(const struct host *host);
+
+/* ---- kernel_page.c, address.c, first_task.c ---------------------------------------- */
+
+mustuse int kernel_page_new(struct host *host);
+void kernel_page_end(struct host *host);
+
+/* Binds and listens.  The mistake has been told on stderr when it fails. */
+mustuse int address_bind(struct host *host);
+void address_unlink(struct host *host);
+/* Where the user's kernel listens, as the library looks for it.  0, -errno. */
+mustuse int address_user_path(char *path, size_t size, bool make_folder);
+
+void first_task_start(struct host *host);
+void first_task_ended(struct host *host);
+void first_task_look(struct host *host); /* has it got its bootstrap port? */
+void first_task_stop(struct host *host);
+/* May tasks be answered? */
+bool first_task_settled(const struct host *host);
+
+/* ---- inspect.c, trace.c, leaks.c, control.c ---------------------------------------- */
+
+void inspect_begin(struct peer *peer, const struct wire_inspect *request);
+void inspect_go_on(struct peer *peer); /* the next slice, if the socket has room */
+void inspect_free(struct inspection *inspection);
+
+void trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_fd);
+void trace_unsubscribe(struct peer *peer);
+void trace_flush(struct host *host);
+/* One line of text, without time.  The length, as of snprintf. */
+int trace_format(const struct kernel_trace *trace, char *line, size_t size);
+
+/* Remember what a task that is about to die holds. */
+void leaks_census(struct peer *peer);
+void leaks_free(struct host *host);
+void control_message(struct peer *peer, const struct wire_control *request);
+/* The leaks as an inspection's answer. */
+struct inspection *leaks_report_new(struct host *host);
+
+/* ---- names.c ----------------------------------------------------------------------- */
+
+const char *name_of_code(kern_return_t code);          /* NULL: unknown */
+const char *name_of_trap(uint32_t number);             /* NULL: unknown */
+const char *const *name_of_trap_args(uint32_t number); /* KERNEL_ARG_COUNT, NULL: unused */
+const char *name_of_message(mach_msg_id_t id);         /* NULL: unknown */
+/* "receive", "send", "send+receive" … into @text. */
+const char *name_of_type(mach_port_type_t type, char *text, size_t size);
+
+#endif

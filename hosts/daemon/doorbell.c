@@ -1,0 +1,174 @@
+/*
+ * Taking bells: which slots of a task ask for something.
+ *
+ * A bell is a hint and nothing more: what a slot asks for, and whether it may, is decided
+ * by the daemon's own view of the slot.  A ring too many costs the task its own time.
+ */
+#include "hosts/daemon/berthd.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Copy word by word what the task may write meanwhile: each is read once. */
+static void
+copy_request(struct trap_request *to, const struct trap_request *from)
+{
+	const volatile uint64_t *words = (const volatile uint64_t *)(const void *)from;
+	uint64_t copy[sizeof(*to) / sizeof(uint64_t)];
+
+	_Static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "a request is whole words");
+	for (size_t i = 0; i < sizeof(copy) / sizeof(copy[0]); i++)
+		copy[i] = words[i];
+	memcpy(to, copy, sizeof(*to));
+}
+
+static kern_return_t
+no_resources(uint32_t number)
+{
+	return number == BERTH_TRAP_MSG ? MACH_SEND_NO_BUFFER : KERN_RESOURCE_SHORTAGE;
+}
+
+static kern_return_t
+bad_data(uint32_t number)
+{
+	return number == BERTH_TRAP_MSG ? MACH_SEND_INVALID_DATA : KERN_INVALID_ARGUMENT;
+}
+
+/* Turns the descriptors that came along into @source.  KERN_SUCCESS, or how the trap ends. */
+static kern_return_t
+adopt_descriptors(struct slot *slot, struct trap_source *source)
+{
+	uint32_t number = source->request.number;
+	bool spills = (source->request.flags & TRAP_HAS_SPILL) != 0;
+	bool has_bulk = (source->request.flags & TRAP_HAS_BULK) != 0;
+	uint32_t bulk_index = spills ? 1 : 0;
+
+	if (!spills && !has_bulk)
+		return KERN_SUCCESS;
+	if (slot->descriptors_lost)
+		return no_resources(number);
+	if (spills) {
+		if (slot->descriptors[0] < 0)
+			return bad_data(number);
+		source->spill_fd = slot->descriptors[0];
+	}
+	if (has_bulk) {
+		if (slot->descriptors[bulk_index] < 0)
+			return bad_data(number);
+		int error = bulk_new(slot->peer, slot->descriptors[bulk_index], &source->bulk);
+
+		if (error != 0)
+			return error == -EINVAL ? bad_data(number) : no_resources(number);
+		slot->descriptors[bulk_index] = -1;
+	}
+	return KERN_SUCCESS;
+}
+
+/* The trap in @slot, which asks for one. */
+static void
+take_request(struct slot *slot)
+{
+	struct host *host = slot->peer->host;
+	struct trap_source source = { .data = slot->shared->data, .spill_fd = -1 };
+	struct trap_decoded decoded = { 0 };
+	kern_return_t code;
+
+	copy_request(&source.request, &slot->shared->request);
+	if ((source.request.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK)) != 0 &&
+	    !slot->descriptors_came)
+		return; /* a ring to cancel has overtaken the one on the socket, which will come */
+
+	host->rang_cpu = atomic_load_explicit(&slot->shared->task_cpu, memory_order_relaxed);
+	code = adopt_descriptors(slot, &source);
+	if (code == KERN_SUCCESS)
+		code = trap_decode(&source, &decoded);
+	slot->state = SLOT_BUSY;
+	if (code == KERN_SUCCESS)
+		host_step(host, &(struct kernel_event){ .kind = EVENT_TRAP,
+							.thread = slot->thread,
+							.frame = &decoded.frame });
+	else
+		effects_complete_with(slot, code);
+	trap_decode_free(&decoded);
+	if (source.bulk != NULL) {
+		struct kernel_effects effects;
+
+		kernel_effects_init(&effects);
+		kernel_segment_unref(source.bulk, &effects);
+		effects_work_off(host, &effects);
+	}
+	slot_drop_descriptors(slot);
+}
+
+static void
+interrupt_if_asked(struct slot *slot)
+{
+	if (slot->state == SLOT_BUSY &&
+	    atomic_load_explicit(&slot->shared->cancel, memory_order_acquire) != 0)
+		host_step(slot->peer->host, &(struct kernel_event){ .kind = EVENT_INTERRUPT,
+								    .thread = slot->thread });
+}
+
+void
+doorbell_slot(struct slot *slot)
+{
+	if (slot->state == SLOT_IDLE &&
+	    atomic_load_explicit(&slot->shared->state, memory_order_acquire) == TRAP_ASKED)
+		take_request(slot);
+	/* asked to come back before we even began to look: do so now */
+	interrupt_if_asked(slot);
+}
+
+bool
+doorbell_is_rung(const struct peer *peer)
+{
+	for (uint32_t word = 0; word * 64 < peer->segment_count; word++)
+		if (atomic_load_explicit(&peer->doorbell->summary[word], memory_order_seq_cst) != 0)
+			return true;
+	return false;
+}
+
+/* The bells of one segment. */
+static void
+take_segment(struct peer *peer, uint32_t segment_index)
+{
+	uint64_t bells = atomic_exchange_explicit(&peer->doorbell->bells[segment_index], 0,
+						  memory_order_seq_cst);
+
+	while (bells != 0) {
+		uint32_t bit = (uint32_t)__builtin_ctzll(bells);
+		struct slot *slot = slot_find(peer, segment_index * TRAP_SEGMENT_SLOTS + bit);
+
+		bells &= bells - 1;
+		if (slot != NULL)
+			doorbell_slot(slot);
+		if (peer->kind == PEER_GONE || peer->doorbell == NULL)
+			return; /* ended by what it asked for */
+	}
+}
+
+bool
+doorbell_take(struct peer *peer)
+{
+	bool found = false;
+
+	for (uint32_t word = 0; word * 64 < peer->segment_count; word++) {
+		if (atomic_load_explicit(&peer->doorbell->summary[word], memory_order_relaxed) == 0)
+			continue;
+		uint64_t segments = atomic_exchange_explicit(&peer->doorbell->summary[word], 0,
+							     memory_order_seq_cst);
+
+		found = true;
+		hot_add(peer);
+		while (segments != 0) {
+			uint32_t index = word * 64 + (uint32_t)__builtin_ctzll(segments);
+
+			segments &= segments - 1;
+			if (index < peer->segment_count)
+				take_segment(peer, index);
+			if (peer->kind == PEER_GONE || peer->doorbell == NULL)
+				return true;
+		}
+	}
+	return found;
+}

@@ -1,0 +1,188 @@
+/*
+ * What a step of the core asks for: threads to be answered, segments and watches.
+ *
+ * A reply is complete in shared memory, and its descriptors are on the socket, before the
+ * slot says TRAP_DONE.  Nothing here calls into a next step: a peer that fails meanwhile is
+ * only marked, and ended at the end of the round.
+ */
+#include "hosts/daemon/berthd.h"
+
+#include <errno.h>
+#include <string.h>
+
+void
+effects_slot_done(struct slot *slot)
+{
+	struct host *host = slot->peer->host;
+	struct trap_slot *shared = slot->shared;
+
+	slot->state = SLOT_IDLE;
+	hot_add(slot->peer); /* it will ring again soon, or not: then it cools down */
+	host->woken_cpu = atomic_load_explicit(&shared->task_cpu, memory_order_relaxed);
+	/* either the task sees DONE before it sleeps, or we see that it does */
+	atomic_store_explicit(&shared->state, TRAP_DONE, memory_order_seq_cst);
+	if (atomic_load_explicit(&shared->task_sleeps, memory_order_seq_cst) != 0)
+		wait_wake(&shared->state, 1);
+}
+
+static void
+write_reply(struct slot *slot, const struct trap_reply *reply)
+{
+	slot->shared->reply = *reply;
+	slot->shared->sequence = ++slot->sequence;
+}
+
+void
+effects_complete_with(struct slot *slot, kern_return_t code)
+{
+	write_reply(slot, &(struct trap_reply){ .code = code });
+	effects_slot_done(slot);
+}
+
+static void
+stick(struct slot *slot)
+{
+	if (slot->state != SLOT_STUCK)
+		slot->peer->stuck_count++;
+	slot->state = SLOT_STUCK;
+	host_retry_soon(slot->peer->host);
+}
+
+static void
+unstick(struct slot *slot)
+{
+	if (slot->state == SLOT_STUCK)
+		slot->peer->stuck_count--;
+	slot->state = SLOT_BUSY;
+}
+
+/* The descriptors of a reply, in the order of their flags.  0 sent, 1 queued, -errno. */
+static int
+send_descriptors(struct slot *slot, const struct reply_encoded *encoded, int event_fd)
+{
+	struct wire_descriptors message = {
+		.head = { .kind = WIRE_DESCRIPTORS, .size_bytes = sizeof(message) },
+		.slot_index = slot->index,
+		.sequence = slot->sequence,
+		.flags = encoded->reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT),
+	};
+	int descriptors[3];
+	uint32_t count = 0;
+
+	if (encoded->spill_fd >= 0)
+		descriptors[count++] = encoded->spill_fd;
+	if (encoded->bulk_fd >= 0)
+		descriptors[count++] = encoded->bulk_fd;
+	if (event_fd >= 0)
+		descriptors[count++] = event_fd;
+	return socket_send(slot->peer, &message, sizeof(message), descriptors, count, slot);
+}
+
+/* What became of a watch for which Linux has no descriptor: the task is told. */
+static void
+refuse_watch(struct host *host, struct slot *slot, struct kernel_watch *watch,
+	     struct kernel_effects *effects)
+{
+	struct thread *thread = slot->thread;
+
+	thread_result_free(thread, effects);
+	if (watch->host == NULL)
+		kernel_watch_free(host->kernel, watch);
+	effects_complete_with(slot, KERN_RESOURCE_SHORTAGE);
+}
+
+/* Delivers the result that the core has for the thread of @slot. */
+static void
+deliver(struct slot *slot, struct kernel_effects *effects)
+{
+	struct host *host = slot->peer->host;
+	const struct trap_result *result = thread_result(slot->thread);
+	struct kernel_watch *watch = result->watch;
+	struct reply_encoded encoded = { .capacity = TRAP_DATA_SIZE };
+	int event_fd = -1, status = 0;
+
+	if (watch != NULL) {
+		event_fd = watch_descriptor(watch);
+		if (event_fd < 0) {
+			refuse_watch(host, slot, watch, effects);
+			return;
+		}
+	}
+	status = reply_encode(host, result, slot->shared->data, &encoded);
+	if (status != 0) {
+		stick(slot);
+		return;
+	}
+	if (event_fd >= 0)
+		encoded.reply.flags |= TRAP_HAS_EVENT;
+	unstick(slot);
+	write_reply(slot, &encoded.reply);
+	if ((encoded.reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT)) != 0)
+		status = send_descriptors(slot, &encoded, event_fd);
+	reply_encoded_free(&encoded);
+	if (status < 0 && watch != NULL) {
+		refuse_watch(host, slot, watch, effects);
+		return;
+	}
+	if (status < 0) {
+		stick(slot);
+		return;
+	}
+	thread_result_free(slot->thread, effects);
+	if (status == 0)
+		effects_slot_done(slot);
+	else
+		slot->state = SLOT_REPLYING;
+}
+
+void
+effects_work_off(struct host *host, struct kernel_effects *effects)
+{
+	struct kernel_segment *segment;
+	struct kernel_watch *watch;
+	struct thread *thread;
+
+	while ((thread = kernel_effects_thread(effects)) != NULL) {
+		struct slot *slot = kernel_thread_host(thread);
+
+		if (slot == NULL || slot->state != SLOT_BUSY)
+			thread_result_free(thread, effects);
+		else
+			deliver(slot, effects);
+	}
+	while ((segment = kernel_effects_segment(effects)) != NULL)
+		bulk_free(segment);
+	while ((watch = kernel_effects_watch(effects)) != NULL)
+		watch_changed(host, watch);
+}
+
+static void
+retry_peer(struct peer *peer)
+{
+	for (uint32_t i = 0; i < peer->segment_count; i++) {
+		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS && peer->stuck_count > 0; j++) {
+			struct slot *slot = &peer->segments[i]->slots[j];
+			struct kernel_effects effects;
+
+			if (slot->state != SLOT_STUCK)
+				continue;
+			kernel_effects_init(&effects);
+			deliver(slot, &effects);
+			effects_work_off(peer->host, &effects);
+		}
+	}
+}
+
+void
+effects_retry(struct host *host)
+{
+	struct peer *peer;
+
+	TAILQ_FOREACH(peer, &host->peers, link)
+	{
+		if (!TAILQ_EMPTY(&peer->outgoing))
+			socket_flush(peer);
+		if (peer->stuck_count > 0)
+			retry_peer(peer);
+	}
+}

@@ -1,0 +1,592 @@
+/*
+ * What peers say on their sockets: hello, threads, forks, rings.
+ *
+ * A message is checked whole before anything is done for it; one that makes no sense is a
+ * violation, of which a peer has a few.
+ */
+#include "hosts/daemon/berthd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define ACCEPTS_PER_ROUND 64
+#define EMBRYOS_MAX 64 /* of one process, between WIRE_FORK and its child's first word */
+
+/* ---- accepting --------------------------------------------------------------------- */
+
+/* In a system's kernel no user may take all connections. */
+static bool
+too_many_of_uid(struct peer *peer)
+{
+	struct host *host = peer->host;
+	struct peer *other;
+	uint32_t count = 0;
+
+	if (host->options.mode != MODE_SYSTEM || peer->euid == 0)
+		return false;
+	TAILQ_FOREACH(other, &host->peers, link)
+	{
+		if (other->kind != PEER_GONE && other->euid == peer->euid)
+			count++;
+	}
+	return count > host->descriptor_limit / 16;
+}
+
+/* No descriptor is left: give up the reserve to say so to one who waits. */
+static void
+refuse_without_descriptors(struct host *host)
+{
+	static const struct wire_refused refused = { .head = { .kind = WIRE_REFUSED,
+							       .size_bytes = sizeof(refused) },
+						     .why = "the kernel has no descriptors left" };
+
+	if (host->reserve_fd >= 0) {
+		close(host->reserve_fd);
+		int fd = accept4(host->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			ssize_t n =
+			    send(fd, &refused, sizeof(refused), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+			(void)n; /* the hang-up says it, too */
+			close(fd);
+		}
+		host->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	/* others wait a moment in the backlog, and we don't spin */
+	source_want(&host->listener, 0);
+	host->accept_ns = wait_now_ns() + RETRY_NS;
+}
+
+void
+greeting_accept(struct host *host)
+{
+	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
+		int fd = accept4(host->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int on = 1;
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+			    errno == ENOBUFS)
+				refuse_without_descriptors(host);
+			return;
+		}
+		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+		struct peer *peer = peer_new(host, fd);
+
+		if (peer == NULL) {
+			close(fd);
+			continue;
+		}
+		if (credentials_of_socket(peer) != 0)
+			peer_doom(peer);
+		else if (too_many_of_uid(peer))
+			peer_refuse(peer, "user %u has too many connections", (unsigned)peer->euid);
+	}
+}
+
+/* ---- becoming a task --------------------------------------------------------------- */
+
+/* Doorbell, eventfd and the first thread.  0, -errno. */
+int
+peer_make_slots(struct peer *peer, struct slot **slot)
+{
+	int error = slot_take(peer, slot);
+	int fd;
+
+	if (error != 0)
+		return error;
+	(*slot)->thread = kernel_thread_new(peer->task, NULL, *slot);
+	if ((*slot)->thread == NULL)
+		return -ENOMEM;
+	peer->thread_count++;
+	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	error = source_open(&peer->bell, fd, EPOLLIN | EPOLLET);
+	if (error != 0)
+		close(fd);
+	return error;
+}
+
+/* Its memory of the process behind it.  A process that cannot be seen is known by its
+ * connection only.  0, -ESRCH: it is gone, -errno. */
+static int
+watch_process(struct peer *peer)
+{
+	int fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
+	int error;
+
+	if (fd < 0)
+		return fd == -ESRCH || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : 0;
+	error = source_open(&peer->process, fd, EPOLLIN);
+	if (error != 0)
+		close(fd);
+	return error;
+}
+
+/* Everything that a task has but its core task; then the WELCOME. */
+static void
+welcome(struct peer *peer)
+{
+	struct wire_welcome message = {
+		.head = { .kind = WIRE_WELCOME, .size_bytes = sizeof(message) },
+		.version = WIRE_VERSION,
+		.task_self = BERTH_NAME_TASK_SELF,
+	};
+	struct slot *slot;
+	int error = peer_make_slots(peer, &slot);
+
+	if (error != 0) {
+		peer_refuse(peer, "the kernel has no resources for one more task: %s",
+			    strerror(-error));
+		return;
+	}
+	peer->kind = PEER_TASK;
+	message.slot_index = slot->index;
+	message.bootstrap_port = kernel_task_bootstrap_name(peer->task);
+
+	int descriptors[3] = { peer->segments[0]->fd, peer->host->page_fd, peer->bell.fd };
+
+	error = socket_send(peer, &message, sizeof(message), descriptors, 3, NULL);
+	if (error < 0) {
+		peer_doom(peer);
+		return;
+	}
+	close(peer->segments[0]->fd);
+	peer->segments[0]->fd = -1;
+	socket_update(peer);
+}
+
+/* A peer that may be a task becomes one. */
+static void
+admit(struct peer *peer)
+{
+	struct host *host = peer->host;
+	struct peer *parent, *remnant;
+	int error = watch_process(peer);
+
+	if (error == -ESRCH) {
+		peer_doom(peer);
+		return;
+	}
+	credentials_label(peer->pid, peer->label, sizeof(peer->label));
+	parent = peer->is_first ? NULL : lineage_find(host, peer->pid);
+	if (!peer->is_first && parent == NULL && host->first.wanted &&
+	    (host->first.peer == NULL || host->first.peer->task == NULL)) {
+		/* it would take the name server's place */
+		peer_refuse(peer,
+			    "the name server, berth-launchd, does not start: the kernel's own "
+			    "messages say why");
+		return;
+	}
+	if (error == 0)
+		error = peer_make_task(peer, parent);
+	if (error != 0) {
+		peer_refuse(peer, "the kernel has no resources for one more task: %s",
+			    strerror(-error));
+		return;
+	}
+	/* what the process was before its exec has handed on what it had */
+	remnant = parent != NULL && parent->kind == PEER_REMNANT && parent->pid == peer->pid
+		      ? parent
+		      : NULL;
+	welcome(peer);
+	if (remnant != NULL)
+		peer_end(remnant);
+}
+
+void
+greeting_release(struct host *host)
+{
+	struct peer *peer;
+
+	TAILQ_FOREACH(peer, &host->peers, link)
+	{
+		if (peer->kind != PEER_WAITING || peer->doomed)
+			continue;
+		host->waiting_count--;
+		peer->kind = PEER_NEW;
+		admit(peer);
+	}
+}
+
+static void
+hello(struct peer *peer, const struct wire_hello *message, const struct received *received)
+{
+	struct host *host = peer->host;
+	const char *refusal;
+
+	if (message->version != WIRE_VERSION) {
+		peer_refuse(
+		    peer,
+		    "this program's libberth speaks version %u, this kernel version %u: they "
+		    "must come from one build",
+		    message->version, WIRE_VERSION);
+		return;
+	}
+	if (!received->has_credentials) {
+		peer_violation(peer, "a greeting without credentials");
+		return;
+	}
+	if (peer->is_first) {
+		/* its socket was made by us, so only this message says who holds it */
+		if (received->credentials.pid != host->first.pid) {
+			peer_violation(peer, "a greeting in the name server's name");
+			return;
+		}
+		peer->pid = received->credentials.pid;
+		peer->euid = received->credentials.uid;
+		peer->egid = received->credentials.gid;
+	} else if (received->credentials.pid != peer->pid) {
+		peer_refuse(peer,
+			    "the connection was made by another process than the one that uses it");
+		return;
+	}
+	peer->ruid = received->credentials.uid;
+	peer->rgid = received->credentials.gid;
+	refusal = peer->is_first ? NULL : credentials_refusal(peer);
+	if (refusal != NULL) {
+		peer_refuse(peer, "%s", refusal);
+		return;
+	}
+	if (peer->is_first || first_task_settled(host)) {
+		admit(peer);
+		return;
+	}
+	peer->kind = PEER_WAITING;
+	if (host->waiting_count++ == 0)
+		host->waiting_since_ns = wait_now_ns();
+	socket_update(peer);
+}
+
+/* ---- threads ----------------------------------------------------------------------- */
+
+static void
+thread_new(struct peer *peer, const struct wire_thread *message)
+{
+	struct wire_slot answer = { .head = { .kind = WIRE_SLOT, .size_bytes = sizeof(answer) },
+				    .slot_index = WIRE_NO_SLOT,
+				    .asked_by = message->linux_tid };
+	struct slot *slot = NULL, *outer = NULL;
+	struct slot_segment *segment = NULL;
+	int error;
+
+	if (message->slot_index != WIRE_NO_SLOT) {
+		outer = slot_find(peer, message->slot_index);
+		if (outer == NULL) {
+			peer_violation(peer, "a thread nested in none");
+			return;
+		}
+	}
+	if (slot_take(peer, &slot) == 0) {
+		slot->thread =
+		    kernel_thread_new(peer->task, outer != NULL ? outer->thread : NULL, slot);
+		if (slot->thread == NULL) {
+			slot_give(slot);
+		} else {
+			slot->alias_of = message->slot_index;
+			slot->linux_tid = message->linux_tid;
+			peer->thread_count++;
+			answer.slot_index = slot->index;
+			answer.segment_index = slot->index / TRAP_SEGMENT_SLOTS;
+			segment = peer->segments[answer.segment_index];
+			answer.has_segment = segment->fd >= 0;
+		}
+	}
+	error = socket_send(peer, &answer, sizeof(answer), segment != NULL ? &segment->fd : NULL,
+			    answer.has_segment, NULL);
+	if (error < 0) {
+		peer_doom(peer); /* it would wait for ever */
+	} else if (answer.has_segment) {
+		close(segment->fd);
+		segment->fd = -1;
+	}
+}
+
+/* The thread of @slot is gone; what it is blocked in ends first. */
+static void
+thread_end(struct slot *slot)
+{
+	struct peer *peer = slot->peer;
+	struct host *host = peer->host;
+	struct thread *thread = slot->thread;
+
+	if (slot->state == SLOT_BUSY)
+		host_step(host,
+			  &(struct kernel_event){ .kind = EVENT_INTERRUPT, .thread = thread });
+	if (slot->state == SLOT_STUCK) {
+		struct kernel_effects effects;
+
+		kernel_effects_init(&effects);
+		thread_result_free(thread, &effects);
+		effects_work_off(host, &effects);
+	}
+	slot_give(slot);
+	peer->thread_count--;
+	host_step(host, &(struct kernel_event){ .kind = EVENT_THREAD_EXIT, .thread = thread });
+}
+
+static void
+thread_exit(struct peer *peer, const struct wire_thread *message)
+{
+	struct slot *slot = slot_find(peer, message->slot_index);
+
+	if (slot == NULL) {
+		peer_violation(peer, "the end of a thread that is none");
+		return;
+	}
+	/* its nested levels end with it */
+	for (uint32_t i = 0; i < peer->segment_count; i++) {
+		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++) {
+			struct slot *nested = &peer->segments[i]->slots[j];
+
+			if (nested->state != SLOT_FREE && nested->alias_of == slot->index)
+				thread_end(nested);
+		}
+	}
+	thread_end(slot);
+}
+
+static void
+ring(struct peer *peer, const struct wire_thread *message, struct received *received)
+{
+	struct slot *slot = slot_find(peer, message->slot_index);
+
+	if (slot == NULL || slot->state != SLOT_IDLE) {
+		peer_violation(peer, "a ring for a slot that cannot ask");
+		return;
+	}
+	slot_drop_descriptors(slot);
+	slot->descriptors[0] = received_take(received, 0);
+	slot->descriptors[1] = received_take(received, 1);
+	slot->descriptors_lost = received->descriptors_lost;
+	slot->descriptors_came = true;
+	hot_add(peer);
+	doorbell_slot(slot);
+	if (slot->state == SLOT_IDLE)
+		slot_drop_descriptors(slot); /* nothing was asked for, or it is done already */
+}
+
+/* ---- forks ------------------------------------------------------------------------- */
+
+static uint32_t
+embryos_of(struct peer *parent)
+{
+	struct peer *peer;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(peer, &parent->host->peers, link)
+	{
+		if (peer->kind == PEER_EMBRYO && peer->forked_by == parent->task_id)
+			count++;
+	}
+	return count;
+}
+
+/* The child's task, made now so that it inherits what the parent has at this moment, and
+ * the two ends of its connection.  The child's end; -errno. */
+static int
+embryo_new(struct peer *parent)
+{
+	struct host *host = parent->host;
+	struct peer *embryo;
+	int ends[2], on = 1, error;
+
+	if (embryos_of(parent) >= EMBRYOS_MAX || too_many_of_uid(parent))
+		return -EAGAIN;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+		return -errno;
+	/* the child's end is the library's, which waits for its answers */
+	fcntl(ends[1], F_SETFL, 0);
+	setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	embryo = peer_new(host, ends[0]);
+	if (embryo == NULL) {
+		close(ends[0]);
+		close(ends[1]);
+		return -ENOMEM;
+	}
+	embryo->ruid = parent->ruid;
+	embryo->euid = parent->euid;
+	embryo->rgid = parent->rgid;
+	embryo->egid = parent->egid;
+	embryo->forked_by = parent->task_id;
+	memcpy(embryo->label, parent->label, sizeof(embryo->label));
+	error = peer_make_task(embryo, parent);
+	if (error != 0) {
+		peer_doom(embryo);
+		close(ends[1]);
+		return error;
+	}
+	embryo->kind = PEER_EMBRYO;
+	return ends[1];
+}
+
+static void
+fork_begins(struct peer *parent)
+{
+	struct wire_head answer = { .kind = WIRE_CHILD, .size_bytes = sizeof(answer) };
+	int fd = embryo_new(parent);
+	int error;
+
+	/* without a descriptor it says that there is none: the child attaches by itself then */
+	error = socket_send(parent, &answer, sizeof(answer), &fd, fd >= 0 ? 1 : 0, NULL);
+	if (fd >= 0)
+		close(fd);
+	if (error < 0)
+		peer_doom(parent);
+}
+
+static void
+forked(struct peer *embryo, const struct received *received)
+{
+	audit_token_t token;
+	int error;
+
+	if (!received->has_credentials || received->credentials.pid <= 0 ||
+	    (received->credentials.uid != embryo->ruid &&
+	     received->credentials.uid != embryo->euid)) {
+		peer_violation(embryo, "a child's greeting that is not its parent's child's");
+		peer_doom(embryo);
+		return;
+	}
+	embryo->ruid = received->credentials.uid;
+	embryo->rgid = received->credentials.gid;
+	peer_set_pid(embryo, received->credentials.pid);
+	error = watch_process(embryo);
+	if (error != 0) {
+		peer_doom(embryo);
+		return;
+	}
+	credentials_label(embryo->pid, embryo->label, sizeof(embryo->label));
+	credentials_token(embryo, &token);
+	kernel_task_set_token(embryo->task, &token);
+	kernel_task_set_label(embryo->task, embryo->label);
+	welcome(embryo);
+}
+
+/* ---- ids --------------------------------------------------------------------------- */
+
+static void
+credentials_changed(struct peer *peer, const struct received *received)
+{
+	audit_token_t token;
+
+	if (!received->has_credentials || received->credentials.pid != peer->pid) {
+		peer_violation(peer, "somebody else's credentials");
+		return;
+	}
+	peer->euid = received->credentials.uid;
+	peer->egid = received->credentials.gid;
+	if (credentials_real_ids(peer->pid, &peer->ruid, &peer->rgid) != 0) {
+		peer->ruid = peer->euid;
+		peer->rgid = peer->egid;
+	}
+	credentials_token(peer, &token);
+	kernel_task_set_token(peer->task, &token);
+}
+
+/* ---- what comes -------------------------------------------------------------------- */
+
+static void
+task_message(struct peer *peer, uint32_t kind, struct received *received)
+{
+	const struct wire_thread *thread =
+	    (const struct wire_thread *)(const void *)received->bytes;
+
+	if (kind == WIRE_FORK || kind == WIRE_CREDENTIALS) {
+		if (received->size_bytes >
+		    sizeof(*thread)) /* what is behind the head says nothing */
+			peer_violation(peer, "a message of a wrong size");
+		else if (kind == WIRE_FORK)
+			fork_begins(peer);
+		else
+			credentials_changed(peer, received);
+		return;
+	}
+	if (kind != WIRE_THREAD && kind != WIRE_THREAD_EXIT && kind != WIRE_RING) {
+		peer_violation(peer, "a message of an unknown kind");
+		return;
+	}
+	if (received->size_bytes != sizeof(*thread)) {
+		peer_violation(peer, "a message of a wrong size");
+		return;
+	}
+	if (kind == WIRE_THREAD)
+		thread_new(peer, thread);
+	else if (kind == WIRE_THREAD_EXIT)
+		thread_exit(peer, thread);
+	else
+		ring(peer, thread, received);
+}
+
+/* A message of a peer that looks or steers. */
+static void
+tool_message(struct peer *peer, uint32_t kind, struct received *received)
+{
+	size_t wanted =
+	    kind == WIRE_CONTROL ? sizeof(struct wire_control) : sizeof(struct wire_inspect);
+	const char *refusal = peer->is_control ? NULL : credentials_refusal(peer);
+
+	if (kind < WIRE_INSPECT || kind > WIRE_CONTROL || received->size_bytes != wanted) {
+		peer_violation(peer, "a tool's message that makes no sense");
+		return;
+	}
+	if (refusal != NULL) {
+		peer_refuse(peer, "%s", refusal);
+		return;
+	}
+	if (peer->kind == PEER_NEW) {
+		peer->kind = PEER_TOOL;
+		credentials_label(peer->pid, peer->label, sizeof(peer->label));
+	}
+	if (kind == WIRE_CONTROL)
+		control_message(peer, (const struct wire_control *)(const void *)received->bytes);
+	else if (kind == WIRE_INSPECT)
+		inspect_begin(peer, (const struct wire_inspect *)(const void *)received->bytes);
+	else
+		trace_subscribe(peer, (const struct wire_inspect *)(const void *)received->bytes,
+				received_take(received, 0));
+}
+
+void
+greeting_message(struct peer *peer, struct received *received)
+{
+	const struct wire_head *head = (const struct wire_head *)(const void *)received->bytes;
+
+	if (received->size_bytes < sizeof(*head) || head->size_bytes != received->size_bytes) {
+		peer_violation(peer, "a message that is not as long as it says");
+		return;
+	}
+	switch (peer->kind) {
+	case PEER_NEW:
+		if (head->kind != WIRE_HELLO)
+			tool_message(peer, head->kind, received);
+		else if (received->size_bytes != sizeof(struct wire_hello))
+			peer_violation(peer, "a greeting of a wrong size");
+		else
+			hello(peer, (const struct wire_hello *)(const void *)received->bytes,
+			      received);
+		break;
+	case PEER_TOOL:
+		tool_message(peer, head->kind, received);
+		break;
+	case PEER_EMBRYO:
+		if (head->kind == WIRE_FORKED)
+			forked(peer, received);
+		else
+			peer_violation(peer, "something before its greeting");
+		break;
+	case PEER_TASK:
+		task_message(peer, head->kind, received);
+		break;
+	case PEER_WAITING:
+	case PEER_REMNANT:
+	case PEER_GONE:
+		break; /* nothing is read from these */
+	}
+}

@@ -1,0 +1,247 @@
+/*
+ * Looking: tasks, rights, the whole kernel as text, what it holds.
+ *
+ * An answer is made slice by slice, one when the asker's socket has room and a round of the
+ * loop for each, so that the tasks hardly notice.  What changes in between is seen or not.
+ */
+#include "hosts/daemon/berthd.h"
+#include "hosts/daemon/inspect.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct text_message {
+	struct wire_head head;
+	char text[WIRE_TEXT_MAX];
+};
+
+void
+text_add(struct inspection *inspection, const char *format, ...)
+{
+	size_t room = sizeof(inspection->text) - inspection->text_size;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(inspection->text + inspection->text_size, room, format, args);
+	va_end(args);
+	/* a slice ends long before it is full: this is for what nobody thought of */
+	if (n > 0)
+		inspection->text_size += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+void
+text_add_json_string(struct inspection *inspection, const char *string)
+{
+	text_add(inspection, "\"");
+	for (const unsigned char *c = (const unsigned char *)string; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			text_add(inspection, "\\%c", *c);
+		else if (*c < ' ' || *c >= 127)
+			text_add(inspection, "\\u%04x", *c);
+		else
+			text_add(inspection, "%c", *c);
+	}
+	text_add(inspection, "\"");
+}
+
+/* ---- what is asked ----------------------------------------------------------------- */
+
+static struct inspection *
+inspection_new(enum inspection_kind kind, const struct wire_inspect *request)
+{
+	struct inspection *inspection = calloc(1, sizeof(*inspection));
+
+	if (inspection == NULL)
+		return NULL;
+	inspection->kind = kind;
+	if (request != NULL) {
+		inspection->pid = request->pid;
+		inspection->json = (request->flags & WIRE_INSPECT_JSON) != 0;
+		inspection->queued = (request->flags & WIRE_INSPECT_QUEUED) != 0;
+	}
+	return inspection;
+}
+
+void
+inspect_free(struct inspection *inspection)
+{
+	if (inspection == NULL)
+		return;
+	free(inspection->whole);
+	free(inspection);
+}
+
+/* A callback of the core: more of its text. */
+static void
+keep_text(void *context, const char *text, size_t size_bytes)
+{
+	struct inspection *inspection = context;
+
+	if (inspection->status != 0)
+		return;
+	if (inspection->whole_size + size_bytes > inspection->whole_capacity) {
+		size_t capacity = (inspection->whole_capacity + size_bytes) * 2;
+		char *whole =
+		    capacity <= DUMP_MAX_BYTES ? realloc(inspection->whole, capacity) : NULL;
+
+		if (whole == NULL) {
+			inspection->status = -ENOMEM;
+			return;
+		}
+		inspection->whole = whole;
+		inspection->whole_capacity = capacity;
+	}
+	memcpy(inspection->whole + inspection->whole_size, text, size_bytes);
+	inspection->whole_size += size_bytes;
+}
+
+static void
+keep_format(struct inspection *inspection, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n > 0)
+		keep_text(inspection, text,
+			  (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+static void
+keep_counts(struct host *host, struct inspection *inspection)
+{
+	struct kernel_counts counts;
+
+	kernel_counts(host->kernel, &counts);
+	keep_format(
+	    inspection,
+	    inspection->json
+		? "{\"tasks\": %u, \"threads\": %u, \"ports\": %u, \"port_sets\": %u, "
+		  "\"messages\": %u, \"segments\": %u, \"notifications\": %u, \"watches\": %u, "
+		  "\"bytes\": %llu}\n"
+		: "tasks %u\nthreads %u\nports %u\nport_sets %u\nmessages %u\nsegments %u\n"
+		  "notifications %u\nwatches %u\nbytes %llu\n",
+	    counts.tasks, counts.threads, counts.ports, counts.port_sets, counts.messages,
+	    counts.segments, counts.notifications, counts.watches,
+	    (unsigned long long)counts.bytes);
+}
+
+/* A report was asked for by other means: leaks.c fills it. */
+struct inspection *
+leaks_report_new(struct host *host)
+{
+	struct inspection *inspection = inspection_new(INSPECTION_WHOLE, NULL);
+
+	if (inspection != NULL)
+		inspection->count = leaks_write(host, keep_text, inspection);
+	return inspection;
+}
+
+void
+inspect_begin(struct peer *peer, const struct wire_inspect *request)
+{
+	struct host *host = peer->host;
+	enum inspection_kind kind = request->what == WIRE_INSPECT_TASKS   ? INSPECTION_TASKS
+				    : request->what == WIRE_INSPECT_PORTS ? INSPECTION_PORTS
+									  : INSPECTION_WHOLE;
+
+	if (request->what < WIRE_INSPECT_TASKS || request->what > WIRE_INSPECT_COUNTS) {
+		peer_violation(peer, "a question of an unknown kind");
+		return;
+	}
+	peer->inspection = inspection_new(kind, request);
+	if (peer->inspection == NULL) {
+		peer_refuse(peer, "the kernel has no memory for an answer");
+		return;
+	}
+	if (kind == INSPECTION_WHOLE && !credentials_sees_all(peer))
+		peer->inspection->status = -EPERM;
+	else if (request->what == WIRE_INSPECT_DUMP)
+		kernel_dump(host->kernel, keep_text, peer->inspection);
+	else if (request->what == WIRE_INSPECT_COUNTS)
+		keep_counts(host, peer->inspection);
+	socket_update(peer);
+}
+
+/* ---- the next slice ---------------------------------------------------------------- */
+
+/* Of text that is there already. */
+static bool
+slice_of_whole(struct inspection *inspection)
+{
+	size_t left = inspection->whole_size - inspection->whole_sent;
+	size_t size = left < sizeof(inspection->text) ? left : sizeof(inspection->text);
+
+	if (inspection->status == 0) {
+		memcpy(inspection->text, inspection->whole + inspection->whole_sent, size);
+		inspection->text_size = size;
+		inspection->whole_sent += size;
+	}
+	return inspection->status == 0 && inspection->whole_sent < inspection->whole_size;
+}
+
+/* Rows for as long as the slice has room; false: these were the last. */
+static bool
+slice_of_rows(struct peer *peer, struct inspection *inspection)
+{
+	if (!inspection->begun) {
+		inspection->begun = true;
+		rows_begin(inspection);
+	}
+	for (uint32_t i = 0; i < ROWS_PER_ROUND; i++) {
+		bool more = inspection->kind == INSPECTION_TASKS
+				? rows_next_task(peer, inspection)
+				: rows_next_right(peer, inspection);
+
+		if (!more) {
+			rows_end(inspection);
+			if (inspection->pid != 0 && !inspection->pid_seen)
+				inspection->status = -ESRCH;
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+send_text(struct peer *peer, struct inspection *inspection)
+{
+	struct text_message message = { .head = { .kind = WIRE_TEXT } };
+
+	if (inspection->text_size == 0)
+		return;
+	message.head.size_bytes = (uint32_t)(sizeof(message.head) + inspection->text_size);
+	memcpy(message.text, inspection->text, inspection->text_size);
+	inspection->text_size = 0;
+	if (socket_send(peer, &message, message.head.size_bytes, NULL, 0, NULL) < 0)
+		peer_doom(peer);
+}
+
+void
+inspect_go_on(struct peer *peer)
+{
+	struct inspection *inspection = peer->inspection;
+	struct wire_end end = { .head = { .kind = WIRE_END, .size_bytes = sizeof(end) } };
+	bool more = inspection->kind == INSPECTION_WHOLE ? slice_of_whole(inspection)
+							 : slice_of_rows(peer, inspection);
+
+	/* a table about a task that is none would be a heading over nothing */
+	if (inspection->status == 0)
+		send_text(peer, inspection);
+	if (more)
+		return;
+	end.status = inspection->status;
+	end.count = inspection->count;
+	peer->inspection = NULL;
+	inspect_free(inspection);
+	if (socket_send(peer, &end, sizeof(end), NULL, 0, NULL) < 0)
+		peer_doom(peer);
+	socket_update(peer);
+}

@@ -1,0 +1,274 @@
+/*
+ * Messages on a peer's socket, in both directions; never waits.
+ *
+ * What cannot be sent is queued, and while something is queued the peer's own messages are
+ * not read: a peer that does not read cannot make the queue grow but by its replies, of
+ * which each of its threads has one at a time.
+ */
+#include "hosts/daemon/berthd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define RECEIVE_MAX 1024u /* what a peer says is short; what is longer is cut and refused */
+
+void
+socket_update(struct peer *peer)
+{
+	uint32_t wanted = EPOLLIN;
+
+	if (!TAILQ_EMPTY(&peer->outgoing))
+		wanted = peer->starved ? 0 : EPOLLOUT;
+	else if (peer->inspection != NULL)
+		wanted = EPOLLOUT;
+	else if (peer->kind == PEER_WAITING)
+		wanted = 0;
+	source_want(&peer->socket, wanted);
+}
+
+/* ---- sending ----------------------------------------------------------------------- */
+
+/* One message.  0, -errno. */
+static int
+send_now(int fd, const void *bytes, size_t size_bytes, const int *descriptors,
+	 uint32_t descriptor_count)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE)];
+	} control = { 0 };
+	struct iovec vector = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size_bytes };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+	if (descriptor_count > 0) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * descriptor_count);
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * descriptor_count);
+		memcpy(CMSG_DATA(cmsg), descriptors, sizeof(int) * descriptor_count);
+	}
+	for (;;) {
+		if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+static void
+outgoing_free(struct outgoing *outgoing)
+{
+	for (uint32_t i = 0; i < outgoing->descriptor_count; i++)
+		close(outgoing->descriptors[i]);
+	free(outgoing);
+}
+
+/* 1, -errno. */
+static int
+enqueue(struct peer *peer, const void *bytes, size_t size_bytes, const int *descriptors,
+	uint32_t descriptor_count, struct slot *completes)
+{
+	struct outgoing *outgoing = calloc(1, sizeof(*outgoing) + size_bytes);
+
+	if (outgoing == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < descriptor_count; i++) {
+		int fd = fcntl(descriptors[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0) {
+			int error = -errno;
+
+			outgoing_free(outgoing);
+			return error;
+		}
+		outgoing->descriptors[outgoing->descriptor_count++] = fd;
+	}
+	outgoing->completes = completes;
+	outgoing->size_bytes = size_bytes;
+	memcpy(outgoing->bytes, bytes, size_bytes);
+	TAILQ_INSERT_TAIL(&peer->outgoing, outgoing, link);
+	socket_update(peer);
+	return 1;
+}
+
+/* Is this a failure that passes?  @starved: epoll will not say when. */
+static bool
+passes(int error, bool *starved)
+{
+	*starved = error == -ETOOMANYREFS || error == -ENOBUFS || error == -ENOMEM;
+	return *starved || error == -EAGAIN;
+}
+
+int
+socket_send(struct peer *peer, const void *bytes, size_t size_bytes, const int *descriptors,
+	    uint32_t descriptor_count, struct slot *completes)
+{
+	int error;
+	bool starved;
+
+	if (peer->socket.fd < 0 || peer->doomed)
+		return 0; /* who is gone gets nothing, and misses nothing */
+	if (TAILQ_EMPTY(&peer->outgoing)) {
+		error = send_now(peer->socket.fd, bytes, size_bytes, descriptors, descriptor_count);
+		if (error == 0)
+			return 0;
+		if (!passes(error, &starved)) {
+			peer_doom(peer);
+			return 0;
+		}
+		peer->starved = starved;
+		if (starved)
+			host_retry_soon(peer->host);
+	}
+	return enqueue(peer, bytes, size_bytes, descriptors, descriptor_count, completes);
+}
+
+void
+socket_flush(struct peer *peer)
+{
+	struct outgoing *outgoing;
+
+	peer->starved = false;
+	while (!peer->doomed && (outgoing = TAILQ_FIRST(&peer->outgoing)) != NULL) {
+		int error = send_now(peer->socket.fd, outgoing->bytes, outgoing->size_bytes,
+				     outgoing->descriptors, outgoing->descriptor_count);
+
+		if (error != 0) {
+			if (!passes(error, &peer->starved))
+				peer_doom(peer);
+			else if (peer->starved)
+				host_retry_soon(peer->host);
+			break;
+		}
+		TAILQ_REMOVE(&peer->outgoing, outgoing, link);
+		if (outgoing->completes != NULL)
+			effects_slot_done(outgoing->completes);
+		outgoing_free(outgoing);
+	}
+	socket_update(peer);
+}
+
+void
+socket_drop_outgoing(struct peer *peer)
+{
+	struct outgoing *outgoing;
+
+	while ((outgoing = TAILQ_FIRST(&peer->outgoing)) != NULL) {
+		TAILQ_REMOVE(&peer->outgoing, outgoing, link);
+		outgoing_free(outgoing);
+	}
+}
+
+void
+socket_forget_slot(struct slot *slot)
+{
+	struct outgoing *outgoing;
+
+	TAILQ_FOREACH(outgoing, &slot->peer->outgoing, link)
+	{
+		if (outgoing->completes == slot)
+			outgoing->completes = NULL;
+	}
+}
+
+/* ---- receiving --------------------------------------------------------------------- */
+
+int
+received_take(struct received *received, uint32_t index)
+{
+	if (index >= received->descriptor_count)
+		return -1;
+	int fd = received->descriptors[index];
+
+	received->descriptors[index] = -1;
+	return fd;
+}
+
+/* What came beside the bytes. */
+static void
+take_control(struct msghdr *message, struct received *received)
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(message); cmsg != NULL;
+	     cmsg = CMSG_NXTHDR(message, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		if (cmsg->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&received->credentials, CMSG_DATA(cmsg), sizeof(struct ucred));
+			received->has_credentials = true;
+		} else if (cmsg->cmsg_type == SCM_RIGHTS) {
+			uint32_t count = (uint32_t)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+
+			for (uint32_t i = 0; i < count; i++) {
+				int fd;
+
+				memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+				if (received->descriptor_count < DESCRIPTORS_PER_MESSAGE)
+					received->descriptors[received->descriptor_count++] = fd;
+				else
+					close(fd);
+			}
+		}
+	}
+	received->descriptors_lost = (message->msg_flags & MSG_CTRUNC) != 0;
+}
+
+/* Reads and handles one message.  False: nothing more for now, or for ever. */
+static bool
+read_one(struct peer *peer)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			      CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE)];
+	} control;
+	union {
+		struct wire_head align;
+		uint64_t words[RECEIVE_MAX / sizeof(uint64_t)];
+		uint8_t bytes[RECEIVE_MAX];
+	} buffer;
+	struct iovec vector = { .iov_base = buffer.bytes, .iov_len = sizeof(buffer.bytes) };
+	struct msghdr message = { .msg_iov = &vector,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct received received = { .bytes = buffer.bytes };
+	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			peer_hang_up(peer);
+		return false;
+	}
+	take_control(&message, &received);
+	received.size_bytes = (size_t)n;
+	if (n == 0)
+		peer_hang_up(peer); /* an empty message says nothing either */
+	else if (message.msg_flags & MSG_TRUNC)
+		peer_violation(peer, "a message that is too long");
+	else
+		greeting_message(peer, &received);
+	for (uint32_t i = 0; i < received.descriptor_count; i++)
+		if (received.descriptors[i] >= 0)
+			close(received.descriptors[i]);
+	return n > 0;
+}
+
+void
+socket_read(struct peer *peer)
+{
+	for (uint32_t i = 0; i < SOCKET_MESSAGES_PER_ROUND; i++) {
+		if (peer->kind == PEER_GONE || peer->kind == PEER_WAITING || peer->doomed ||
+		    peer->socket.fd < 0 || peer->inspection != NULL ||
+		    !TAILQ_EMPTY(&peer->outgoing))
+			return;
+		if (!read_one(peer))
+			return;
+	}
+}
