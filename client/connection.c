@@ -485,9 +485,6 @@ connection_open(void)
 	connection_lock(&signals);
 	state = atomic_load(&connection.state);
 	if (state == CONNECTION_NONE || state == CONNECTION_CHILD) {
-		/* as the kernel sees them now: it asks Linux */
-		connection.euid = geteuid();
-		connection.egid = getegid();
 		if (attach_locked(why, sizeof(why)) == 0) {
 			state = CONNECTION_READY;
 		} else {

@@ -50,7 +50,6 @@ struct connection {
 	struct trap_slot *segments[TRAP_SEGMENT_MAX];
 	struct slot_mail *mail[TRAP_SEGMENT_MAX]; /* one for each slot, guarded by `lock` */
 	uint32_t first_slot; /* came with the welcome; WIRE_NO_SLOT once a thread has it */
-	uint32_t euid, egid; /* as the kernel was told last */
 	pthread_mutex_t lock;
 };
 

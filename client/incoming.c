@@ -145,3 +145,26 @@ incoming_place(struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t c
 	memcpy(at + in.prefix_size + in.tail_size, in.stream + in.prefix_size, in.trailer_size);
 	return code;
 }
+
+mach_msg_return_t
+incoming_too_large(const struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t code)
+{
+	const uint64_t *values = trap->slot->reply.values;
+
+	if (values[BERTH_MSG_NEEDED] == 0 && values[BERTH_MSG_IDENTITY] == 0)
+		return code; /* the buffer is too small even for that */
+	/* asking whether it can be written writes to it, and the other fields are to stay */
+	uint8_t kept[16];
+	size_t size = values[BERTH_MSG_IDENTITY] != 0 ? 16 : 8;
+	if (!memory_is_readable(buffer, size))
+		return MACH_RCV_INVALID_DATA;
+	memcpy(kept, buffer, size);
+	if (!memory_is_writable(buffer, size))
+		return MACH_RCV_INVALID_DATA;
+	memcpy(buffer, kept, size);
+	if (values[BERTH_MSG_NEEDED] != 0)
+		buffer->msgh_size = (mach_msg_size_t)values[BERTH_MSG_NEEDED];
+	if (values[BERTH_MSG_IDENTITY] != 0)
+		buffer->msgh_local_port = (mach_port_name_t)values[BERTH_MSG_IDENTITY];
+	return code;
+}

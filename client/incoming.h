@@ -19,4 +19,13 @@
 mach_msg_return_t incoming_place(struct trap *trap, mach_msg_header_t *buffer,
 				 mach_msg_return_t code);
 
+/*
+ * The message stays queued, for it is too large for @buffer (MACH_RCV_LARGE): write only how
+ * large it is, and which port it waits at if that was asked for.
+ *
+ * @code, or MACH_RCV_INVALID_DATA if @buffer cannot be written.
+ */
+mach_msg_return_t incoming_too_large(const struct trap *trap, mach_msg_header_t *buffer,
+				     mach_msg_return_t code);
+
 #endif

@@ -125,6 +125,7 @@ trap_begin(struct trap *trap, uint32_t number)
 	}
 	trap->slot_index = thread->slot_index[level];
 	trap->slot = connection_slot(trap->slot_index);
+	trap->rings_by_socket = false;
 	trap->spill_fd = -1;
 	trap->bulk_fd = -1;
 	trap->event_fd = -1;
@@ -147,9 +148,9 @@ ring(const struct trap *trap)
 	}
 }
 
-/* Ring by a message that carries the descriptors of the request, which are closed then. */
+/* Ring by a message that carries the descriptors of the request, if any; they are closed. */
 static bool
-ring_with_descriptors(struct trap *trap)
+ring_by_socket(struct trap *trap)
 {
 	struct wire_thread message = { { WIRE_RING, sizeof(message) }, trap->slot_index, 0 };
 	int fds[2];
@@ -258,10 +259,10 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	atomic_store_explicit(&slot->task_cpu, wait_cpu(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, TRAP_ASKED, memory_order_release);
 	bool is_alive = true;
-	if (trap->spill_fd < 0 && trap->bulk_fd < 0)
+	if (trap->spill_fd < 0 && trap->bulk_fd < 0 && !trap->rings_by_socket)
 		ring(trap);
 	else
-		is_alive = ring_with_descriptors(trap);
+		is_alive = ring_by_socket(trap);
 	if (!is_alive || !await_done(trap, patience)) {
 		connection_died();
 		errno = saved_errno;

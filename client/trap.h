@@ -51,6 +51,7 @@ enum trap_patience {
 struct trap {
 	struct trap_slot *slot;
 	uint32_t slot_index;
+	bool rings_by_socket; /* behind what was sent there before, not past it */
 	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them */
 	int spill_fd;
 	int bulk_fd;

@@ -90,11 +90,16 @@ run_and_place(struct trap *trap, struct outgoing *out, const struct message_call
 		outgoing_release(out, (uint32_t)reply->values[BERTH_MSG_CAPTURED]);
 	if (outcome == TRAP_SHORTAGE) /* what came with the answer is lost for want of a descriptor */
 		return code == MACH_MSG_SUCCESS ? MACH_RCV_INVALID_DATA : code;
-	if (reply->values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_RECEIVE)
-		code = incoming_place(trap, call->receive_buffer, code);
-	else if (reply->values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_SEND)
-		code = incoming_place(trap, call->message, code);
-	return code;
+	switch (reply->values[BERTH_MSG_BUFFER]) {
+	case BERTH_MSG_BUFFER_RECEIVE:
+		return incoming_place(trap, call->receive_buffer, code);
+	case BERTH_MSG_BUFFER_SEND:
+		return incoming_place(trap, call->message, code);
+	case BERTH_MSG_BUFFER_LARGE:
+		return incoming_too_large(trap, call->receive_buffer, code);
+	default:
+		return code;
+	}
 }
 
 static mach_msg_return_t

@@ -1,0 +1,347 @@
+/*
+ * Memory of the own task: mach_vm_*.  mach-kobjects.md §8.
+ *
+ * Darwin's vm_map is Linux's address space; calls on another task's are not there.
+ */
+#include "client/mach/vm.h"
+
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#include <mach/vm_statistics.h>
+
+#include "client/export.h"
+#include "client/memory.h"
+#include "client/say.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Flags that say how memory is to be treated; Linux treats all alike, which programs cannot
+ * tell apart. */
+#define FLAGS_HINTS                                                                                \
+	(VM_FLAGS_PURGABLE | VM_FLAGS_RANDOM_ADDR | VM_FLAGS_NO_CACHE |                            \
+	 VM_FLAGS_RESILIENT_CODESIGN | VM_FLAGS_RESILIENT_MEDIA | VM_FLAGS_SUPERPAGE_MASK |        \
+	 VM_FLAGS_ALIAS_MASK)
+#define FLAGS_PLACE (VM_FLAGS_ANYWHERE | VM_FLAGS_OVERWRITE)
+/* Flags that promise something that Linux does not do. */
+#define FLAGS_PROMISES (VM_FLAGS_4GB_CHUNK | VM_FLAGS_PERMANENT | VM_FLAGS_TPRO)
+
+BERTH_EXPORT vm_size_t vm_page_size = 4096;
+BERTH_EXPORT vm_size_t vm_page_mask = 4095;
+BERTH_EXPORT int vm_page_shift = 12;
+
+__attribute__((constructor)) static void
+page_size_set(void)
+{
+	vm_page_size = (vm_size_t)sysconf(_SC_PAGESIZE);
+	vm_page_mask = vm_page_size - 1;
+	vm_page_shift = __builtin_ctzl(vm_page_size);
+}
+
+BERTH_EXPORT kern_return_t
+host_page_size(host_t host, vm_size_t *size)
+{
+	(void)host; /* answered locally on Darwin, too */
+	*size = vm_page_size;
+	return KERN_SUCCESS;
+}
+
+/* ---- what the files share -------------------------------------------------------------- */
+
+kern_return_t
+vm_not_supported(const char *call, const char *what, _Atomic uint32_t *said)
+{
+	SAY_ONCE(said, "%s: %s is not there yet; it returns KERN_NOT_SUPPORTED", call, what);
+	return KERN_NOT_SUPPORTED;
+}
+
+kern_return_t
+vm_own_task(vm_map_t task, const char *call, _Atomic uint32_t *said)
+{
+	mach_port_type_t type = 0;
+	int pid;
+
+	if (__builtin_expect(task == mach_task_self_, 1))
+		return KERN_SUCCESS;
+	if (!MACH_PORT_VALID(task))
+		return KERN_INVALID_ARGUMENT;
+	if (mach_task_is_self(task))
+		return KERN_SUCCESS;
+	if (mach_port_type(mach_task_self_, task, &type) != KERN_SUCCESS ||
+	    (type & MACH_PORT_TYPE_SEND) == 0)
+		return MACH_SEND_INVALID_DEST;
+	if (pid_for_task(task, &pid) != KERN_SUCCESS)
+		return KERN_INVALID_ARGUMENT;
+	return vm_not_supported(call, "memory of another task", said);
+}
+
+bool
+vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start,
+	       size_t *page_bytes)
+{
+	mach_vm_address_t end = address + size;
+
+	if (end < address || mach_vm_round_page(end) < end)
+		return false;
+	*start = (uintptr_t)mach_vm_trunc_page(address);
+	*page_bytes = (size_t)(mach_vm_round_page(end) - *start);
+	return true;
+}
+
+/* Linux's protection for Mach's. */
+static int
+linux_protection(vm_prot_t protection)
+{
+	return ((protection & VM_PROT_READ) != 0 ? PROT_READ : 0) |
+	       ((protection & VM_PROT_WRITE) != 0 ? PROT_WRITE : 0) |
+	       ((protection & VM_PROT_EXECUTE) != 0 ? PROT_EXEC : 0);
+}
+
+/* ---- allocate, deallocate -------------------------------------------------------------- */
+
+static kern_return_t
+mmap_error(int error)
+{
+	switch (error) {
+	case EEXIST:
+	case ENOMEM:
+		return KERN_NO_SPACE;
+	case EPERM:
+	case EINVAL:
+		return KERN_INVALID_ADDRESS;
+	default:
+		return KERN_RESOURCE_SHORTAGE;
+	}
+}
+
+/* Fresh memory whose address has none of the bits of @mask.  0: there is no room. */
+static uintptr_t
+map_aligned(size_t size, uintptr_t mask, int protection)
+{
+	uintptr_t slack = mask & ~vm_page_mask;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+	if (size + slack < size)
+		return 0;
+	uint8_t *memory = mmap(NULL, size + slack, protection, flags, -1, 0);
+	if (memory == MAP_FAILED)
+		return 0;
+	uintptr_t start = (uintptr_t)memory;
+	uintptr_t aligned = (start + slack) & ~slack;
+	if (aligned > start)
+		munmap(memory, aligned - start);
+	if (start + slack > aligned)
+		munmap((void *)(aligned + size), start + slack - aligned);
+	return aligned;
+}
+
+/* Zero-filled memory as of allocate and map.  @size is not 0. */
+static kern_return_t
+allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_offset_t mask,
+	 vm_prot_t protection)
+{
+	uintptr_t start;
+	size_t page_bytes;
+
+	if ((flags & VM_FLAGS_ANYWHERE) != 0) {
+		/* a mask is a row of ones from the lowest bit */
+		if ((mask & (mask + 1)) != 0 || !vm_range_pages(0, size, &start, &page_bytes))
+			return (mask & (mask + 1)) != 0 ? KERN_INVALID_ARGUMENT : KERN_NO_SPACE;
+		start = map_aligned(page_bytes, (uintptr_t)mask, linux_protection(protection));
+		if (start == 0)
+			return KERN_NO_SPACE;
+		*address = start;
+		return KERN_SUCCESS;
+	}
+	mach_vm_address_t wanted = mach_vm_trunc_page(*address);
+	if (!vm_range_pages(wanted, size, &start, &page_bytes))
+		return KERN_INVALID_ADDRESS;
+	if (wanted == 0) /* nobody gets the page of the null pointer */
+		return KERN_INVALID_ADDRESS;
+	int place = (flags & VM_FLAGS_OVERWRITE) != 0 ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	void *memory = mmap((void *)start, page_bytes, linux_protection(protection),
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | place, -1, 0);
+	if (memory == MAP_FAILED)
+		return mmap_error(errno);
+	memory_changed();
+	*address = start;
+	return KERN_SUCCESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, int flags)
+{
+	VM_OWN_TASK(target);
+	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE | FLAGS_PROMISES)) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if ((flags & FLAGS_PROMISES) != 0)
+		return VM_NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
+	if (size == 0) {
+		*address = 0;
+		return KERN_SUCCESS;
+	}
+	return allocate(address, size, flags, 0, VM_PROT_DEFAULT);
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t size)
+{
+	uintptr_t start;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target);
+	if (size == 0)
+		return KERN_SUCCESS;
+	if (!vm_range_pages(address, size, &start, &page_bytes))
+		return KERN_INVALID_ARGUMENT;
+	memory_changed();
+	if (munmap((void *)start, page_bytes) == 0)
+		return KERN_SUCCESS;
+	return errno == ENOMEM ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS; /* EINVAL: nothing there */
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t size,
+	    mach_vm_offset_t mask, int flags, mem_entry_name_port_t object,
+	    memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_protection,
+	    vm_prot_t max_protection, vm_inherit_t inheritance)
+{
+	const vm_prot_t known = VM_PROT_ALL | VM_PROT_IS_MASK;
+
+	(void)offset;
+	(void)copy;
+	VM_OWN_TASK(target_task);
+	if ((cur_protection & ~known) != 0 || (max_protection & ~known) != 0 ||
+	    (cur_protection & ~max_protection) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if (inheritance > VM_INHERIT_NONE || size == 0)
+		return KERN_INVALID_ARGUMENT;
+	if ((flags & (FLAGS_PROMISES | VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)) != 0)
+		return VM_NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
+	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE)) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if (object != MACH_PORT_NULL)
+		return VM_NOT_SUPPORTED("mapping a memory entry");
+	if (inheritance == VM_INHERIT_SHARE)
+		return VM_NOT_SUPPORTED("memory shared with children");
+	kern_return_t code = allocate(address, size, flags, mask, cur_protection);
+	if (code == KERN_SUCCESS && inheritance == VM_INHERIT_NONE)
+		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size), MADV_DONTFORK);
+	return code;
+}
+
+/* ---- protect, inherit, behave ----------------------------------------------------------- */
+
+BERTH_EXPORT kern_return_t
+mach_vm_protect(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+		boolean_t set_maximum, vm_prot_t new_protection)
+{
+	uintptr_t start;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target_task);
+	if (!vm_range_pages(address, size, &start, &page_bytes) ||
+	    (new_protection & ~(VM_PROT_ALL | VM_PROT_COPY)) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if (size == 0)
+		return KERN_SUCCESS;
+	if (set_maximum)
+		return VM_NOT_SUPPORTED("a maximum for later protections");
+	memory_changed();
+	if (mprotect((void *)start, page_bytes, linux_protection(new_protection)) == 0)
+		return KERN_SUCCESS;
+	return errno == EACCES ? KERN_PROTECTION_FAILURE : KERN_INVALID_ADDRESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+		vm_inherit_t new_inheritance)
+{
+	uintptr_t start;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target_task);
+	if (new_inheritance > VM_INHERIT_NONE ||
+	    !vm_range_pages(address, size, &start, &page_bytes))
+		return KERN_INVALID_ARGUMENT;
+	if (size == 0)
+		return KERN_SUCCESS;
+	if (new_inheritance == VM_INHERIT_SHARE)
+		return VM_NOT_SUPPORTED("memory shared with children");
+	int advice = new_inheritance == VM_INHERIT_NONE ? MADV_DONTFORK : MADV_DOFORK;
+	return madvise((void *)start, page_bytes, advice) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
+/* Linux's advice for Mach's behaviour; -1: nothing is to be done; -2: there is no such one. */
+static int
+behavior_advice(vm_behavior_t behavior)
+{
+	switch (behavior) {
+	case VM_BEHAVIOR_DEFAULT:
+		return MADV_NORMAL;
+	case VM_BEHAVIOR_RANDOM:
+	case VM_BEHAVIOR_RSEQNTL: /* reading ahead would go the wrong way */
+		return MADV_RANDOM;
+	case VM_BEHAVIOR_SEQUENTIAL:
+		return MADV_SEQUENTIAL;
+	case VM_BEHAVIOR_WILLNEED:
+		return MADV_WILLNEED;
+	case VM_BEHAVIOR_DONTNEED: /* Darwin's keeps the contents, Linux's would not */
+		return MADV_COLD;
+	case VM_BEHAVIOR_FREE:
+	case VM_BEHAVIOR_REUSABLE:
+		return MADV_FREE;
+	case VM_BEHAVIOR_PAGEOUT:
+		return MADV_PAGEOUT;
+	case VM_BEHAVIOR_ZERO_WIRED_PAGES:
+	case VM_BEHAVIOR_REUSE:
+	case VM_BEHAVIOR_CAN_REUSE:
+		return -1;
+	default:
+		return -2;
+	}
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+		     vm_behavior_t new_behavior)
+{
+	int advice = behavior_advice(new_behavior);
+	uintptr_t start;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target_task);
+	if (!vm_range_pages(address, size, &start, &page_bytes) || advice == -2)
+		return KERN_INVALID_ARGUMENT;
+	if (size == 0 || advice == -1)
+		return KERN_SUCCESS;
+	if (madvise((void *)start, page_bytes, advice) == 0)
+		return KERN_SUCCESS;
+	/* advice that this kind of memory cannot take is advice all the same */
+	return errno == ENOMEM ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_msync(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+	      vm_sync_t sync_flags)
+{
+	uintptr_t start;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target_task);
+	if ((sync_flags & VM_SYNC_ASYNCHRONOUS) != 0 && (sync_flags & VM_SYNC_SYNCHRONOUS) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if (!vm_range_pages(address, size, &start, &page_bytes))
+		return KERN_INVALID_ARGUMENT;
+	if (size == 0)
+		return KERN_SUCCESS;
+	int flags = (sync_flags & VM_SYNC_SYNCHRONOUS) != 0 ? MS_SYNC : MS_ASYNC;
+	if (msync((void *)start, page_bytes, flags) == 0)
+		return KERN_SUCCESS;
+	/* holes are an error only where the caller asked for there to be none */
+	if (errno == ENOMEM && (sync_flags & VM_SYNC_CONTIGUOUS) == 0)
+		return KERN_SUCCESS;
+	return errno == ENOMEM ? KERN_INVALID_ADDRESS : KERN_FAILURE;
+}

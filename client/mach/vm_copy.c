@@ -1,0 +1,317 @@
+/*
+ * Memory of the own task: reading, writing and copying what may not be there, and finding
+ * out what is.
+ */
+#include "client/mach/vm.h"
+
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#include <mach/vm_region.h>
+#include <mach/vm_statistics.h>
+
+#include "client/export.h"
+#include "client/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* ---- what is mapped --------------------------------------------------------------------- */
+
+/* A line of /proc/self/maps.  False: not one. */
+static bool
+mapping_parse(const char *line, struct vm_mapping *mapping)
+{
+	char *at;
+	const struct {
+		char letter;
+		int bit;
+	} bits[] = { { 'r', VM_PROT_READ }, { 'w', VM_PROT_WRITE }, { 'x', VM_PROT_EXECUTE } };
+
+	mapping->start = strtoul(line, &at, 16);
+	if (*at != '-')
+		return false;
+	mapping->end = strtoul(at + 1, &at, 16);
+	if (*at++ != ' ')
+		return false;
+	mapping->protection = 0;
+	for (int i = 0; i < 3; i++)
+		if (at[i] == bits[i].letter)
+			mapping->protection |= bits[i].bit;
+	mapping->is_shared = at[3] == 's';
+	mapping->offset = strtoull(at + 4, NULL, 16);
+	return true;
+}
+
+kern_return_t
+vm_mapping_find(uintptr_t address, struct vm_mapping *mapping)
+{
+	char text[8192];
+	size_t used = 0;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	kern_return_t code = fd < 0 ? KERN_FAILURE : KERN_INVALID_ADDRESS;
+
+	/* no heap: the caller may be an allocator.  Names of files are cut: nobody wants them. */
+	while (fd >= 0) {
+		ssize_t size = read(fd, text + used, sizeof(text) - 1 - used);
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size <= 0)
+			break;
+		used += (size_t)size;
+		text[used] = '\0';
+		char *line = text;
+		char *end;
+		while ((end = strchr(line, '\n')) != NULL) {
+			if (mapping_parse(line, mapping) && mapping->end > address) {
+				close(fd);
+				return KERN_SUCCESS;
+			}
+			line = end + 1;
+		}
+		used -= (size_t)(line - text);
+		memmove(text, line, used);
+		if (used == sizeof(text) - 1)
+			used = 200; /* the numbers of a line with an endless name */
+	}
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* May @size bytes at @address be used as @protection says? */
+static kern_return_t
+range_allows(mach_vm_address_t address, mach_vm_size_t size, int protection)
+{
+	uintptr_t at = (uintptr_t)address;
+	uintptr_t end = at + (uintptr_t)size;
+	struct vm_mapping mapping;
+
+	if (end < at)
+		return KERN_INVALID_ADDRESS;
+	while (at < end) {
+		kern_return_t code = vm_mapping_find(at, &mapping);
+		if (code != KERN_SUCCESS || mapping.start > at)
+			return code != KERN_SUCCESS ? code : KERN_INVALID_ADDRESS;
+		if ((mapping.protection & protection) != protection)
+			return KERN_PROTECTION_FAILURE;
+		at = mapping.end;
+	}
+	return KERN_SUCCESS;
+}
+
+/* ---- copying ---------------------------------------------------------------------------- */
+
+kern_return_t
+vm_copy_bytes(mach_vm_address_t to, mach_vm_address_t from, mach_vm_size_t size)
+{
+	/* process_vm_writev stops where a memcpy would be killed, at either end */
+	while (size > 0) {
+		size_t part = size < (1u << 30) ? (size_t)size : (size_t)1 << 30;
+		struct iovec source = { (void *)(uintptr_t)from, part };
+		struct iovec target = { (void *)(uintptr_t)to, part };
+		ssize_t done = process_vm_writev(getpid(), &source, 1, &target, 1, 0);
+
+		if (done <= 0) {
+			bool is_forbidden = done < 0 && errno != EFAULT;
+			kern_return_t code = range_allows(from, is_forbidden ? size : 1, VM_PROT_READ);
+			if (code == KERN_SUCCESS)
+				code = range_allows(to, is_forbidden ? size : 1, VM_PROT_WRITE);
+			if (code != KERN_SUCCESS)
+				return code;
+			if (!is_forbidden) /* mapped after all, but behind the end of a file */
+				return KERN_MEMORY_ERROR;
+			/* the call is not allowed here, but all is there */
+			memcpy((void *)(uintptr_t)to, (const void *)(uintptr_t)from, (size_t)size);
+			return KERN_SUCCESS;
+		}
+		to += (mach_vm_size_t)done;
+		from += (mach_vm_size_t)done;
+		size -= (mach_vm_size_t)done;
+	}
+	return KERN_SUCCESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+	     vm_offset_t *data, mach_msg_type_number_t *dataCnt)
+{
+	VM_OWN_TASK(target_task);
+	if (size > UINT32_MAX)
+		return KERN_INVALID_ARGUMENT;
+	if (size == 0) {
+		*data = 0;
+		*dataCnt = 0;
+		return KERN_SUCCESS;
+	}
+	void *memory =
+	    mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return KERN_NO_SPACE;
+	kern_return_t code = vm_copy_bytes((uintptr_t)memory, address, size);
+	if (code != KERN_SUCCESS) {
+		munmap(memory, (size_t)size);
+		return code;
+	}
+	*data = (vm_offset_t)memory;
+	*dataCnt = (mach_msg_type_number_t)size;
+	return KERN_SUCCESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+		       mach_vm_address_t data, mach_vm_size_t *outsize)
+{
+	VM_OWN_TASK(target_task);
+	kern_return_t code = mach_vm_copy(target_task, address, size, data);
+	if (code == KERN_SUCCESS)
+		*outsize = size;
+	return code;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_write(vm_map_t target_task, mach_vm_address_t address, vm_offset_t data,
+	      mach_msg_type_number_t dataCnt)
+{
+	VM_OWN_TASK(target_task);
+	return mach_vm_copy(target_task, data, dataCnt, address);
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address, mach_vm_size_t size,
+	     mach_vm_address_t dest_address)
+{
+	VM_OWN_TASK(target_task);
+	if (source_address + size < source_address || dest_address + size < dest_address)
+		return KERN_INVALID_ADDRESS;
+	/* all or nothing: a copy that stops half-way would have changed its target */
+	kern_return_t code = range_allows(source_address, size, VM_PROT_READ);
+	if (code == KERN_SUCCESS)
+		code = range_allows(dest_address, size, VM_PROT_WRITE);
+	if (code != KERN_SUCCESS)
+		return code;
+	if (dest_address < source_address + size && source_address < dest_address + size) {
+		memmove((void *)(uintptr_t)dest_address, (const void *)(uintptr_t)source_address,
+			(size_t)size);
+		return KERN_SUCCESS;
+	}
+	return vm_copy_bytes(dest_address, source_address, size);
+}
+
+/* ---- remap ------------------------------------------------------------------------------ */
+
+/* A copy-on-read twin of the source: @address is where it is to be or becomes. */
+static kern_return_t
+remap_copy(mach_vm_address_t *address, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+	   uintptr_t source, int protection)
+{
+	kern_return_t code =
+	    mach_vm_map(mach_task_self_, address, size, mask, flags, MACH_PORT_NULL, 0, FALSE,
+			VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_COPY);
+
+	if (code != KERN_SUCCESS)
+		return code;
+	if ((protection & VM_PROT_READ) != 0)
+		code = vm_copy_bytes(*address, source, size);
+	if (code == KERN_SUCCESS && protection != VM_PROT_DEFAULT)
+		code = mach_vm_protect(mach_task_self_, *address, size, FALSE, protection);
+	if (code != KERN_SUCCESS)
+		mach_vm_deallocate(mach_task_self_, *address, size);
+	return code;
+}
+
+/* The same memory a second time, which Linux does for memory that is shared already. */
+static kern_return_t
+remap_share(mach_vm_address_t *address, size_t size, int flags, uintptr_t source)
+{
+	int how = MREMAP_MAYMOVE;
+	void *wanted = NULL;
+
+	if ((flags & VM_FLAGS_ANYWHERE) == 0) {
+		struct vm_mapping there;
+		wanted = (void *)(uintptr_t)mach_vm_trunc_page(*address);
+		if ((flags & VM_FLAGS_OVERWRITE) == 0 &&
+		    vm_mapping_find((uintptr_t)wanted, &there) == KERN_SUCCESS &&
+		    there.start < (uintptr_t)wanted + size)
+			return KERN_NO_SPACE;
+		how |= MREMAP_FIXED;
+	}
+	void *memory = mremap((void *)source, 0, size, how, wanted);
+	if (memory == MAP_FAILED)
+		return errno == ENOMEM ? KERN_NO_SPACE : KERN_INVALID_ARGUMENT;
+	*address = (uintptr_t)memory;
+	memory_changed();
+	return KERN_SUCCESS;
+}
+
+BERTH_EXPORT kern_return_t
+mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_size_t size,
+	      mach_vm_offset_t mask, int flags, vm_map_t src_task, mach_vm_address_t src_address,
+	      boolean_t copy, vm_prot_t *cur_protection, vm_prot_t *max_protection,
+	      vm_inherit_t inheritance)
+{
+	struct vm_mapping mapping;
+	uintptr_t source;
+	size_t page_bytes;
+
+	VM_OWN_TASK(target_task);
+	VM_OWN_TASK(src_task);
+	if (size == 0 || inheritance > VM_INHERIT_NONE ||
+	    !vm_range_pages(src_address, size, &source, &page_bytes))
+		return KERN_INVALID_ARGUMENT;
+	kern_return_t code = range_allows(source, page_bytes, VM_PROT_NONE);
+	if (code == KERN_SUCCESS)
+		code = vm_mapping_find(source, &mapping);
+	if (code != KERN_SUCCESS)
+		return code;
+	if (!copy && (!mapping.is_shared || mapping.end < source + page_bytes || mask != 0))
+		return VM_NOT_SUPPORTED("sharing memory that is not of one shared mapping");
+	if (copy)
+		code = remap_copy(target_address, page_bytes, mask, flags, source, mapping.protection);
+	else
+		code = remap_share(target_address, page_bytes, flags, source);
+	if (code == KERN_SUCCESS) {
+		*cur_protection = mapping.protection;
+		*max_protection = VM_PROT_ALL;
+	}
+	return code;
+}
+
+/* ---- region ----------------------------------------------------------------------------- */
+
+BERTH_EXPORT kern_return_t
+mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_size_t *size,
+	       vm_region_flavor_t flavor, vm_region_info_t info, mach_msg_type_number_t *infoCnt,
+	       mach_port_t *object_name)
+{
+	vm_region_basic_info_data_64_t basic = { 0 };
+	struct vm_mapping mapping;
+
+	VM_OWN_TASK(target_task);
+	if (flavor == VM_REGION_EXTENDED_INFO || flavor == VM_REGION_TOP_INFO)
+		return VM_NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
+	if ((flavor != VM_REGION_BASIC_INFO_64 && flavor != VM_REGION_BASIC_INFO) ||
+	    *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
+		return KERN_INVALID_ARGUMENT;
+	kern_return_t code = vm_mapping_find((uintptr_t)*address, &mapping);
+	if (code != KERN_SUCCESS)
+		return code;
+	basic.protection = mapping.protection;
+	basic.max_protection = VM_PROT_ALL;
+	basic.inheritance = mapping.is_shared ? VM_INHERIT_SHARE : VM_INHERIT_COPY;
+	basic.shared = mapping.is_shared;
+	basic.offset = mapping.offset;
+	basic.behavior = VM_BEHAVIOR_DEFAULT;
+	memcpy(info, &basic, sizeof(basic));
+	*infoCnt = VM_REGION_BASIC_INFO_COUNT_64;
+	*address = mapping.start;
+	*size = mapping.end - mapping.start;
+	if (object_name != NULL)
+		*object_name = MACH_PORT_NULL;
+	return KERN_SUCCESS;
+}
