@@ -76,3 +76,29 @@ class BerthTest(unittest.TestCase):
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+class ProgramTest(BerthTest):
+    """With the programs of programs/, compiled once by `berth cc`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.programs = tempfile.mkdtemp(prefix="bp.", dir="/tmp")
+        os.chmod(cls.programs, 0o755)
+        cls.addClassCleanup(shutil.rmtree, cls.programs, ignore_errors=True)
+        here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
+        for source in os.listdir(here):
+            name, suffix = os.path.splitext(source)
+            if suffix != ".c":
+                continue
+            flags = os.environ.get("BERTH_PROGRAM_FLAGS", "").split()
+            subprocess.run(
+                [BERTH, "cc", "-g", *flags, os.path.join(here, source), "-o",
+                 os.path.join(cls.programs, name)],
+                env=dict(CLEAN, CC=os.environ["CC"]),
+                check=True,
+                timeout=120,
+            )
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
