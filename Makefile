@@ -41,7 +41,7 @@ check: configured
 
 bench: configured
 	@ninja -C $(BUILD) --quiet
-	@meson test -C $(BUILD) --no-rebuild --benchmark --verbose --num-processes 1 $(TESTS)
+	@bench/run $(BUILD) $(BENCH)
 
 install: configured
 	@ninja -C $(BUILD) --quiet

@@ -87,7 +87,7 @@ static mach_port_name_t
 allocate(struct side *s)
 {
 	struct trap_frame frame = { .number = BERTH_TRAP_PORT_ALLOCATE,
-		                    .args = { BERTH_NAME_TASK_SELF, MACH_PORT_RIGHT_RECEIVE } };
+				    .args = { BERTH_NAME_TASK_SELF, MACH_PORT_RIGHT_RECEIVE } };
 	uint64_t name;
 
 	must(trap(s, &frame, &name, NULL), "allocate");
@@ -98,7 +98,7 @@ static void
 call(struct side *s, uint32_t number, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	struct trap_frame frame = { .number = number,
-		                    .args = { BERTH_NAME_TASK_SELF, a1, a2, a3 } };
+				    .args = { BERTH_NAME_TASK_SELF, a1, a2, a3 } };
 
 	must(trap(s, &frame, NULL, NULL), "a call");
 }
@@ -139,14 +139,15 @@ receive(struct side *s, mach_port_name_t port, void *buffer, uint32_t size)
 }
 
 static struct simple
-simple_to(mach_port_name_t port, uint32_t disposition, mach_port_name_t reply, uint32_t reply_disposition)
+simple_to(mach_port_name_t port, uint32_t disposition, mach_port_name_t reply,
+	  uint32_t reply_disposition)
 {
 	struct simple m = { .header = {
-		                .msgh_bits = MACH_MSGH_BITS(disposition, reply_disposition),
-		                .msgh_size = sizeof(m),
-		                .msgh_remote_port = port,
-		                .msgh_local_port = reply,
-		            } };
+				.msgh_bits = MACH_MSGH_BITS(disposition, reply_disposition),
+				.msgh_size = sizeof(m),
+				.msgh_remote_port = port,
+				.msgh_local_port = reply,
+			    } };
 
 	return m;
 }
@@ -172,13 +173,16 @@ rights_ns(struct side *s, mach_port_name_t port, mach_port_name_t other, uint32_
 	uint64_t start = now_ns();
 
 	for (uint32_t i = 0; i < rounds; i++) {
-		struct carrier m = { .base = { .header = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) |
-			                                                MACH_MSGH_BITS_COMPLEX,
-			                                   .msgh_remote_port = port },
-			                     .body = { 1 } },
-			             .port = { .name = other,
-			                       .disposition = MACH_MSG_TYPE_MAKE_SEND,
-			                       .type = MACH_MSG_PORT_DESCRIPTOR } };
+		struct carrier m = {
+			.base = { .header = { .msgh_bits =
+						  MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) |
+						  MACH_MSGH_BITS_COMPLEX,
+					      .msgh_remote_port = port },
+				  .body = { 1 } },
+			.port = { .name = other,
+				  .disposition = MACH_MSG_TYPE_MAKE_SEND,
+				  .type = MACH_MSG_PORT_DESCRIPTOR }
+		};
 
 		send(s, &m, sizeof(m));
 		receive(s, port, buffer, sizeof(buffer));
@@ -191,7 +195,8 @@ static double
 rpc_ns(struct side *client, struct side *server, mach_port_name_t service, mach_port_name_t remote,
        mach_port_name_t reply_port, uint32_t rounds)
 {
-	struct simple request = simple_to(remote, MACH_MSG_TYPE_COPY_SEND, reply_port, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+	struct simple request =
+	    simple_to(remote, MACH_MSG_TYPE_COPY_SEND, reply_port, MACH_MSG_TYPE_MAKE_SEND_ONCE);
 	union {
 		mach_msg_header_t header;
 		char bytes[256];
@@ -202,7 +207,8 @@ rpc_ns(struct side *client, struct side *server, mach_port_name_t service, mach_
 		send(client, &request, sizeof(request));
 		receive(server, service, &buffer, sizeof(buffer));
 
-		struct simple reply = simple_to(buffer.header.msgh_remote_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, 0, 0);
+		struct simple reply =
+		    simple_to(buffer.header.msgh_remote_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, 0, 0);
 
 		send(server, &reply, sizeof(reply));
 		receive(client, reply_port, &buffer, sizeof(buffer));
@@ -212,7 +218,8 @@ rpc_ns(struct side *client, struct side *server, mach_port_name_t service, mach_
 
 /* A send right to the server's port in the client, carried by the bootstrap slot. */
 static mach_port_name_t
-give_send_right(struct side *server, mach_port_name_t service, struct kernel *k, struct side *client)
+give_send_right(struct side *server, mach_port_name_t service, struct kernel *k,
+		struct side *client)
 {
 	static const audit_token_t token = { { 0, 0, 0, 0, 0, 2, 0, 0 } };
 	struct task *task;
@@ -231,7 +238,8 @@ int
 main(int argc, char **argv)
 {
 	static const audit_token_t token = { { 0, 0, 0, 0, 0, 1, 0, 0 } };
-	const struct kernel_config config = { .heap = { heap_alloc, heap_free, NULL }, .random_seed = 1 };
+	const struct kernel_config config = { .heap = { heap_alloc, heap_free, NULL },
+					      .random_seed = 1 };
 	const uint32_t rounds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 	struct kernel *k = kernel_new(&config);
 	struct task *task = k ? kernel_task_new(k, &token, NULL, NULL) : NULL;
@@ -250,7 +258,8 @@ main(int argc, char **argv)
 	call(&self, BERTH_TRAP_PORT_INSERT_RIGHT, other, other, MACH_MSG_TYPE_MAKE_SEND);
 	message_ns(&self, port, rounds / 10);
 	printf("core, send + receive of 64 bytes      %7.0f ns\n", message_ns(&self, port, rounds));
-	printf("core, message with a right, dropped   %7.0f ns\n", rights_ns(&self, port, other, rounds));
+	printf("core, message with a right, dropped   %7.0f ns\n",
+	       rights_ns(&self, port, other, rounds));
 	printf("core, RPC between two tasks           %7.0f ns\n",
 	       rpc_ns(&client, &self, port, remote, reply_port, rounds));
 

@@ -154,13 +154,14 @@ serve_forever(void)
 	mach_port_t port;
 
 	must(bootstrap_check_in(bootstrap_port, SERVICE, &port), "bootstrap_check_in");
-	must(mach_msg(&m.header, MACH_RCV_MSG, 0, sizeof(m), port, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
+	must(mach_msg(&m.header, MACH_RCV_MSG, 0, sizeof(m), port, MACH_MSG_TIMEOUT_NONE,
+		      MACH_PORT_NULL),
 	     "receive");
 	for (;;) {
 		m.header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
 		m.header.msgh_local_port = MACH_PORT_NULL;
-		must(mach_msg(&m.header, MACH_SEND_MSG | MACH_RCV_MSG, MESSAGE_SIZE, sizeof(m), port,
-		              MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
+		must(mach_msg(&m.header, MACH_SEND_MSG | MACH_RCV_MSG, MESSAGE_SIZE, sizeof(m),
+			      port, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
 		     "reply and receive");
 	}
 }
@@ -172,14 +173,14 @@ static void
 call_mach(void)
 {
 	struct message m = { .header = {
-		                 .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
-		                                             MACH_MSG_TYPE_MAKE_SEND_ONCE),
-		                 .msgh_remote_port = service,
-		                 .msgh_local_port = reply_port,
-		             } };
+				 .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
+							     MACH_MSG_TYPE_MAKE_SEND_ONCE),
+				 .msgh_remote_port = service,
+				 .msgh_local_port = reply_port,
+			     } };
 
 	must(mach_msg(&m.header, MACH_SEND_MSG | MACH_RCV_MSG, MESSAGE_SIZE, sizeof(m), reply_port,
-	              MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
+		      MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
 	     "call");
 }
 
