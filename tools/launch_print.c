@@ -1,0 +1,206 @@
+#include "tools/launch_print.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mach/mach.h>
+#include <servers/bootstrap_priv.h>
+
+#include "tools/launch_client.h"
+
+/* ---- tables ---------------------------------------------------------------------------- */
+
+static const char *
+text_of(plist_t dict, const char *key)
+{
+	plist_t item = plist_dict_get_item(dict, key);
+
+	return item && plist_get_node_type(item) == PLIST_STRING ? plist_get_string_ptr(item, NULL)
+								 : NULL;
+}
+
+static int
+compare_labels(const void *a, const void *b)
+{
+	const char *left = text_of(*(const plist_t *)a, "Label");
+	const char *right = text_of(*(const plist_t *)b, "Label");
+
+	return strcmp(left ? left : "", right ? right : "");
+}
+
+static void
+print_row(plist_t job)
+{
+	plist_t pid = plist_dict_get_item(job, "PID");
+	const char *status = text_of(job, "LastExitStatus");
+	const char *label = text_of(job, "Label");
+	uint64_t number = 0;
+
+	if (pid) {
+		plist_get_uint_val(pid, &number);
+		printf("%" PRIu64, number);
+	} else {
+		putchar('-');
+	}
+	printf("\t%s\t%s\n", status ? status : pid ? "0" : "-", label ? label : "?");
+}
+
+void
+launch_print_table(plist_t jobs)
+{
+	uint32_t count = plist_array_get_size(jobs);
+	plist_t *rows = calloc(count ? count : 1, sizeof(plist_t));
+
+	if (!rows) {
+		launch_tell(NULL, "out of memory");
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		rows[i] = plist_array_get_item(jobs, i);
+	qsort(rows, count, sizeof(rows[0]), compare_labels);
+	printf("PID\tStatus\tLabel\n");
+	for (uint32_t i = 0; i < count; i++)
+		print_row(rows[i]);
+	free(rows);
+}
+
+/* ---- property lists -------------------------------------------------------------------- */
+
+static void
+indent(unsigned depth)
+{
+	for (unsigned i = 0; i < depth; i++)
+		putchar('\t');
+}
+
+static void print_value(plist_t value, unsigned depth);
+
+static void
+print_dict(plist_t dict, unsigned depth)
+{
+	plist_dict_iter at = NULL;
+	plist_t value = NULL;
+	char *key = NULL;
+
+	printf("{\n");
+	plist_dict_new_iter(dict, &at);
+	for (plist_dict_next_item(dict, at, &key, &value); key;
+	     plist_dict_next_item(dict, at, &key, &value)) {
+		indent(depth + 1);
+		printf("\"%s\" = ", key);
+		print_value(value, depth + 1);
+		printf(";\n");
+		free(key);
+		key = NULL;
+	}
+	free(at);
+	indent(depth);
+	putchar('}');
+}
+
+static void
+print_array(plist_t array, unsigned depth)
+{
+	printf("(\n");
+	for (uint32_t i = 0; i < plist_array_get_size(array); i++) {
+		indent(depth + 1);
+		print_value(plist_array_get_item(array, i), depth + 1);
+		printf(";\n");
+	}
+	indent(depth);
+	putchar(')');
+}
+
+static void
+print_value(plist_t value, unsigned depth)
+{
+	uint64_t number = 0;
+	uint8_t truth = 0;
+
+	switch (plist_get_node_type(value)) {
+	case PLIST_DICT:
+		print_dict(value, depth);
+		break;
+	case PLIST_ARRAY:
+		print_array(value, depth);
+		break;
+	case PLIST_BOOLEAN:
+		plist_get_bool_val(value, &truth);
+		printf("%s", truth ? "true" : "false");
+		break;
+	case PLIST_UINT:
+		plist_get_uint_val(value, &number);
+		printf("%" PRId64, (int64_t)number);
+		break;
+	case PLIST_STRING:
+		printf("\"%s\"", plist_get_string_ptr(value, NULL));
+		break;
+	default:
+		putchar('?');
+		break;
+	}
+}
+
+void
+launch_print_plist(plist_t plist)
+{
+	print_value(plist, 0);
+	printf(";\n");
+}
+
+void
+launch_print_job(plist_t job)
+{
+	plist_t pid = plist_dict_get_item(job, "PID");
+	plist_t services = plist_dict_get_item(job, "MachServices");
+	plist_t arguments = plist_dict_get_item(job, "ProgramArguments");
+	const char *program = text_of(job, "Program");
+	const char *status = text_of(job, "LastExitStatus");
+	uint64_t number = 0;
+
+	printf("%s = {\n\tstate = %s\n\tcontext = %s\n", text_of(job, "Label"),
+	       text_of(job, "State"), text_of(job, "Context"));
+	if (pid) {
+		plist_get_uint_val(pid, &number);
+		printf("\tpid = %" PRIu64 "\n", number);
+	}
+	if (status)
+		printf("\tlast exit status = %s\n", status);
+	if (program)
+		printf("\tprogram = %s\n", program);
+	printf("\targuments = ");
+	print_value(arguments, 1);
+	printf("\n\tservices = ");
+	print_value(services, 1);
+	printf("\n}\n");
+}
+
+/* ---- names ----------------------------------------------------------------------------- */
+
+int
+launch_print_names(int with_jobs)
+{
+	static const char letters[] = "IAD"; /* BOOTSTRAP_STATUS_* */
+	mach_msg_type_number_t name_count, job_count, status_count;
+	bootstrap_status_t *statuses;
+	name_array_t names, jobs;
+
+	kern_return_t kr = bootstrap_info(bootstrap_port, &names, &name_count, &jobs, &job_count,
+					  &statuses, &status_count, 0);
+	if (kr != KERN_SUCCESS)
+		return launch_tell(NULL, "the name server: %s", bootstrap_strerror(kr));
+	for (mach_msg_type_number_t i = 0; i < name_count; i++) {
+		bool known = i < status_count && statuses[i] >= 0 && statuses[i] <= 2;
+		printf("%c  %.127s", known ? letters[statuses[i]] : '?', names[i]);
+		if (with_jobs && i < job_count)
+			printf(" (%.127s)", jobs[i]);
+		putchar('\n');
+	}
+	vm_deallocate(mach_task_self(), (vm_address_t)names, name_count * sizeof(*names));
+	vm_deallocate(mach_task_self(), (vm_address_t)jobs, job_count * sizeof(*jobs));
+	vm_deallocate(mach_task_self(), (vm_address_t)statuses, status_count * sizeof(*statuses));
+	return 0;
+}
