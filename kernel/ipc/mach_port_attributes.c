@@ -307,7 +307,7 @@ static kern_return_t
 trap_peek(struct syscall *call)
 {
 	const mach_msg_option_t option =
-	    (mach_msg_option_t)MACH_RCV_TRAILER_ELEMENTS((uint32_t)call->frame->args[2]);
+	    (mach_msg_option_t)call->frame->args[2]; /* as for a receive */
 	uint32_t seqno = (uint32_t)call->frame->args[3];
 	struct ipc_space *space;
 	struct ipc_port *port;
