@@ -57,7 +57,7 @@ help:
 	@echo 'make demo         build, then show what Berth does'
 	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those,'
 	@echo '                  QUICK=1 leaves out the slow ones, SUITE=threads runs a suite'
-	@echo 'make bench        measure speed'
+	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean        remove the build folders'
 	@echo
