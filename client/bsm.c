@@ -8,7 +8,16 @@
 #include <string.h>
 
 /* What each number of a token is, mach-types.md §4.4. */
-enum { TOKEN_AUID, TOKEN_EUID, TOKEN_EGID, TOKEN_RUID, TOKEN_RGID, TOKEN_PID, TOKEN_ASID, TOKEN_PIDVERSION };
+enum {
+	TOKEN_AUID,
+	TOKEN_EUID,
+	TOKEN_EGID,
+	TOKEN_RUID,
+	TOKEN_RGID,
+	TOKEN_PID,
+	TOKEN_ASID,
+	TOKEN_PIDVERSION
+};
 
 BERTH_EXPORT uid_t
 audit_token_to_auid(audit_token_t token)

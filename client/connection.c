@@ -25,7 +25,7 @@
 
 #define WELCOME_PATIENCE_MS 30000 /* the name server may be starting on a loaded machine */
 #define FIRST_HIGH_FD 512 /* beyond the numbers that programs close in loops or compare with */
-#define ATTACH_TRIES 3 /* a kernel that nobody uses may end between connect and hello */
+#define ATTACH_TRIES 3    /* a kernel that nobody uses may end between connect and hello */
 #define SEGMENT_SIZE ((size_t)TRAP_SLOT_SIZE * TRAP_SEGMENT_SLOTS)
 
 struct connection connection = {
@@ -60,8 +60,9 @@ connection_died(void)
 	uint32_t ready = CONNECTION_READY;
 
 	if (atomic_compare_exchange_strong(&connection.state, &ready, CONNECTION_DEAD))
-		SAY_ONCE(&said, "the kernel is gone: every port of this process (pid %ld) is dead, "
-				"and Mach calls fail from now on; restart the program",
+		SAY_ONCE(&said,
+			 "the kernel is gone: every port of this process (pid %ld) is dead, "
+			 "and Mach calls fail from now on; restart the program",
 			 (long)getpid());
 	wait_wake(&connection.kernel_page->alive, INT_MAX);
 }
@@ -162,12 +163,13 @@ segment_map(uint32_t segment_index, int memory_fd)
 {
 	size_t bell_size = segment_index == 0 ? sizeof(struct doorbell) : 0;
 	size_t mail_size = TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail);
-	uint8_t *memory = mmap(NULL, bell_size + SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       memory_fd, 0);
+	uint8_t *memory =
+	    mmap(NULL, bell_size + SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
 
 	if (memory == MAP_FAILED)
 		return false;
-	void *mail = mmap(NULL, mail_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *mail =
+	    mmap(NULL, mail_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mail == MAP_FAILED) {
 		munmap(memory, bell_size + SEGMENT_SIZE);
 		return false;
@@ -216,12 +218,13 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 	static _Atomic uint32_t said;
 
 	for (;;) {
-		ssize_t size = message_receive(connection.socket_fd, message, sizeof(*message), fds,
-					       fd_count);
+		ssize_t size =
+		    message_receive(connection.socket_fd, message, sizeof(*message), fds, fd_count);
 		if (size == -EMFILE)
-			SAY_ONCE(&said,
-				 "a message from the kernel was lost: this process has too many open "
-				 "files");
+			SAY_ONCE(
+			    &said,
+			    "a message from the kernel was lost: this process has too many open "
+			    "files");
 		if (size <= 0) {
 			if (size == -EMFILE && kind == WIRE_DESCRIPTORS)
 				return true; /* the caller sees that none came */
@@ -230,8 +233,8 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 		if (message->head.kind == kind)
 			return true;
 		if (message->head.kind == WIRE_DESCRIPTORS)
-			mail_file(message->descriptors.slot_index, message->descriptors.sequence, fds,
-				  *fd_count);
+			mail_file(message->descriptors.slot_index, message->descriptors.sequence,
+				  fds, *fd_count);
 		else
 			fds_close(fds, *fd_count);
 	}
@@ -265,7 +268,8 @@ connection_slot_ask(uint32_t outer)
 		return WIRE_NO_SLOT;
 	if (connection.segments[segment_index] == NULL) {
 		/* it could not be mapped: give the slot back */
-		struct wire_thread back = { { WIRE_THREAD_EXIT, sizeof(back) }, slot_index,
+		struct wire_thread back = { { WIRE_THREAD_EXIT, sizeof(back) },
+					    slot_index,
 					    ask.linux_tid };
 		connection_send(&back.head, NULL, 0, false);
 		return WIRE_NO_SLOT;
@@ -297,7 +301,8 @@ connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3])
 		if (fd_count == 0 || (message.descriptors.slot_index == slot_index &&
 				      message.descriptors.sequence == sequence))
 			return fd_count;
-		mail_file(message.descriptors.slot_index, message.descriptors.sequence, fds, fd_count);
+		mail_file(message.descriptors.slot_index, message.descriptors.sequence, fds,
+			  fd_count);
 	}
 }
 
@@ -393,7 +398,8 @@ be_welcomed(char *why, size_t why_size)
 	if (error == 0 && !segment_map(0, fds[0]))
 		error = -errno;
 	if (error == 0) {
-		void *page = mmap(NULL, sizeof(struct kernel_page), PROT_READ, MAP_SHARED, fds[1], 0);
+		void *page =
+		    mmap(NULL, sizeof(struct kernel_page), PROT_READ, MAP_SHARED, fds[1], 0);
 		if (page == MAP_FAILED)
 			error = -errno;
 		else
@@ -512,7 +518,8 @@ connection_start_over(int socket_fd)
 	for (uint32_t i = 0; i < TRAP_SEGMENT_MAX; i++) {
 		if (connection.mail[i] != NULL) {
 			for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++)
-				fds_close(connection.mail[i][j].fds, connection.mail[i][j].fd_count);
+				fds_close(connection.mail[i][j].fds,
+					  connection.mail[i][j].fd_count);
 			munmap(connection.mail[i], TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail));
 		}
 		connection.mail[i] = NULL;

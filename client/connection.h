@@ -105,7 +105,8 @@ int connection_fork(void);
 static inline struct trap_slot *
 connection_slot(uint32_t slot_index)
 {
-	return &connection.segments[slot_index / TRAP_SEGMENT_SLOTS][slot_index % TRAP_SEGMENT_SLOTS];
+	return &connection
+		    .segments[slot_index / TRAP_SEGMENT_SLOTS][slot_index % TRAP_SEGMENT_SLOTS];
 }
 
 /* ---- fork (client/fork.c), in the child ----------------------------------------------- */

@@ -17,8 +17,8 @@
 /* The parts that the library needs of any descriptor. */
 struct descriptor {
 	uint32_t kind;
-	uint32_t size;         /* of the descriptor itself; 0: no such kind */
-	bool has_memory;       /* OOL or OOL ports, and not empty */
+	uint32_t size;   /* of the descriptor itself; 0: no such kind */
+	bool has_memory; /* OOL or OOL ports, and not empty */
 	bool deallocate;
 	uint64_t address;
 	uint32_t memory_bytes; /* 0 if its ports' size does not fit: the kernel refuses that */

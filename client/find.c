@@ -218,19 +218,21 @@ berth_kernel_connect(unsigned int flags, char *why, size_t why_size)
 	if (is_wanted && strcmp(wanted, "user") != 0 && strcmp(wanted, "system") != 0) {
 		fd = kernel_socket_connect(wanted);
 		if (fd < 0)
-			snprintf(why, why_size,
-				 "connecting to the kernel that BERTH_KERNEL names (%s): %s; is it "
-				 "still running? BERTH_KERNEL is a socket's path, `user` or `system`",
-				 wanted, strerror(-fd));
+			snprintf(
+			    why, why_size,
+			    "connecting to the kernel that BERTH_KERNEL names (%s): %s; is it "
+			    "still running? BERTH_KERNEL is a socket's path, `user` or `system`",
+			    wanted, strerror(-fd));
 		return fd;
 	}
 	if (is_wanted ? strcmp(wanted, "system") == 0 : is_socket(SYSTEM_KERNEL)) {
 		fd = kernel_socket_connect(SYSTEM_KERNEL);
 		if (fd < 0)
-			snprintf(why, why_size,
-				 "connecting to the system's kernel at %s: %s; start its service, or "
-				 "set BERTH_KERNEL=user for one of your own",
-				 SYSTEM_KERNEL, strerror(-fd));
+			snprintf(
+			    why, why_size,
+			    "connecting to the system's kernel at %s: %s; start its service, or "
+			    "set BERTH_KERNEL=user for one of your own",
+			    SYSTEM_KERNEL, strerror(-fd));
 		return fd;
 	}
 	return user_kernel_connect(start, why, why_size);

@@ -32,9 +32,9 @@ piece_map(const struct incoming *in, const struct trap_piece_wire *piece)
 
 	if (piece->kind == TRAP_PIECE_BULK) {
 		page_offset = piece->offset_bytes % PAGE_BYTES;
-		memory = mmap(NULL, piece->size_bytes + page_offset, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE, in->trap->bulk_fd,
-			      (off_t)(piece->offset_bytes - page_offset));
+		memory =
+		    mmap(NULL, piece->size_bytes + page_offset, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			 in->trap->bulk_fd, (off_t)(piece->offset_bytes - page_offset));
 		return memory == MAP_FAILED ? 0 : (uintptr_t)memory + page_offset;
 	}
 	if (piece->kind != TRAP_PIECE_STREAM)
@@ -117,10 +117,11 @@ incoming_place(struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t c
 	};
 
 	if (in.stream == NULL) /* no memory for a very long list of descriptors */
-		return is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE : code | MACH_MSG_VM_SPACE;
-	in.pieces = (const struct trap_piece_wire *)(in.stream + ((in.prefix_size + in.trailer_size +
-								   7u) &
-								  ~7u));
+		return is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE
+				  : code | MACH_MSG_VM_SPACE;
+	in.pieces =
+	    (const struct trap_piece_wire *)(in.stream +
+					     ((in.prefix_size + in.trailer_size + 7u) & ~7u));
 	struct trap_piece_wire tail = { 0 };
 	if ((reply->flags & TRAP_HAS_TAIL) != 0) {
 		tail = in.pieces[0];

@@ -22,13 +22,16 @@
 #define KERNEL_SIGSET_BYTES 8
 #define KNOWN_PAGES 8 /* pages known to be writable, a thread */
 
+/* Of a page, by its address. */
 static bool
-word_is_readable(uintptr_t address)
+page_is_readable(uintptr_t address)
 {
 	int saved_errno = errno;
-	bool is_readable = syscall(SYS_rt_sigprocmask, -1, (void *)(address & ~(uintptr_t)7), NULL,
-				   KERNEL_SIGSET_BYTES) == 0 ||
-			   errno != EFAULT;
+
+	address |= KERNEL_SIGSET_BYTES; /* in the same page, but never the null pointer: "no set" */
+	bool is_readable =
+	    syscall(SYS_rt_sigprocmask, -1, (void *)address, NULL, KERNEL_SIGSET_BYTES) == 0 ||
+	    errno != EFAULT;
 
 	errno = saved_errno;
 	return is_readable;
@@ -38,8 +41,8 @@ static bool
 word_is_writable(uintptr_t address)
 {
 	int saved_errno = errno;
-	bool is_writable = syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, (void *)address,
-				   KERNEL_SIGSET_BYTES) == 0;
+	bool is_writable =
+	    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, (void *)address, KERNEL_SIGSET_BYTES) == 0;
 
 	errno = saved_errno;
 	return is_writable;
@@ -56,7 +59,7 @@ memory_is_readable(const void *address, size_t size)
 	if (last < at)
 		return false;
 	for (uintptr_t page = at & ~(uintptr_t)(PAGE_BYTES - 1);; page += PAGE_BYTES) {
-		if (!word_is_readable(page))
+		if (!page_is_readable(page))
 			return false;
 		if (last - page < PAGE_BYTES)
 			return true;

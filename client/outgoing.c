@@ -27,7 +27,7 @@ align8(uint32_t size)
 
 /* What the descriptors of a copy amount to. */
 struct survey {
-	uint32_t end_offset;  /* behind the last descriptor; where malformed, behind the bad one */
+	uint32_t end_offset; /* behind the last descriptor; where malformed, behind the bad one */
 	uint32_t piece_count;
 	uint64_t stream_bytes; /* of all memory, each piece 8-aligned */
 	bool is_malformed;
@@ -52,7 +52,8 @@ survey_descriptors(const uint8_t *copy, uint32_t copied, uint32_t size, uint32_t
 			d = descriptor_read(copy + offset);
 		if (d.size == 0 || d.size > left) {
 			survey.is_malformed = true;
-			survey.end_offset = left < DESCRIPTOR_SIZE_MAX ? size : offset + DESCRIPTOR_SIZE_MAX;
+			survey.end_offset =
+			    left < DESCRIPTOR_SIZE_MAX ? size : offset + DESCRIPTOR_SIZE_MAX;
 			if (survey.end_offset > copied)
 				survey.end_offset = copied;
 			survey.piece_count = 0;
@@ -146,8 +147,8 @@ static int
 gather(struct outgoing *out, const struct survey *survey, uint32_t count, bool is_inline)
 {
 	uint32_t offset = DESCRIPTORS_OFFSET;
-	uint32_t piece_offset = align8(out->prefix_size) +
-				out->piece_count * (uint32_t)sizeof(struct trap_piece_wire);
+	uint32_t piece_offset =
+	    align8(out->prefix_size) + out->piece_count * (uint32_t)sizeof(struct trap_piece_wire);
 	uint32_t stream_offset =
 	    piece_offset + survey->piece_count * (uint32_t)sizeof(struct trap_piece_wire);
 

@@ -118,7 +118,8 @@ await_kernel(const char *path, int report_fd, char *why, size_t why_size)
 
 		poll(&report, 1, START_LOOK_MS);
 		if (report.revents != 0) {
-			ssize_t size = read(report_fd, said + said_size, sizeof(said) - 1 - said_size);
+			ssize_t size =
+			    read(report_fd, said + said_size, sizeof(said) - 1 - said_size);
 			if (size > 0)
 				said_size += (size_t)size;
 			else if (size == 0 || errno != EINTR)
@@ -172,20 +173,22 @@ user_kernel_start(const char *socket_path, char *why, size_t why_size)
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
 		int error = berth_find_program("berthd", program, sizeof(program));
 		if (error != 0) {
-			snprintf(problem, sizeof(problem),
-				 "the program berthd was not found; set BERTH_LIBEXECDIR to its folder");
+			snprintf(
+			    problem, sizeof(problem),
+			    "the program berthd was not found; set BERTH_LIBEXECDIR to its folder");
 			fd = error;
 		} else {
 			int report_fd = spawn_kernel(program);
 			if (report_fd < 0) {
-				snprintf(problem, sizeof(problem), "%s: %s", program,
+				snprintf(problem, sizeof(problem), "%.400s: %s", program,
 					 strerror(-report_fd));
 				fd = report_fd;
 			} else {
 				char reason[420];
 				fd = await_kernel(socket_path, report_fd, reason, sizeof(reason));
 				if (fd < 0)
-					snprintf(problem, sizeof(problem), "%.90s: %s", program, reason);
+					snprintf(problem, sizeof(problem), "%.90s: %s", program,
+						 reason);
 				close(report_fd);
 			}
 		}

@@ -119,7 +119,8 @@ trap_begin(struct trap *trap, uint32_t number)
 		thread->depth = level;
 		if (atomic_load(&connection.state) != CONNECTION_READY)
 			return TRAP_NO_KERNEL;
-		SAY_ONCE(&said, "the kernel has no room for another thread of this process (pid %ld)",
+		SAY_ONCE(&said,
+			 "the kernel has no room for another thread of this process (pid %ld)",
 			 (long)getpid());
 		return TRAP_SHORTAGE;
 	}
@@ -210,7 +211,8 @@ await_done(struct trap *trap, enum trap_patience patience)
 							 memory_order_relaxed)))
 			continue;
 		if (!sleep_once(slot, interruptible, &result))
-			return atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_DONE;
+			return atomic_load_explicit(&slot->state, memory_order_acquire) ==
+			       TRAP_DONE;
 		wait_woken(wait);
 		if (interruptible && result == -EINTR &&
 		    atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
@@ -245,7 +247,8 @@ fetch_descriptors(struct trap *trap)
 	while (taken < fd_count)
 		close(fds[--fd_count]);
 	if (fd_count == 0)
-		return atomic_load(&connection.state) == CONNECTION_READY ? TRAP_SHORTAGE : TRAP_DIED;
+		return atomic_load(&connection.state) == CONNECTION_READY ? TRAP_SHORTAGE
+									  : TRAP_DIED;
 	return TRAP_OK;
 }
 

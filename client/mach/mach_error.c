@@ -172,9 +172,9 @@ static const struct {
 	unsigned int number;
 	int is_negative; /* the distance is from the end that is nearest to 0 */
 } old_ranges[] = {
-	{ -199, -100, SYSTEM_MACH_IPC, 0, 1 },	 { -299, -200, SYSTEM_MACH_IPC, 1, 1 },
-	{ -399, -300, SYSTEM_MACH_IPC, 2, 1 },	 { 1000, 1099, SYSTEM_SERVER, 0, 0 },
-	{ 1600, 1699, SYSTEM_SERVER, 1, 0 },	 { 27600, 27699, SYSTEM_SERVER, 2, 0 },
+	{ -199, -100, SYSTEM_MACH_IPC, 0, 1 }, { -299, -200, SYSTEM_MACH_IPC, 1, 1 },
+	{ -399, -300, SYSTEM_MACH_IPC, 2, 1 }, { 1000, 1099, SYSTEM_SERVER, 0, 0 },
+	{ 1600, 1699, SYSTEM_SERVER, 1, 0 },   { 27600, 27699, SYSTEM_SERVER, 2, 0 },
 };
 
 /* A code, taken apart. */
@@ -195,8 +195,9 @@ parts_of(mach_error_t error)
 			continue;
 		system = old_ranges[i].system;
 		number = old_ranges[i].number;
-		parts.code = (unsigned int)(old_ranges[i].is_negative ? old_ranges[i].last - error
-								      : error - old_ranges[i].first);
+		parts.code =
+		    (unsigned int)(old_ranges[i].is_negative ? old_ranges[i].last - error
+							     : error - old_ranges[i].first);
 		/* MIG's codes began at 0, MIG_TYPE_ERROR; our table begins with "no error" */
 		if (number == 2 && old_ranges[i].is_negative)
 			parts.code++;
@@ -257,9 +258,9 @@ mach_error_string(mach_error_t error)
 	if (known != NULL)
 		return (char *)known;
 	if (is_unix(parts))
-		snprintf(text, sizeof(text), "(os/unix) %s", strerrordesc_np((int)parts.code) != NULL
-								 ? strerrordesc_np((int)parts.code)
-								 : "unknown error");
+		snprintf(text, sizeof(text), "(os/unix) %s",
+			 strerrordesc_np((int)parts.code) != NULL ? strerrordesc_np((int)parts.code)
+								  : "unknown error");
 	else
 		snprintf(text, sizeof(text), "%s unknown error code", mach_error_type(error));
 	return text;

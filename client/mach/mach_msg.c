@@ -88,7 +88,8 @@ run_and_place(struct trap *trap, struct outgoing *out, const struct message_call
 	mach_msg_return_t code = reply->code;
 	if (out != NULL && out->region_count > 0)
 		outgoing_release(out, (uint32_t)reply->values[BERTH_MSG_CAPTURED]);
-	if (outcome == TRAP_SHORTAGE) /* what came with the answer is lost for want of a descriptor */
+	if (outcome ==
+	    TRAP_SHORTAGE) /* what came with the answer is lost for want of a descriptor */
 		return code == MACH_MSG_SUCCESS ? MACH_RCV_INVALID_DATA : code;
 	switch (reply->values[BERTH_MSG_BUFFER]) {
 	case BERTH_MSG_BUFFER_RECEIVE:
@@ -169,7 +170,8 @@ message_call(struct message_call *call)
 		} while (code == MACH_SEND_INTERRUPTED && (option & MACH_SEND_INTERRUPT) == 0);
 		if (code != MACH_RCV_INTERRUPTED || (option & MACH_RCV_INTERRUPT) != 0)
 			return code;
-		/* the message is sent: only the rest is repeated, and it waits for nobody special */
+		/* the message is sent: only the rest is repeated, and it waits for nobody special
+		 */
 		option &= ~(MACH_SEND_MSG | MACH_RCV_SYNC_WAIT);
 	}
 	do {

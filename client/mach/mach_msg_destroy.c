@@ -4,6 +4,8 @@
 #include <mach/mach.h>
 #include <mach/mach_port.h>
 #include <mach/message.h>
+#include <mach/vm_map.h>
+#include <mach/vm_statistics.h>
 
 #include "client/descriptor.h"
 #include "client/export.h"

@@ -4,6 +4,8 @@
 #include <mach/mach.h>
 #include <mach/message.h>
 #include <mach/mig_errors.h>
+#include <mach/vm_map.h>
+#include <mach/vm_statistics.h>
 
 #include "client/export.h"
 
@@ -164,8 +166,8 @@ mach_msg_server_once(demux_function *demux, mach_msg_size_t max_size, mach_port_
 static mach_msg_return_t
 reply_and_look(struct server *server)
 {
-	mach_msg_option_t option = reply_option(server) | MACH_RCV_MSG | MACH_RCV_VOUCHER |
-				   MACH_RCV_TIMEOUT;
+	mach_msg_option_t option =
+	    reply_option(server) | MACH_RCV_MSG | MACH_RCV_VOUCHER | MACH_RCV_TIMEOUT;
 
 	return mach_msg_overwrite(server->reply, option, server->reply->msgh_size,
 				  server->request_size, server->receive_name, 0, MACH_PORT_NULL,

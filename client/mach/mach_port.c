@@ -44,8 +44,8 @@ mach_port_allocate_full(ipc_space_t task, mach_port_right_t right, mach_port_t p
 
 	if (proto != MACH_PORT_NULL)
 		return KERN_INVALID_VALUE;
-	kern_return_t code = TRAP_CALL(BERTH_TRAP_PORT_ALLOCATE_FULL, values, task, right, wanted,
-				       flags, qos->len);
+	kern_return_t code =
+	    TRAP_CALL(BERTH_TRAP_PORT_ALLOCATE_FULL, values, task, right, wanted, flags, qos->len);
 	if (code == KERN_SUCCESS)
 		*name = (mach_port_name_t)values[0];
 	return code;

@@ -83,9 +83,9 @@ mach_port_get_set_status(ipc_space_read_t task, mach_port_name_t name,
 	uint64_t values[TRAP_VALUE_COUNT];
 	vm_offset_t out;
 	uint32_t size;
-	kern_return_t code = trap_call_out(BERTH_TRAP_PORT_GET_SET_STATUS,
-					   (const uint64_t[TRAP_ARG_COUNT]){ task, name }, values,
-					   &out, &size);
+	kern_return_t code =
+	    trap_call_out(BERTH_TRAP_PORT_GET_SET_STATUS,
+			  (const uint64_t[TRAP_ARG_COUNT]){ task, name }, values, &out, &size);
 
 	if (code == KERN_SUCCESS) {
 		*members = (mach_port_name_array_t)out;
@@ -119,9 +119,8 @@ mach_port_peek(ipc_space_t task, mach_port_name_t name, mach_msg_trailer_type_t 
 /* ---- kernel objects ------------------------------------------------------------------ */
 
 BERTH_EXPORT kern_return_t
-mach_port_kobject_description(ipc_space_read_t task, mach_port_name_t name,
-			      natural_t *object_type, mach_vm_address_t *object_addr,
-			      kobject_description_t desc)
+mach_port_kobject_description(ipc_space_read_t task, mach_port_name_t name, natural_t *object_type,
+			      mach_vm_address_t *object_addr, kobject_description_t desc)
 {
 	uint64_t values[TRAP_VALUE_COUNT];
 	char text[sizeof(kobject_description_t)];

@@ -6,6 +6,8 @@
 #include <mach/mig.h>
 #include <mach/mig_errors.h>
 #include <mach/ndr.h>
+#include <mach/vm_map.h>
+#include <mach/vm_statistics.h>
 
 #include "client/export.h"
 #include "client/trap.h"

@@ -78,8 +78,7 @@ vm_own_task(vm_map_t task, const char *call, _Atomic uint32_t *said)
 }
 
 bool
-vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start,
-	       size_t *page_bytes)
+vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start, size_t *page_bytes)
 {
 	mach_vm_address_t end = address + size;
 
@@ -218,7 +217,8 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 		return KERN_INVALID_ARGUMENT;
 	if (inheritance > VM_INHERIT_NONE || size == 0)
 		return KERN_INVALID_ARGUMENT;
-	if ((flags & (FLAGS_PROMISES | VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)) != 0)
+	if ((flags & (FLAGS_PROMISES | VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)) !=
+	    0)
 		return VM_NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
 	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE)) != 0)
 		return KERN_INVALID_ARGUMENT;
@@ -228,7 +228,8 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 		return VM_NOT_SUPPORTED("memory shared with children");
 	kern_return_t code = allocate(address, size, flags, mask, cur_protection);
 	if (code == KERN_SUCCESS && inheritance == VM_INHERIT_NONE)
-		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size), MADV_DONTFORK);
+		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size),
+			MADV_DONTFORK);
 	return code;
 }
 
@@ -271,7 +272,8 @@ mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	if (new_inheritance == VM_INHERIT_SHARE)
 		return VM_NOT_SUPPORTED("memory shared with children");
 	int advice = new_inheritance == VM_INHERIT_NONE ? MADV_DONTFORK : MADV_DOFORK;
-	return madvise((void *)start, page_bytes, advice) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+	return madvise((void *)start, page_bytes, advice) == 0 ? KERN_SUCCESS
+							       : KERN_INVALID_ADDRESS;
 }
 
 /* Linux's advice for Mach's behaviour; -1: nothing is to be done; -2: there is no such one. */

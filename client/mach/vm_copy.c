@@ -119,7 +119,8 @@ vm_copy_bytes(mach_vm_address_t to, mach_vm_address_t from, mach_vm_size_t size)
 
 		if (done <= 0) {
 			bool is_forbidden = done < 0 && errno != EFAULT;
-			kern_return_t code = range_allows(from, is_forbidden ? size : 1, VM_PROT_READ);
+			kern_return_t code =
+			    range_allows(from, is_forbidden ? size : 1, VM_PROT_READ);
 			if (code == KERN_SUCCESS)
 				code = range_allows(to, is_forbidden ? size : 1, VM_PROT_WRITE);
 			if (code != KERN_SUCCESS)
@@ -272,7 +273,8 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 	if (!copy && (!mapping.is_shared || mapping.end < source + page_bytes || mask != 0))
 		return VM_NOT_SUPPORTED("sharing memory that is not of one shared mapping");
 	if (copy)
-		code = remap_copy(target_address, page_bytes, mask, flags, source, mapping.protection);
+		code =
+		    remap_copy(target_address, page_bytes, mask, flags, source, mapping.protection);
 	else
 		code = remap_share(target_address, page_bytes, flags, source);
 	if (code == KERN_SUCCESS) {
@@ -295,8 +297,7 @@ mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_si
 	VM_OWN_TASK(target_task);
 	if (flavor == VM_REGION_EXTENDED_INFO || flavor == VM_REGION_TOP_INFO)
 		return VM_NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
-	if ((flavor != VM_REGION_BASIC_INFO_64 && flavor != VM_REGION_BASIC_INFO) ||
-	    *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
+	if (flavor != VM_REGION_BASIC_INFO_64 || *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
 		return KERN_INVALID_ARGUMENT;
 	kern_return_t code = vm_mapping_find((uintptr_t)*address, &mapping);
 	if (code != KERN_SUCCESS)

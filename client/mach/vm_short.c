@@ -32,8 +32,7 @@ vm_protect(vm_map_t target_task, vm_address_t address, vm_size_t size, boolean_t
 }
 
 BERTH_EXPORT kern_return_t
-vm_inherit(vm_map_t target_task, vm_address_t address, vm_size_t size,
-	   vm_inherit_t new_inheritance)
+vm_inherit(vm_map_t target_task, vm_address_t address, vm_size_t size, vm_inherit_t new_inheritance)
 {
 	return mach_vm_inherit(target_task, address, size, new_inheritance);
 }
@@ -90,8 +89,8 @@ vm_map(vm_map_t target_task, vm_address_t *address, vm_size_t size, vm_address_t
        vm_prot_t max_protection, vm_inherit_t inheritance)
 {
 	mach_vm_address_t wide = *address;
-	kern_return_t code = mach_vm_map(target_task, &wide, size, mask, flags, object, offset, copy,
-					 cur_protection, max_protection, inheritance);
+	kern_return_t code = mach_vm_map(target_task, &wide, size, mask, flags, object, offset,
+					 copy, cur_protection, max_protection, inheritance);
 
 	if (code == KERN_SUCCESS)
 		*address = (vm_address_t)wide;
