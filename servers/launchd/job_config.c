@@ -17,12 +17,6 @@ job_limit_resource(size_t index)
 	return limit_resources[index];
 }
 
-bool
-job_name_is_valid(const char *name, size_t size)
-{
-	return name[0] != '\0' && memchr(name, '\0', size) != NULL;
-}
-
 uint64_t
 job_throttle_until_ns(uint64_t last_start_ns, uint32_t throttle_s)
 {

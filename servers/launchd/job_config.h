@@ -132,9 +132,6 @@ int job_config_parse(const char *xml, size_t size_bytes, const char *path, FILE 
 /* RLIMIT_* of a place in `limits`. */
 int job_limit_resource(size_t index);
 
-/* Is @name of @size bytes the name of a service: 1 to 127 bytes and a NUL? */
-bool job_name_is_valid(const char *name, size_t size);
-
 /* When may a job that was last started at @last_start_ns (0: never) start again? */
 uint64_t job_throttle_until_ns(uint64_t last_start_ns, uint32_t throttle_s);
 
