@@ -6,12 +6,15 @@
  */
 #include "client/connection.h"
 #include "client/export.h"
+#include "client/say.h"
 #include "client/trap.h"
 
 #include <mach/mach_init.h>
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Tell the kernel, if there is one; it knows before any message that is sent after. */
@@ -40,28 +43,41 @@ ids_changed(void)
 	errno = saved_errno;
 }
 
-/* The next @name in the program, the C library's; without one the call fails, since the bare
- * system call would change one thread only. */
-#define WRAP(name, parameters, arguments)                                                          \
+/*
+ * What @name does where there is no C library behind us to ask, in a program that is linked
+ * without shared libraries.  Linux changes the ids of one thread only: so only while there
+ * are no others.
+ */
+static int
+bare_call(const char *name, long number, long first, long second, long third)
+{
+	if (!__libc_single_threaded) {
+		say("%s cannot be called in a statically linked program that has threads", name);
+		errno = ENOSYS;
+		return -1;
+	}
+	return (int)syscall(number, first, second, third);
+}
+
+/* Function @name: the next one of that name in the program, or else a bare system call. */
+#define WRAP(name, parameters, arguments, ...)                                                     \
 	BERTH_EXPORT int name parameters                                                           \
 	{                                                                                          \
 		int(*next) parameters = (int(*) parameters)dlsym(RTLD_NEXT, #name);                \
+		int result = next != NULL ? next arguments : bare_call(#name, __VA_ARGS__);        \
                                                                                                    \
-		if (next == NULL) {                                                                \
-			errno = ENOSYS;                                                            \
-			return -1;                                                                 \
-		}                                                                                  \
-		int result = next arguments;                                                       \
 		if (result == 0)                                                                   \
 			ids_changed();                                                             \
 		return result;                                                                     \
 	}
 
-WRAP(setuid, (uid_t uid), (uid))
-WRAP(seteuid, (uid_t euid), (euid))
-WRAP(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
-WRAP(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
-WRAP(setgid, (gid_t gid), (gid))
-WRAP(setegid, (gid_t egid), (egid))
-WRAP(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
-WRAP(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
+WRAP(setuid, (uid_t uid), (uid), SYS_setuid, uid, 0, 0)
+WRAP(seteuid, (uid_t euid), (euid), SYS_setresuid, -1, euid, -1)
+WRAP(setreuid, (uid_t ruid, uid_t euid), (ruid, euid), SYS_setreuid, ruid, euid, 0)
+WRAP(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid), SYS_setresuid, ruid, euid,
+     suid)
+WRAP(setgid, (gid_t gid), (gid), SYS_setgid, gid, 0, 0)
+WRAP(setegid, (gid_t egid), (egid), SYS_setresgid, -1, egid, -1)
+WRAP(setregid, (gid_t rgid, gid_t egid), (rgid, egid), SYS_setregid, rgid, egid, 0)
+WRAP(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid), SYS_setresgid, rgid, egid,
+     sgid)
