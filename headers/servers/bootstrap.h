@@ -15,6 +15,10 @@
 #define BOOTSTRAP_MAX_CMD_LEN 512
 #define BOOTSTRAP_MAX_LOOKUP_COUNT 20
 
+/*
+ * Where Darwin's prototypes say name_t or cmd_t for an argument, these say char *, which is the
+ * same type: gcc would take the array's length for a promise that a string literal breaks.
+ */
 typedef char name_t[BOOTSTRAP_MAX_NAME_LEN];
 typedef char cmd_t[BOOTSTRAP_MAX_CMD_LEN];
 typedef name_t *name_array_t;
@@ -59,7 +63,7 @@ extern mach_port_t bootstrap_port;
  * BOOTSTRAP_NOT_PRIVILEGED  the service is another job's
  * BOOTSTRAP_SERVICE_ACTIVE  it has been checked in already
  */
-extern kern_return_t bootstrap_check_in(mach_port_t bp, const name_t service_name, mach_port_t *sp);
+extern kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_port_t *sp);
 
 /*
  * A send right to the service @service_name, seen from @bp: there, or in a context above.
@@ -67,7 +71,7 @@ extern kern_return_t bootstrap_check_in(mach_port_t bp, const name_t service_nam
  *
  * BOOTSTRAP_UNKNOWN_SERVICE  there is none
  */
-extern kern_return_t bootstrap_look_up(mach_port_t bp, const name_t service_name, mach_port_t *sp);
+extern kern_return_t bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp);
 
 /*
  * Publish the caller's send right @sp, which is copied; MACH_PORT_NULL takes the name back.
@@ -77,7 +81,7 @@ extern kern_return_t bootstrap_look_up(mach_port_t bp, const name_t service_name
  * BOOTSTRAP_SERVICE_ACTIVE  somebody serves it
  * BOOTSTRAP_NO_MEMORY       @sp is dead
  */
-extern kern_return_t bootstrap_register(mach_port_t bp, name_t service_name, mach_port_t sp);
+extern kern_return_t bootstrap_register(mach_port_t bp, char *service_name, mach_port_t sp);
 
 /*
  * Make a job from a command line; FALSE for @on_demand keeps it running.  Gives the job's
@@ -85,7 +89,7 @@ extern kern_return_t bootstrap_register(mach_port_t bp, name_t service_name, mac
  *
  * BOOTSTRAP_NOT_PRIVILEGED  the caller may not run programs as @server_uid
  */
-extern kern_return_t bootstrap_create_server(mach_port_t bp, cmd_t server_cmd, uid_t server_uid,
+extern kern_return_t bootstrap_create_server(mach_port_t bp, char *server_cmd, uid_t server_uid,
 					     boolean_t on_demand, mach_port_t *server_port);
 
 /*
@@ -93,14 +97,14 @@ extern kern_return_t bootstrap_create_server(mach_port_t bp, cmd_t server_cmd, u
  *
  * BOOTSTRAP_NAME_IN_USE, BOOTSTRAP_SERVICE_ACTIVE, BOOTSTRAP_NOT_PRIVILEGED
  */
-extern kern_return_t bootstrap_create_service(mach_port_t bp, name_t service_name, mach_port_t *sp);
+extern kern_return_t bootstrap_create_service(mach_port_t bp, char *service_name, mach_port_t *sp);
 
 /*
  * Is the service served?  One of BOOTSTRAP_STATUS_* into *@service_active.
  *
  * BOOTSTRAP_UNKNOWN_SERVICE  there is none
  */
-extern kern_return_t bootstrap_status(mach_port_t bp, name_t service_name,
+extern kern_return_t bootstrap_status(mach_port_t bp, char *service_name,
 				      bootstrap_status_t *service_active);
 
 /*

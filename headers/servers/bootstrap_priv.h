@@ -33,27 +33,27 @@ extern "C" {
 #endif
 
 /* bootstrap_check_in() with flags.  BOOTSTRAP_UNKNOWN_SERVICE: strict, and not declared. */
-extern kern_return_t bootstrap_check_in2(mach_port_t bp, const name_t service_name, mach_port_t *sp,
+extern kern_return_t bootstrap_check_in2(mach_port_t bp, const char *service_name, mach_port_t *sp,
 					 uint64_t flags);
 
 /* The same; @instance_id gets the identity of the caller's instance, here always zeroes. */
-extern kern_return_t bootstrap_check_in3(mach_port_t bp, const name_t service_name, mach_port_t *sp,
+extern kern_return_t bootstrap_check_in3(mach_port_t bp, const char *service_name, mach_port_t *sp,
 					 bootstrap_uuid_t instance_id, uint64_t flags);
 
 /*
  * bootstrap_look_up() with flags.  @target_pid: whose service, with _PER_PID_SERVICE.
  * BOOTSTRAP_NOT_PRIVILEGED: _PRIVILEGED_SERVER, and the answer did not come from root.
  */
-extern kern_return_t bootstrap_look_up2(mach_port_t bp, const name_t service_name, mach_port_t *sp,
+extern kern_return_t bootstrap_look_up2(mach_port_t bp, const char *service_name, mach_port_t *sp,
 					pid_t target_pid, uint64_t flags);
 
 /* The same; @instance_id: which instance, with _SPECIFIC_INSTANCE. */
-extern kern_return_t bootstrap_look_up3(mach_port_t bp, const name_t service_name, mach_port_t *sp,
+extern kern_return_t bootstrap_look_up3(mach_port_t bp, const char *service_name, mach_port_t *sp,
 					pid_t target_pid, const bootstrap_uuid_t instance_id,
 					uint64_t flags);
 
 /* bootstrap_register() with flags. */
-extern kern_return_t bootstrap_register2(mach_port_t bp, name_t service_name, mach_port_t sp,
+extern kern_return_t bootstrap_register2(mach_port_t bp, char *service_name, mach_port_t sp,
 					 uint64_t flags);
 
 /*
@@ -62,7 +62,7 @@ extern kern_return_t bootstrap_register2(mach_port_t bp, name_t service_name, ma
  *
  * BOOTSTRAP_NOT_PRIVILEGED  another user's, and the caller is not root
  */
-extern kern_return_t bootstrap_look_up_per_user(mach_port_t bp, const name_t service_name,
+extern kern_return_t bootstrap_look_up_per_user(mach_port_t bp, const char *service_name,
 						uid_t target_user, mach_port_t *sp);
 
 /*
