@@ -235,7 +235,7 @@ TEST_2(insert_right_makes_its_checks_in_order)
 				     KERN_FAILURE);
 	assert_refused_without_trace(
 	    w, port_insert_right(a, used + 4, port, MACH_MSG_TYPE_COPY_SEND), KERN_FAILURE);
-	assert_refused_without_trace(w, port_insert_right(a, 0x5003, port, MACH_MSG_TYPE_COPY_SEND),
+	assert_refused_without_trace(w, port_insert_right(a, 0x1403, port, MACH_MSG_TYPE_COPY_SEND),
 				     KERN_RIGHT_EXISTS);
 	assert_ok(port_insert_right(a, there, port, MACH_MSG_TYPE_COPY_SEND));
 	a->target = BERTH_NAME_TASK_SELF;

@@ -198,7 +198,7 @@ TEST_2(with_a_backup_the_receive_right_is_sent_there_with_its_queue)
 	assert_int_equal(status_of(a, name).mps_seqno, 0);
 	assert_int_equal(status_of(a, name).mps_nsrequest, 1);
 	assert_int_equal(status_of(a, name).mps_pdrequest, 0); /* consumed */
-	assert_int_equal(srights_of(a, name), 1);
+	assert_int_equal(srights_of(a, name), 4);
 	for (int i = 1; i <= 3; i++)
 		assert_int_equal(take_id(a, name), i);
 }

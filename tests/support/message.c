@@ -168,10 +168,26 @@ next_piece(const struct outcome *o, uint32_t *piece_index, uint32_t size_bytes)
 	return piece;
 }
 
+/* The bytes of a piece, kept beyond the next trap if they are few. */
+static const uint8_t *
+keep(struct received *r, const struct piece *piece)
+{
+	uint32_t room = (piece ? piece->size_bytes + 7 : 0) & ~7u;
+	uint8_t *kept = r->memory + r->memory_used;
+
+	if (!piece)
+		return NULL;
+	if (room > sizeof r->memory - r->memory_used)
+		return piece->bytes;
+	memcpy(kept, piece->bytes, piece->size_bytes);
+	r->memory_used += room;
+	return kept;
+}
+
 /* Reads one descriptor at @at; its size in the message. */
 static uint32_t
-descriptor_parse(struct descriptor *d, const uint8_t *at, const struct outcome *o,
-		 uint32_t *piece_index)
+descriptor_parse(struct received *r, struct descriptor *d, const uint8_t *at,
+		 const struct outcome *o, uint32_t *piece_index)
 {
 	union {
 		mach_msg_port_descriptor_t port;
@@ -196,7 +212,7 @@ descriptor_parse(struct descriptor *d, const uint8_t *at, const struct outcome *
 		d->copy = u.ool.copy;
 		d->size = u.ool.size;
 		piece = next_piece(o, piece_index, d->size);
-		d->bytes = piece ? piece->bytes : NULL;
+		d->bytes = keep(r, piece);
 		d->segment = piece ? piece->segment : NULL;
 		return sizeof u.ool;
 	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
@@ -205,7 +221,7 @@ descriptor_parse(struct descriptor *d, const uint8_t *at, const struct outcome *
 		d->copy = u.ports.copy;
 		d->size = u.ports.count;
 		piece = next_piece(o, piece_index, d->size * 4);
-		d->names = piece ? (const mach_port_name_t *)(const void *)piece->bytes : NULL;
+		d->names = (const mach_port_name_t *)(const void *)keep(r, piece);
 		return sizeof u.ports;
 	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
 		d->name = u.guarded.name;
@@ -248,7 +264,8 @@ received_parse(struct actor *t, struct received *r)
 		at += 4;
 		assert_true(r->descriptor_count <= RECEIVED_DESCRIPTORS_MAX);
 		for (uint32_t i = 0; i < r->descriptor_count; i++)
-			at += descriptor_parse(&r->descriptors[i], r->bytes + at, o, &piece_index);
+			at +=
+			    descriptor_parse(r, &r->descriptors[i], r->bytes + at, o, &piece_index);
 	}
 	assert_int_equal(piece_index, o->piece_count);
 	r->data = r->bytes + at;

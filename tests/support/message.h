@@ -68,7 +68,10 @@ struct descriptor {
 
 #define RECEIVED_DESCRIPTORS_MAX 256
 
-/* A message as it was received, or as a failed send gave it back. */
+/*
+ * A message as it was received, or as a failed send gave it back.  Memory of more than a
+ * few pages is the actor's, until its next trap.
+ */
 struct received {
 	uint64_t buffer; /* enum berth_msg_buffer */
 	bool sent;
@@ -81,6 +84,8 @@ struct received {
 	struct descriptor descriptors[RECEIVED_DESCRIPTORS_MAX];
 	uint32_t trailer_size;
 	mach_msg_mac_trailer_t trailer;
+	uint8_t memory[ANY_SIZE]; /* what small descriptors point to */
+	uint32_t memory_used;
 };
 
 /* A send.  BLOCKED: parked.  @option is OR-ed to MACH_SEND_MSG. */

@@ -46,10 +46,11 @@ static void
 fault_free(void *context, void *memory, size_t size_bytes)
 {
 	struct fault *fault = context;
-	struct heap_head *head = (struct heap_head *)memory - 1;
+	struct heap_head *head;
 
 	if (!memory)
 		return;
+	head = (struct heap_head *)memory - 1;
 	if (head->magic != HEAP_MAGIC || head->size_bytes != size_bytes)
 		fail_msg("freed %zu bytes that were %zu when asked for", size_bytes,
 			 head->size_bytes);
