@@ -61,6 +61,10 @@ extern kern_return_t pid_for_task(mach_port_name_t task, int *pid);
 extern boolean_t swtch(void);
 extern boolean_t swtch_pri(int pri);
 
+/* clock_sleep() of <mach/mach.h> with the time in two numbers. */
+extern kern_return_t clock_sleep_trap(mach_port_name_t clock_name, sleep_type_t sleep_type,
+				      int sleep_sec, int sleep_nsec, mach_timespec_t *wakeup_time);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,11 +7,37 @@
 #include <stdint.h>
 
 #include <mach/boolean.h>
+#include <mach/clock_types.h>
+#include <mach/exception_types.h>
+#include <mach/host_info.h>
+#include <mach/host_notify.h>
+#include <mach/host_special_ports.h>
 #include <mach/kern_return.h>
+#include <mach/mach_voucher_types.h>
+#include <mach/machine.h>
+#include <mach/memory_object_types.h>
 #include <mach/message.h>
+#include <mach/policy.h>
 #include <mach/port.h>
+#include <mach/processor_info.h>
 #include <mach/std_types.h>
+#include <mach/task_info.h>
+#include <mach/task_inspect.h>
+#include <mach/task_policy.h>
 #include <mach/task_special_ports.h>
+#include <mach/thread_info.h>
+#include <mach/thread_policy.h>
+#include <mach/thread_special_ports.h>
+#include <mach/thread_status.h>
+#include <mach/time_value.h>
+#include <mach/vm_attributes.h>
+#include <mach/vm_behavior.h>
+#include <mach/vm_inherit.h>
+#include <mach/vm_prot.h>
+#include <mach/vm_purgable.h>
+#include <mach/vm_region.h>
+#include <mach/vm_statistics.h>
+#include <mach/vm_sync.h>
 #include <mach/vm_types.h>
 
 /* ---- tasks and threads --------------------------------------------------------------- */
