@@ -44,9 +44,11 @@ bool
 rows_next_task(struct peer *peer, struct inspection *inspection)
 {
 	struct kernel_task_row row;
+	const struct peer *holder;
 
 	if (!kernel_task_next(peer->host->kernel, &inspection->task_id, &row))
 		return false;
+	holder = kernel_task_host(row.task);
 	if (!credentials_sees(peer, row.token.val[1]) ||
 	    (inspection->pid != 0 && row.pid != (uint32_t)inspection->pid))
 		return true;
@@ -61,7 +63,8 @@ rows_next_task(struct peer *peer, struct inspection *inspection)
 			 ", \"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"name_server\": %s}",
 			 row.token.val[1], row.token.val[2], row.thread_count, row.parked_count,
 			 row.right_count, row.port_count, row.queued_bytes, row.messages_sent,
-			 row.messages_received, row.is_first ? "true" : "false");
+			 row.messages_received,
+			 holder != NULL && holder->is_first ? "true" : "false");
 	} else {
 		text_add(inspection,
 			 "%7u %-16s %6u %8u %7u %7u %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",

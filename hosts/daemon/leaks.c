@@ -138,7 +138,10 @@ leaks_write(struct host *host, kernel_write *write, void *context)
 	if (host->leaks_lost > 0)
 		write_line(write, context, "leak: and %u more\n", host->leaks_lost);
 	while (kernel_task_next(host->kernel, &task_id, &row)) {
-		if (!row.is_first)
+		/* no peer: what a process keeps over its exec; it runs, too */
+		const struct peer *peer = kernel_task_host(row.task);
+
+		if (peer == NULL || !peer->is_first)
 			write_line(write, context, "still running: %u %s\n", row.pid, row.label);
 	}
 	return host->leaks_kept + host->leaks_lost;
