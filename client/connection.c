@@ -53,13 +53,18 @@ connection_unlock(const sigset_t *signals)
 	pthread_sigmask(SIG_SETMASK, signals, NULL);
 }
 
+/* berthd started this process, as its name server. */
+static bool is_first_task;
+
 void
 connection_died(void)
 {
 	static _Atomic uint32_t said;
 	uint32_t ready = CONNECTION_READY;
 
-	if (atomic_compare_exchange_strong(&connection.state, &ready, CONNECTION_DEAD))
+	/* the first task is a part of its kernel: that both end is no news */
+	if (atomic_compare_exchange_strong(&connection.state, &ready, CONNECTION_DEAD) &&
+	    !is_first_task)
 		SAY_ONCE(&said,
 			 "the kernel is gone: every port of this process (pid %ld) is dead, "
 			 "and Mach calls fail from now on; restart the program",
@@ -457,6 +462,7 @@ attach_locked(char *why, size_t why_size)
 	}
 	for (int attempt = 1;; attempt++) {
 		int fd = inherited_socket();
+		is_first_task = fd >= 0;
 		if (fd < 0)
 			fd = berth_kernel_connect(BERTH_KERNEL_START, why, why_size);
 		if (fd < 0)

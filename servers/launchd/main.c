@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -131,12 +132,12 @@ open_sources(struct launchd *l)
 		error = source_add(l, l->signal_fd, SOURCE_SIGNALS);
 	if (!error)
 		error = source_add(l, l->timer_fd, SOURCE_TIMER);
-	if (!error)
-		error = source_add(l, berth_port_fd(l->request_set), SOURCE_REQUESTS);
-	if (!error)
-		error = source_add(l, berth_port_fd(l->demand_set), SOURCE_DEMAND);
-	if (!error)
-		error = source_add(l, berth_port_fd(l->notify_port), SOURCE_NOTIFICATIONS);
+	const mach_port_t ports[] = { l->request_set, l->demand_set, l->notify_port };
+	const enum source sources[] = { SOURCE_REQUESTS, SOURCE_DEMAND, SOURCE_NOTIFICATIONS };
+	for (size_t i = 0; !error && i < sizeof(ports) / sizeof(ports[0]); i++) {
+		l->port_fds[i] = berth_port_fd(ports[i]);
+		error = source_add(l, l->port_fds[i], sources[i]);
+	}
 	return error;
 }
 
@@ -158,7 +159,9 @@ process_ended(struct launchd *l, pid_t pid)
 		l->main_pid = 0;
 		l->stopping = true;
 	}
-	if (job)
+	if (job && l->stopping)
+		job->pid = 0;
+	else if (job)
 		job_exited(job, status);
 }
 
@@ -259,7 +262,7 @@ timer_serve(struct launchd *l)
 		return; /* set anew in the meantime */
 	for (job = LIST_FIRST(&l->jobs); job; job = next) {
 		next = LIST_NEXT(job, in_all);
-		if (job_next_ns(job) <= now)
+		if (!l->stopping && job_next_ns(job) <= now)
 			job_tick(job, now);
 	}
 }
@@ -287,9 +290,14 @@ serve(struct launchd *l, const struct epoll_event *event)
 		timer_serve(l);
 		break;
 	case SOURCE_PATHS:
-		paths_changed(l);
+		paths_changed(l); /* starts nothing any more when stopping */
 		break;
 	default:
+		if (l->stopping) {
+			epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL,
+			          ((struct job *)(uintptr_t)event->data.u64)->pid_fd, NULL);
+			break;
+		}
 		job_anonymous_exited((struct job *)(uintptr_t)event->data.u64);
 		break;
 	}
@@ -386,6 +394,9 @@ main(int argc, char **argv)
 {
 	struct launchd l = { .owner_uid = geteuid() };
 
+	/* started by berthd: without it there is nobody to serve, however it went */
+	if (getenv("BERTH_TASK_FD"))
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	log_open();
 	LIST_INIT(&l.jobs);
 	int error = parse_options(&l, argc, argv);
