@@ -46,7 +46,7 @@ port_put(mach_msg_port_descriptor_t *descriptor, mach_port_t name)
 /* ---- check in -------------------------------------------------------------------------- */
 
 BERTH_EXPORT kern_return_t
-bootstrap_check_in3(mach_port_t bp, const name_t service_name, mach_port_t *sp,
+bootstrap_check_in3(mach_port_t bp, const char *service_name, mach_port_t *sp,
 		    bootstrap_uuid_t instance_id, uint64_t flags)
 {
 	static const struct rpc_reply_shape shape = {
@@ -68,13 +68,13 @@ bootstrap_check_in3(mach_port_t bp, const name_t service_name, mach_port_t *sp,
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_check_in2(mach_port_t bp, const name_t service_name, mach_port_t *sp, uint64_t flags)
+bootstrap_check_in2(mach_port_t bp, const char *service_name, mach_port_t *sp, uint64_t flags)
 {
 	return bootstrap_check_in3(bp, service_name, sp, NULL, flags);
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_check_in(mach_port_t bp, const name_t service_name, mach_port_t *sp)
+bootstrap_check_in(mach_port_t bp, const char *service_name, mach_port_t *sp)
 {
 	return bootstrap_check_in2(bp, service_name, sp, 0);
 }
@@ -82,7 +82,7 @@ bootstrap_check_in(mach_port_t bp, const name_t service_name, mach_port_t *sp)
 /* ---- look up --------------------------------------------------------------------------- */
 
 BERTH_EXPORT kern_return_t
-bootstrap_look_up3(mach_port_t bp, const name_t service_name, mach_port_t *sp, pid_t target_pid,
+bootstrap_look_up3(mach_port_t bp, const char *service_name, mach_port_t *sp, pid_t target_pid,
 		   const bootstrap_uuid_t instance_id, uint64_t flags)
 {
 	EXCHANGE(struct job_look_up_request, struct job_port_reply)
@@ -106,20 +106,20 @@ bootstrap_look_up3(mach_port_t bp, const name_t service_name, mach_port_t *sp, p
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_look_up2(mach_port_t bp, const name_t service_name, mach_port_t *sp, pid_t target_pid,
+bootstrap_look_up2(mach_port_t bp, const char *service_name, mach_port_t *sp, pid_t target_pid,
 		   uint64_t flags)
 {
 	return bootstrap_look_up3(bp, service_name, sp, target_pid, NULL, flags);
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_look_up(mach_port_t bp, const name_t service_name, mach_port_t *sp)
+bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp)
 {
 	return bootstrap_look_up2(bp, service_name, sp, 0, 0);
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_look_up_per_user(mach_port_t bp, const name_t service_name, uid_t target_user,
+bootstrap_look_up_per_user(mach_port_t bp, const char *service_name, uid_t target_user,
 			   mach_port_t *sp)
 {
 	EXCHANGE(struct job_per_user_request, struct job_port_reply)
@@ -141,7 +141,7 @@ bootstrap_look_up_per_user(mach_port_t bp, const name_t service_name, uid_t targ
 /* ---- publish --------------------------------------------------------------------------- */
 
 BERTH_EXPORT kern_return_t
-bootstrap_register2(mach_port_t bp, name_t service_name, mach_port_t sp, uint64_t flags)
+bootstrap_register2(mach_port_t bp, char *service_name, mach_port_t sp, uint64_t flags)
 {
 	EXCHANGE(struct job_register_request, mig_reply_error_t)
 	message = { .in = { .Head = { .msgh_bits = MACH_MSGH_BITS_COMPLEX },
@@ -155,13 +155,13 @@ bootstrap_register2(mach_port_t bp, name_t service_name, mach_port_t sp, uint64_
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_register(mach_port_t bp, name_t service_name, mach_port_t sp)
+bootstrap_register(mach_port_t bp, char *service_name, mach_port_t sp)
 {
 	return bootstrap_register2(bp, service_name, sp, 0);
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_create_service(mach_port_t bp, name_t service_name, mach_port_t *sp)
+bootstrap_create_service(mach_port_t bp, char *service_name, mach_port_t *sp)
 {
 	EXCHANGE(struct launch_name_request, struct job_port_reply)
 	message = { .in = { .NDR = NDR_record } };
@@ -174,7 +174,7 @@ bootstrap_create_service(mach_port_t bp, name_t service_name, mach_port_t *sp)
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_create_server(mach_port_t bp, cmd_t server_cmd, uid_t server_uid, boolean_t on_demand,
+bootstrap_create_server(mach_port_t bp, char *server_cmd, uid_t server_uid, boolean_t on_demand,
 			mach_port_t *server_port)
 {
 	EXCHANGE(struct job_create_server_request, struct job_port_reply)
@@ -189,7 +189,7 @@ bootstrap_create_server(mach_port_t bp, cmd_t server_cmd, uid_t server_uid, bool
 }
 
 BERTH_EXPORT kern_return_t
-bootstrap_status(mach_port_t bp, name_t service_name, bootstrap_status_t *service_active)
+bootstrap_status(mach_port_t bp, char *service_name, bootstrap_status_t *service_active)
 {
 	static const struct rpc_reply_shape shape = { .size_bytes =
 							  sizeof(struct launch_status_reply) };
