@@ -46,7 +46,7 @@ slot_segment_new(struct peer *peer, uint32_t index)
 	size_t doorbell_size = index == 0 ? sizeof(struct doorbell) : 0;
 	struct slot_segment *segment;
 	struct slot_segment **segments;
-	void *memory;
+	void *memory = NULL;
 	int error;
 
 	segments = realloc(peer->segments, (index + 1) * sizeof(segments[0]));
