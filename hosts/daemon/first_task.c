@@ -89,9 +89,10 @@ environment_new(int fd)
 
 /* Runs @path with the connection @fd.  0, -errno. */
 static int
-spawn(const char *path, int fd, pid_t *pid)
+spawn(const struct options *options, const char *path, int fd, pid_t *pid)
 {
-	char *argv[] = { (char *)(uintptr_t)PROGRAM, NULL };
+	char owner[32];
+	char *argv[] = { (char *)(uintptr_t)PROGRAM, owner, NULL, NULL };
 	char **environment = environment_new(fd);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -100,6 +101,9 @@ spawn(const char *path, int fd, pid_t *pid)
 
 	if (environment == NULL)
 		return -ENOMEM;
+	snprintf(owner, sizeof(owner), "--owner-uid=%u", (unsigned)options->owner_uid);
+	if (options->mode == MODE_SYSTEM)
+		argv[2] = (char *)(uintptr_t) "--system";
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
@@ -148,7 +152,7 @@ start(struct host *host, const char *path)
 		return -ENOMEM;
 	}
 	peer->is_first = true;
-	error = spawn(path, ends[1], &host->first.pid);
+	error = spawn(&host->options, path, ends[1], &host->first.pid);
 	close(ends[1]);
 	if (error != 0) {
 		peer_doom(peer);

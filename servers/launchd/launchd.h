@@ -296,6 +296,7 @@ struct launchd {
 	mach_port_t request_set, demand_set, notify_port;
 	mach_port_t parent_port; /* the name server above; MACH_PORT_NULL: none */
 	int epoll_fd, signal_fd, timer_fd, inotify_fd;
+	int port_fds[3]; /* readable when a message waits */
 	struct context *root;
 	void *ports;          /* tree of port_record */
 	void *anonymous;      /* tree of anonymous jobs */

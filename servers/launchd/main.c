@@ -290,7 +290,7 @@ serve(struct launchd *l, const struct epoll_event *event)
 		timer_serve(l);
 		break;
 	case SOURCE_PATHS:
-		paths_changed(l); /* starts nothing any more when stopping */
+		paths_changed(l);
 		break;
 	default:
 		if (l->stopping) {
