@@ -1,5 +1,6 @@
 /* Waits in a receive for a message that never comes; exits with 20 once it is told why. */
 #include <mach/mach.h>
+#include <mach/mach_error.h>
 #include <stdio.h>
 
 int
