@@ -121,7 +121,7 @@ raw_send(int fd, const void *message, size_t size, const int *fds, unsigned fd_c
 {
 	union {
 		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(sizeof(int) * 64)];
+		uint8_t bytes[CMSG_SPACE(sizeof(int) * 253)];
 	} control = { .bytes = { 0 } };
 	struct iovec vector = { .iov_base = (void *)(uintptr_t)message, .iov_len = size };
 	struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };

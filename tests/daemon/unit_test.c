@@ -370,7 +370,7 @@ a_short_wait_reads_no_clock(void **state)
 	uint32_t other = wait_cpu() + 1;
 
 	wait_begin(&wait);
-	for (uint32_t i = 0; i + 1 < WAIT_SPINS_PER_CLOCK; i++)
+	for (uint32_t i = 0; i + 1 < WAIT_SPINS_FIRST; i++)
 		assert_true(wait_look(&wait, other));
 	assert_int_equal(wait.begun_ns, 0);
 }
@@ -393,8 +393,9 @@ beside_a_hog_yielding_stops_for_longer_and_longer(void **state)
 	}
 	assert_int_equal(last, WAIT_HOG_PENALTY_MAX);
 	wait_begin(&wait);
-	assert_false(wait_look(&wait, wait_cpu())); /* sleeps at once */
 	assert_int_equal(wait.yields_off, last - 1);
+	assert_false(wait_look(&wait, wait_cpu())); /* sleeps at once */
+	assert_true(wait_look(&wait, wait_cpu() + 1));
 }
 
 static void
