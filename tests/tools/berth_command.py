@@ -18,6 +18,10 @@ CLEAN = {
     for name, value in os.environ.items()
     if not name.startswith("BERTH") and name not in ("XDG_RUNTIME_DIR", "TMPDIR", "CC", "CXX")
 }
+# A folder that may not be searched makes "not found" a matter of permission.
+CLEAN["PATH"] = ":".join(
+    folder for folder in CLEAN["PATH"].split(":") if os.access(folder, os.X_OK)
+)
 # A tool may end by a signal or exec on purpose: what it held by then is no leak.
 SIGNALS_TO_DEFAULT = (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD)
 
