@@ -62,7 +62,7 @@ enum kernel_piece_kind {
 struct kernel_piece {
 	enum kernel_piece_kind kind;
 	uint32_t size_bytes;
-	const void *bytes;              /* KERNEL_PIECE_BYTES: may be written by the task meanwhile */
+	const void *bytes; /* KERNEL_PIECE_BYTES: may be written by the task meanwhile */
 	struct kernel_segment *segment; /* KERNEL_PIECE_SEGMENT: borrowed */
 	uint64_t offset_bytes;          /* in the segment */
 };
@@ -103,7 +103,8 @@ struct trap_result {
 	struct kernel_piece tail;
 	const struct kernel_piece *pieces; /* one for each descriptor with memory, in order */
 	uint32_t piece_count;
-	struct kernel_watch *watch; /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+	struct kernel_watch
+	    *watch; /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
 };
 
 /* ---- events and effects ------------------------------------------------------------ */
@@ -127,10 +128,10 @@ struct kernel_event {
 
 /* A port or set that a task watches from an event loop. */
 struct kernel_watch {
-	void *host;   /* the host's; NULL until it has given the watch a descriptor */
-	bool ready;   /* a message waits, or the port is gone and a receive would say so */
-	bool closed;  /* never changes again: the host releases it with kernel_watch_free() */
-	bool listed;  /* the core's */
+	void *host;  /* the host's; NULL until it has given the watch a descriptor */
+	bool ready;  /* a message waits, or the port is gone and a receive would say so */
+	bool closed; /* never changes again: the host releases it with kernel_watch_free() */
+	bool listed; /* the core's */
 	struct kernel_watch *next;
 	void *object; /* the core's */
 	void *task;   /* the core's */
@@ -147,24 +148,24 @@ struct kernel_effects {
 
 /* The points at which the core tells what it does; names as in XNU. */
 enum kernel_trace_kind {
-	TRACE_TRAP,                    /* a trap begins: thread, number, args */
-	TRACE_TRAP_DONE,               /* it completed: thread, number, code, values */
-	TRACE_TRAP_PARKED,             /* it blocks */
-	TRACE_IPC_KMSG_GET,            /* message copied in: size, id */
-	TRACE_IPC_KMSG_COPYIN_HEADER,  /* header rights taken: dest port, reply port, dispositions */
-	TRACE_IPC_KMSG_COPYIN_BODY,    /* descriptors taken: count */
-	TRACE_IPC_MQUEUE_SEND,         /* queued, handed over or blocked: port, msgcount, qlimit */
-	TRACE_IPC_KOBJECT_SERVER,      /* a kernel object answers: port, id */
-	TRACE_IPC_MQUEUE_COPYIN,       /* receive: name turned into a queue */
-	TRACE_IPC_MQUEUE_RECEIVE,      /* message taken from the queue: port, seqno */
-	TRACE_IPC_KMSG_COPYOUT,        /* rights given to the receiver: names */
-	TRACE_MACH_MSG_RECEIVE_RESULTS,/* receive ends: code, size */
-	TRACE_IPC_PORT_ALLOC,          /* port made: name */
-	TRACE_IPC_PORT_DESTROY,        /* receive right gone: the port dies */
-	TRACE_IPC_RIGHT_COPYIN,        /* a right leaves a name: name, disposition, port */
-	TRACE_IPC_RIGHT_COPYOUT,       /* a right enters a name: name, kind, urefs, port */
-	TRACE_IPC_RIGHT_DEALLOC,       /* a right or user reference is dropped: name, urefs left */
-	TRACE_IPC_NOTIFY,              /* notification sent: msgid, port, name or count */
+	TRACE_TRAP,                   /* a trap begins: thread, number, args */
+	TRACE_TRAP_DONE,              /* it completed: thread, number, code, values */
+	TRACE_TRAP_PARKED,            /* it blocks */
+	TRACE_IPC_KMSG_GET,           /* message copied in: size, id */
+	TRACE_IPC_KMSG_COPYIN_HEADER, /* header rights taken: dest port, reply port, dispositions */
+	TRACE_IPC_KMSG_COPYIN_BODY,   /* descriptors taken: count */
+	TRACE_IPC_MQUEUE_SEND,        /* queued, handed over or blocked: port, msgcount, qlimit */
+	TRACE_IPC_KOBJECT_SERVER,     /* a kernel object answers: port, id */
+	TRACE_IPC_MQUEUE_COPYIN,      /* receive: name turned into a queue */
+	TRACE_IPC_MQUEUE_RECEIVE,     /* message taken from the queue: port, seqno */
+	TRACE_IPC_KMSG_COPYOUT,       /* rights given to the receiver: names */
+	TRACE_MACH_MSG_RECEIVE_RESULTS, /* receive ends: code, size */
+	TRACE_IPC_PORT_ALLOC,           /* port made: name */
+	TRACE_IPC_PORT_DESTROY,         /* receive right gone: the port dies */
+	TRACE_IPC_RIGHT_COPYIN,         /* a right leaves a name: name, disposition, port */
+	TRACE_IPC_RIGHT_COPYOUT,        /* a right enters a name: name, kind, urefs, port */
+	TRACE_IPC_RIGHT_DEALLOC,        /* a right or user reference is dropped: name, urefs left */
+	TRACE_IPC_NOTIFY,               /* notification sent: msgid, port, name or count */
 	TRACE_TASK_NEW,
 	TRACE_TASK_DIED
 };
@@ -173,21 +174,22 @@ enum kernel_trace_kind {
 struct kernel_trace {
 	enum kernel_trace_kind kind;
 	uint64_t now_ns;
-	uint32_t task_pid;   /* 0: the kernel itself */
+	uint32_t task_pid; /* 0: the kernel itself */
 	uint32_t thread_id;
-	uint32_t number;     /* trap number */
+	uint32_t number; /* trap number */
 	kern_return_t code;
-	mach_port_name_t name;        /* destination or subject, as the task names it */
+	mach_port_name_t name; /* destination or subject, as the task names it */
 	mach_port_name_t reply_name;
-	uint64_t port_id;    /* subject; ids are never used twice */
+	uint64_t port_id; /* subject; ids are never used twice */
 	uint64_t reply_port_id;
 	mach_msg_bits_t bits;
 	mach_msg_id_t msgh_id;
 	uint32_t size_bytes;
-	uint32_t count;      /* descriptors, urefs, msgcount … */
-	uint32_t limit;      /* qlimit */
-	const uint64_t *args; /* TRACE_TRAP: KERNEL_ARG_COUNT; TRACE_TRAP_DONE: KERNEL_VALUE_COUNT */
-	const char *note;    /* what happened, a word or two: "queued", "handed to a receiver" … */
+	uint32_t count; /* descriptors, urefs, msgcount … */
+	uint32_t limit; /* qlimit */
+	const uint64_t
+	    *args;        /* TRACE_TRAP: KERNEL_ARG_COUNT; TRACE_TRAP_DONE: KERNEL_VALUE_COUNT */
+	const char *note; /* what happened, a word or two: "queued", "handed to a receiver" … */
 };
 
 typedef void kernel_trace_sink(void *context, const struct kernel_trace *trace);
@@ -214,7 +216,7 @@ void kernel_trace_to(struct kernel *k, kernel_trace_sink *sink, void *context);
  * NULL: no memory, or the kernel has as many tasks as it may.
  */
 struct task *kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *parent,
-                             void *host);
+			     void *host);
 void kernel_task_set_token(struct task *task, const audit_token_t *token);
 void kernel_task_set_label(struct task *task, const char *label); /* for people; cut to 31 bytes */
 void *kernel_task_host(const struct task *task);
@@ -237,7 +239,8 @@ bool kernel_thread_is_parked(const struct thread *thread);
 void kernel_effects_init(struct kernel_effects *effects);
 
 /* One step. */
-void kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_effects *effects);
+void kernel_step(struct kernel *k, const struct kernel_event *event,
+		 struct kernel_effects *effects);
 
 /* When the next blocked trap times out; UINT64_MAX: none does. */
 uint64_t kernel_next_deadline_ns(const struct kernel *k);

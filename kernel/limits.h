@@ -19,14 +19,15 @@
 
 /* ---- ours: what one task may make the kernel hold ---------------------------------- */
 
-#define TASK_COUNT_MAX 100000u               /* tasks a kernel */
-#define TASK_THREAD_MAX 16384u               /* threads: the bells of one doorbell */
-#define TASK_QUEUED_BYTES_MAX (256ull << 20) /* bytes of kernel memory in its unreceived messages  \
-					      */
-#define TASK_SEGMENT_BYTES_MAX (8ull << 30)  /* bytes in memfds that it sent and nobody received */
-#define TASK_REQUEST_MAX 262144u             /* notification requests registered at once */
-#define TASK_SET_LINK_MAX 1048576u           /* memberships of ports in sets */
-#define PORT_REQUEST_MAX 65536u              /* dead-name and send-possible requests on one port */
-#define NOTIFY_POOL_SLACK 64u                /* spare notification messages kept for reuse */
+#define TASK_COUNT_MAX 100000u /* tasks a kernel */
+#define TASK_THREAD_MAX 16384u /* threads: the bells of one doorbell */
+#define TASK_QUEUED_BYTES_MAX                                                                      \
+	(256ull << 20)                      /* bytes of kernel memory in its unreceived messages   \
+					     */
+#define TASK_SEGMENT_BYTES_MAX (8ull << 30) /* bytes in memfds that it sent and nobody received */
+#define TASK_REQUEST_MAX 262144u            /* notification requests registered at once */
+#define TASK_SET_LINK_MAX 1048576u          /* memberships of ports in sets */
+#define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
+#define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 
 #endif

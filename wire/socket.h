@@ -14,29 +14,30 @@
 
 enum wire_kind {
 	/* task → kernel */
-	WIRE_HELLO = 1,         /* first message of a connection that will be a task */
-	WIRE_THREAD = 2,        /* a thread asks for a slot */
-	WIRE_THREAD_EXIT = 3,   /* a thread gives its slot back */
-	WIRE_RING = 4,          /* ring, with the descriptors of the trap in that slot */
-	WIRE_FORK = 5,          /* about to fork: give me a connection for the child */
-	WIRE_CREDENTIALS = 6,   /* my ids changed: look at this message's SCM_CREDENTIALS */
-	WIRE_FORKED = 7,        /* first message of a connection made by WIRE_FORK, from the child */
+	WIRE_HELLO = 1,       /* first message of a connection that will be a task */
+	WIRE_THREAD = 2,      /* a thread asks for a slot */
+	WIRE_THREAD_EXIT = 3, /* a thread gives its slot back */
+	WIRE_RING = 4,        /* ring, with the descriptors of the trap in that slot */
+	WIRE_FORK = 5,        /* about to fork: give me a connection for the child */
+	WIRE_CREDENTIALS = 6, /* my ids changed: look at this message's SCM_CREDENTIALS */
+	WIRE_FORKED = 7,      /* first message of a connection made by WIRE_FORK, from the child */
 
 	/* a tool → kernel: first message of a connection that will not be a task */
-	WIRE_INSPECT = 32,      /* struct wire_inspect: look, answer with WIRE_TEXT …, WIRE_END */
-	WIRE_TRACE = 33,        /* struct wire_inspect: subscribe to the trace; text goes to the pipe passed */
-	WIRE_CONTROL = 34,      /* struct wire_control: the owner of a private kernel */
+	WIRE_INSPECT = 32, /* struct wire_inspect: look, answer with WIRE_TEXT …, WIRE_END */
+	WIRE_TRACE =
+	    33, /* struct wire_inspect: subscribe to the trace; text goes to the pipe passed */
+	WIRE_CONTROL = 34, /* struct wire_control: the owner of a private kernel */
 
 	/* kernel → task */
-	WIRE_WELCOME = 64,      /* struct wire_welcome; descriptors: segment 0, kernel page, eventfd */
-	WIRE_SLOT = 65,         /* struct wire_slot; descriptor: the new segment, if one */
-	WIRE_DESCRIPTORS = 66,  /* struct wire_descriptors: belong to the reply in that slot */
-	WIRE_CHILD = 67,        /* answer to WIRE_FORK; descriptor: the child's connection */
-	WIRE_REFUSED = 68,      /* struct wire_refused: why, in words; the connection ends */
+	WIRE_WELCOME = 64, /* struct wire_welcome; descriptors: segment 0, kernel page, eventfd */
+	WIRE_SLOT = 65,    /* struct wire_slot; descriptor: the new segment, if one */
+	WIRE_DESCRIPTORS = 66, /* struct wire_descriptors: belong to the reply in that slot */
+	WIRE_CHILD = 67,       /* answer to WIRE_FORK; descriptor: the child's connection */
+	WIRE_REFUSED = 68,     /* struct wire_refused: why, in words; the connection ends */
 
 	/* kernel → tool */
-	WIRE_TEXT = 96,         /* struct wire_head, then up to WIRE_TEXT_MAX bytes of text */
-	WIRE_END = 97           /* struct wire_end */
+	WIRE_TEXT = 96, /* struct wire_head, then up to WIRE_TEXT_MAX bytes of text */
+	WIRE_END = 97   /* struct wire_end */
 };
 
 #define WIRE_MESSAGE_MAX 65536u
@@ -57,7 +58,8 @@ struct wire_hello {
 /* WIRE_THREAD, WIRE_THREAD_EXIT, WIRE_RING */
 struct wire_thread {
 	struct wire_head head;
-	uint32_t slot_index; /* THREAD: the slot of the thread that this one is a nested level of, or WIRE_NO_SLOT */
+	uint32_t slot_index; /* THREAD: the slot of the thread that this one is a nested level of,
+				or WIRE_NO_SLOT */
 	uint32_t linux_tid;  /* a label for people; nothing depends on it */
 };
 
@@ -115,7 +117,8 @@ struct wire_inspect {
 enum wire_control_what {
 	WIRE_CONTROL_OWN = 1,   /* this connection owns the kernel: its end is the kernel's end */
 	WIRE_CONTROL_LEAKS = 2, /* from now on remember what dying tasks leave behind */
-	WIRE_CONTROL_REPORT = 3 /* first take in every death that Linux has told of; answer TEXT … END */
+	WIRE_CONTROL_REPORT =
+	    3 /* first take in every death that Linux has told of; answer TEXT … END */
 };
 
 struct wire_control {
@@ -126,8 +129,8 @@ struct wire_control {
 
 struct wire_end {
 	struct wire_head head;
-	int32_t status;  /* 0 or -errno */
-	uint32_t count;  /* rows, leaks …: what the answer counts */
+	int32_t status; /* 0 or -errno */
+	uint32_t count; /* rows, leaks …: what the answer counts */
 };
 
 #endif

@@ -35,7 +35,8 @@
 #define TRAP_ARG_COUNT 8u
 #define TRAP_VALUE_COUNT 6u
 
-/* OOL memory of up to this many bytes a message rides in the stream; more goes in the bulk memfd. */
+/* OOL memory of up to this many bytes a message rides in the stream; more goes in the bulk memfd.
+ */
 #define TRAP_INLINE_OOL_MAX 8192u
 
 enum trap_state {
@@ -45,9 +46,10 @@ enum trap_state {
 };
 
 enum trap_flags {
-	TRAP_HAS_SPILL = 1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
-	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
-	TRAP_HAS_EVENT = 4  /* reply of PORT_WATCH: an eventfd is passed */
+	TRAP_HAS_SPILL =
+	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
+	TRAP_HAS_BULK = 2, /* a sealed memfd with page-aligned pieces is passed behind it */
+	TRAP_HAS_EVENT = 4 /* reply of PORT_WATCH: an eventfd is passed */
 };
 
 /*
@@ -125,7 +127,7 @@ _Static_assert(sizeof(struct trap_slot) == TRAP_SLOT_SIZE, "a slot is a whole nu
 
 struct doorbell {
 	_Atomic uint32_t kernel_sleeps; /* 1: ring the eventfd, too */
-	_Atomic uint32_t kernel_cpu;    /* hint: CPU + 1 that the kernel runs on, 0 while it sleeps */
+	_Atomic uint32_t kernel_cpu; /* hint: CPU + 1 that the kernel runs on, 0 while it sleeps */
 	uint8_t line0[56];
 	_Atomic uint64_t summary[DOORBELL_SUMMARY_WORDS];
 	uint8_t line1[64 - 8 * DOORBELL_SUMMARY_WORDS];
@@ -155,10 +157,10 @@ doorbell_ring(struct doorbell *bell, uint32_t slot_index)
 	uint32_t segment = slot_index / TRAP_SEGMENT_SLOTS;
 
 	atomic_fetch_or_explicit(&bell->bells[segment],
-	                         (uint64_t)1 << (slot_index % TRAP_SEGMENT_SLOTS),
-	                         memory_order_seq_cst);
+				 (uint64_t)1 << (slot_index % TRAP_SEGMENT_SLOTS),
+				 memory_order_seq_cst);
 	atomic_fetch_or_explicit(&bell->summary[segment / 64], (uint64_t)1 << (segment % 64),
-	                         memory_order_seq_cst);
+				 memory_order_seq_cst);
 	return atomic_load_explicit(&bell->kernel_sleeps, memory_order_seq_cst) != 0;
 }
 

@@ -115,7 +115,7 @@ enum berth_trap_number {
 
 /* values of BERTH_TRAP_MSG: what the library must do with the buffers */
 enum berth_msg_value {
-	BERTH_MSG_BUFFER = 0,   /* 0 none; 1 the receive buffer is to be written; 2 the send buffer */
+	BERTH_MSG_BUFFER = 0, /* 0 none; 1 the receive buffer is to be written; 2 the send buffer */
 	BERTH_MSG_CAPTURED = 1, /* descriptors captured: their `deallocate` memory may go */
 	BERTH_MSG_PREFIX = 2,   /* bytes of the message that come first in the stream */
 	BERTH_MSG_TAIL = 3,     /* bytes of the message that lie in the tail piece */
@@ -123,7 +123,7 @@ enum berth_msg_value {
 	/* BERTH_MSG_BUFFER_LARGE only: what goes to msgh_size and msgh_local_port; 0: untouched */
 	BERTH_MSG_NEEDED = 3,
 	BERTH_MSG_IDENTITY = 4,
-	BERTH_MSG_SENT = 5      /* 1 once the send half is done: a retry must not send again */
+	BERTH_MSG_SENT = 5 /* 1 once the send half is done: a retry must not send again */
 };
 
 enum berth_msg_buffer {

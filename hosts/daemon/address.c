@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define SYSTEM_FOLDER "/run/berth"
 #define SOCKET_NAME "kernel"
 #define LOCK_NAME "kernel.running"
+#define ENDING_NS 5000000000u /* a kernel that ends takes less */
 
 /* Is @path a folder of ours, and no link, with none of the permissions @forbidden?  0, -errno. */
 static int
@@ -95,6 +97,19 @@ take_lock(const char *path)
 	}
 }
 
+/* The same, but one that is just ending, whose socket is gone already, is waited for. */
+static int
+take_lock_of(const char *path, const char *socket_path)
+{
+	uint64_t limit_ns = wait_now_ns() + ENDING_NS;
+	int fd;
+
+	while ((fd = take_lock(path)) == -EWOULDBLOCK && access(socket_path, F_OK) != 0 &&
+	       wait_now_ns() < limit_ns)
+		poll(NULL, 0, 10);
+	return fd;
+}
+
 /* A listening socket at @path.  The descriptor, -errno. */
 static int
 listen_at(struct host *host, const char *path, mode_t mode)
@@ -130,7 +145,7 @@ bind_at(struct host *host, const char *path, mode_t mode)
 	if (asprintf(&lock_path, "%.*s" LOCK_NAME, (int)(strlen(path) - strlen(SOCKET_NAME)),
 		     path) < 0)
 		return -ENOMEM;
-	host->lock_fd = take_lock(lock_path);
+	host->lock_fd = take_lock_of(lock_path, path);
 	if (host->lock_fd < 0) {
 		if (host->lock_fd == -EWOULDBLOCK)
 			log_line("a kernel runs at %s already", path);
@@ -185,12 +200,18 @@ address_unlink(struct host *host)
 	if (host->socket_path != NULL && lstat(host->socket_path, &status) == 0 &&
 	    status.st_dev == host->socket_device && status.st_ino == host->socket_inode)
 		unlink(host->socket_path);
-	if (host->lock_path != NULL)
-		unlink(host->lock_path);
-	if (host->lock_fd >= 0)
-		close(host->lock_fd);
 	free(host->socket_path);
+	host->socket_path = NULL;
+}
+
+void
+address_unlock(struct host *host)
+{
+	if (host->lock_fd < 0)
+		return;
+	unlink(host->lock_path);
+	close(host->lock_fd);
 	free(host->lock_path);
-	host->socket_path = host->lock_path = NULL;
+	host->lock_path = NULL;
 	host->lock_fd = -1;
 }

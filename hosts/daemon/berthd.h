@@ -41,6 +41,7 @@ struct slot;
 #define HELLO_HOLD_NS 10000000000u    /* tasks wait at most so long for the name server */
 #define DESCRIPTORS_PER_MESSAGE 4u
 #define SPILL_MAX_BYTES (64u << 20)    /* a message of 48 MiB and its arrays */
+#define STOP_NS 1500000000u            /* what the name server gets to end its jobs and itself */
 #define PIECES_MAX (1u << 18)          /* of one message */
 #define BULK_SEGMENTS_PER_TASK_MIN 64u /* descriptors that what a task sent may hold, or … */
 #define TRACE_BUFFER_BYTES (16u << 20) /* a subscriber may lag so much behind */
@@ -48,6 +49,7 @@ struct slot;
 #define LEAKS_MAX 65536u   /* rows remembered; what is beyond is only counted */
 #define ROWS_PER_ROUND 64u /* of an inspection, before the tasks get their turn */
 #define DUMP_MAX_BYTES (256u << 20)
+#define INSPECTIONS_PER_USER_MAX 32u /* answers under way, of which one may be a large dump */
 #define LINEAGE_DEPTH_MAX 256u
 #define PID_BUCKETS 1024u
 
@@ -262,6 +264,8 @@ struct host {
 	bool had_gone;             /* peers to be freed */
 	bool had_doomed;           /* peers to be ended */
 	bool ending;
+	uint64_t
+	    stop_ns; /* ending: by when the name server must be gone; 0: it was not asked yet */
 	const char *why_ending;
 
 	/* waiting: sleep.c */
@@ -509,13 +513,18 @@ void kernel_page_end(struct host *host);
 
 /* Binds and listens.  The mistake has been told on stderr when it fails. */
 mustuse int address_bind(struct host *host);
+/* Nobody finds us any more; then, nobody is kept from taking our place. */
 void address_unlink(struct host *host);
+void address_unlock(struct host *host);
 /* Where the user's kernel listens, as the library looks for it.  0, -errno. */
 mustuse int address_user_path(char *path, size_t size, bool make_folder);
 
 void first_task_start(struct host *host);
 void first_task_ended(struct host *host);
 void first_task_look(struct host *host); /* has it got its bootstrap port? */
+/* Asks it to end, while it is still served. */
+void first_task_ask_to_stop(struct host *host);
+/* Waits for it, and kills it if it does not end. */
 void first_task_stop(struct host *host);
 /* May tasks be answered? */
 bool first_task_settled(const struct host *host);

@@ -256,11 +256,16 @@ first_task_settled(const struct host *host)
 }
 
 void
+first_task_ask_to_stop(struct host *host)
+{
+	if (host->first.pid > 0)
+		kill(host->first.pid, SIGTERM);
+}
+
+void
 first_task_stop(struct host *host)
 {
 	int status;
 
-	if (host->first.pid > 0)
-		kill(host->first.pid, SIGTERM);
 	reap(host, &status);
 }

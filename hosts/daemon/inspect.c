@@ -144,6 +144,27 @@ leaks_report_new(struct host *host)
 	return inspection;
 }
 
+/*
+ * Is there room for one more answer to this user?  What is not read is kept, so askers who
+ * don't read must not be many; and of those who keep the whole kernel as text one is enough.
+ */
+static bool
+has_room(const struct peer *asker, bool whole)
+{
+	const struct peer *other;
+	uint32_t count = 0, whole_count = 0;
+
+	TAILQ_FOREACH(other, &asker->host->peers, link)
+	{
+		if (other == asker || other->inspection == NULL || other->euid != asker->euid)
+			continue;
+		count++;
+		if (other->inspection->whole_capacity > WIRE_TEXT_MAX)
+			whole_count++;
+	}
+	return count < INSPECTIONS_PER_USER_MAX && (!whole || whole_count == 0);
+}
+
 void
 inspect_begin(struct peer *peer, const struct wire_inspect *request)
 {
@@ -161,12 +182,18 @@ inspect_begin(struct peer *peer, const struct wire_inspect *request)
 		peer_refuse(peer, "the kernel has no memory for an answer");
 		return;
 	}
-	if (kind == INSPECTION_WHOLE && !credentials_sees_all(peer))
+	if (kind == INSPECTION_WHOLE && !credentials_sees_all(peer)) {
 		peer->inspection->status = -EPERM;
-	else if (request->what == WIRE_INSPECT_DUMP)
+	} else if (!has_room(peer, request->what == WIRE_INSPECT_DUMP)) {
+		peer->inspection->kind = INSPECTION_WHOLE; /* of nothing but its status */
+		peer->inspection->status = -EBUSY;
+	} else if (request->what == WIRE_INSPECT_DUMP) {
+		kernel_audit(
+		    host->kernel); /* whoever reads all of it wants to know that it is true */
 		kernel_dump(host->kernel, keep_text, peer->inspection);
-	else if (request->what == WIRE_INSPECT_COUNTS)
+	} else if (request->what == WIRE_INSPECT_COUNTS) {
 		keep_counts(host, peer->inspection);
+	}
 	socket_update(peer);
 }
 

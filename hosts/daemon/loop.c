@@ -127,8 +127,9 @@ handle_signal(struct host *host)
 	struct signalfd_siginfo info;
 
 	while (read(host->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-			host_end(host, "asked to by a signal");
+		if (host->ending)
+			host->stop_ns = 1; /* asked twice: at once */
+		host_end(host, "asked to by a signal");
 	}
 }
 
@@ -245,6 +246,8 @@ next_timer_ns(const struct host *host)
 	uint64_t next = earlier(host->deadline_ns, earlier(host->retry_ns, host->accept_ns));
 
 	next = earlier(next, host->first.again_ns);
+	if (host->ending)
+		next = earlier(next, host->stop_ns);
 	if (host->waiting_count > 0)
 		next = earlier(next, host->waiting_since_ns + HELLO_HOLD_NS);
 	if (host->idle_since_ns != UINT64_MAX && host->options.idle_exit_seconds >= 0)
@@ -334,13 +337,28 @@ sleep_until(struct host *host, uint64_t until_ns)
 	return 0;
 }
 
+/* Is there nothing more to serve?  Whoever is asked to end is served until it has. */
+static bool
+is_over(struct host *host)
+{
+	if (!host->ending)
+		return false;
+	if (host->stop_ns == 0) {
+		host->stop_ns = wait_now_ns() + STOP_NS;
+		source_close(&host->listener);
+		address_unlink(host);
+		first_task_ask_to_stop(host);
+	}
+	return host->first.peer == NULL || wait_now_ns() >= host->stop_ns;
+}
+
 int
 host_run(struct host *host)
 {
 	int error = 0;
 
 	wait_begin(&host->wait);
-	while (!host->ending && error == 0) {
+	while (error == 0 && !is_over(host)) {
 		hot_publish_cpu(host);
 		bool worked = hot_poll(host);
 

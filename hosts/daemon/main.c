@@ -197,8 +197,9 @@ host_deinit(struct host *host)
 	peer_end(peer);
 	while ((peer = TAILQ_FIRST(&host->peers)) != NULL)
 		peer_free(peer);
-	kernel_page_end(host);
 	first_task_stop(host);
+	address_unlock(host);
+	kernel_page_end(host);
 	if (host->kernel != NULL)
 		host->kernel = kernel_free(host->kernel);
 	leaks_free(host);

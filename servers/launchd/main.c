@@ -295,7 +295,7 @@ serve(struct launchd *l, const struct epoll_event *event)
 	default:
 		if (l->stopping) {
 			epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL,
-			          ((struct job *)(uintptr_t)event->data.u64)->pid_fd, NULL);
+				  ((struct job *)(uintptr_t)event->data.u64)->pid_fd, NULL);
 			break;
 		}
 		job_anonymous_exited((struct job *)(uintptr_t)event->data.u64);

@@ -132,9 +132,9 @@ a_place_that_is_taken_is_given_only_to_be_overwritten(void **state)
 	assert_int_equal(mach_vm_allocate(mach_task_self(), &wanted, 4096, VM_FLAGS_FIXED),
 			 KERN_NO_SPACE);
 	wanted = address + 4096 + 17;
-	assert_int_equal(mach_vm_allocate(mach_task_self(), &wanted, 4096,
-					  VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE),
-			 KERN_SUCCESS);
+	assert_int_equal(
+	    mach_vm_allocate(mach_task_self(), &wanted, 4096, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE),
+	    KERN_SUCCESS);
 	assert_int_equal(wanted, address + 4096);
 	assert_int_equal(*(uint8_t *)at(wanted), 0);
 	release(wanted, 4096);
@@ -225,9 +225,8 @@ protection_and_holes_are_told_apart(void **state)
 			 KERN_INVALID_ADDRESS);
 	assert_int_equal(mach_vm_write(mach_task_self(), address + 4096, (vm_offset_t)&byte, 1),
 			 KERN_INVALID_ADDRESS);
-	assert_int_equal(
-	    mach_vm_protect(mach_task_self(), address, 3 * 4096, FALSE, VM_PROT_READ),
-	    KERN_INVALID_ADDRESS);
+	assert_int_equal(mach_vm_protect(mach_task_self(), address, 3 * 4096, FALSE, VM_PROT_READ),
+			 KERN_INVALID_ADDRESS);
 	release(address, 3 * 4096);
 }
 
@@ -245,7 +244,8 @@ overlapping_copies_are_right_both_ways(void **state)
 					      address + 4096 + (mach_vm_address_t)(step * 1000)),
 				 KERN_SUCCESS);
 		for (int i = 0; i < 8192; i++)
-			assert_int_equal(bytes[4096 + step * 1000 + i], (uint8_t)((4096 + i) % 251));
+			assert_int_equal(bytes[4096 + step * 1000 + i],
+					 (uint8_t)((4096 + i) % 251));
 	}
 	release(address, 4 * 4096);
 }
@@ -253,8 +253,8 @@ overlapping_copies_are_right_both_ways(void **state)
 static void
 a_remapped_copy_is_apart_and_a_shared_one_is_not(void **state)
 {
-	mach_vm_address_t source = (uintptr_t)mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-						   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	mach_vm_address_t source =
+	    (uintptr_t)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	mach_vm_address_t twin = 0;
 	vm_prot_t current, maximum;
 
@@ -312,7 +312,8 @@ memory_that_is_not_inherited_is_not_in_a_child(void **state)
 	(void)state;
 	assert_int_equal(mach_vm_inherit(mach_task_self(), address, 4096, VM_INHERIT_NONE),
 			 KERN_SUCCESS);
-	assert_int_equal(mach_vm_inherit(mach_task_self(), address, 4096, 3), KERN_INVALID_ARGUMENT);
+	assert_int_equal(mach_vm_inherit(mach_task_self(), address, 4096, 3),
+			 KERN_INVALID_ARGUMENT);
 	pid_t child = fork();
 	if (child == 0)
 		_exit(memory_is_readable(at(address), 4096));
@@ -328,9 +329,10 @@ advice_keeps_the_contents_where_darwin_does(void **state)
 
 	(void)state;
 	*(int *)at(address) = 42;
-	for (vm_behavior_t behavior = VM_BEHAVIOR_DEFAULT; behavior <= VM_BEHAVIOR_DONTNEED; behavior++)
-		assert_int_equal(
-		    mach_vm_behavior_set(mach_task_self(), address, 4096, behavior), KERN_SUCCESS);
+	for (vm_behavior_t behavior = VM_BEHAVIOR_DEFAULT; behavior <= VM_BEHAVIOR_DONTNEED;
+	     behavior++)
+		assert_int_equal(mach_vm_behavior_set(mach_task_self(), address, 4096, behavior),
+				 KERN_SUCCESS);
 	assert_int_equal(*(int *)at(address), 42);
 	assert_int_equal(mach_vm_behavior_set(mach_task_self(), address, 4096, 99),
 			 KERN_INVALID_ARGUMENT);

@@ -280,7 +280,8 @@ memory_to_deallocate_goes_for_captured_descriptors_only(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
-		pages[i] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		pages[i] =
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		at[i].address = pages[i] + 100; /* whole pages go that a piece touches */
 		at[i].size = 200;
 		at[i].deallocate = i % 2;

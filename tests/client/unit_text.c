@@ -107,7 +107,8 @@ every_assigned_code_has_a_text_of_its_own(void **state)
 			const char *text = mach_error_string(e);
 			int is_gap = e != 0 && (e == ranges[i].gaps[0] || e == ranges[i].gaps[1]);
 
-			assert_int_equal(strncmp(text, ranges[i].start, strlen(ranges[i].start)), 0);
+			assert_int_equal(strncmp(text, ranges[i].start, strlen(ranges[i].start)),
+					 0);
 			assert_int_equal(strstr(text, "unknown") != NULL, is_gap);
 			if (e != ranges[i].first && !is_gap) {
 				char before[100];
@@ -169,8 +170,8 @@ mach_error_writes_one_line(void **state)
 	fflush(stderr);
 	dup2(kept, STDERR_FILENO);
 	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
-	assert_string_equal(line,
-			    "what: (os/kern) no such name\nthat: (os/kern) unknown error code (c8)\n");
+	assert_string_equal(
+	    line, "what: (os/kern) no such name\nthat: (os/kern) unknown error code (c8)\n");
 	close(ends[0]);
 	close(ends[1]);
 	close(kept);

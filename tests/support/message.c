@@ -243,6 +243,12 @@ received_parse(struct actor *t, struct received *r)
 	memset(r, 0, sizeof *r);
 	r->buffer = o->values[BERTH_MSG_BUFFER];
 	r->sent = o->values[BERTH_MSG_SENT] != 0;
+	if (r->buffer == BERTH_MSG_BUFFER_LARGE) { /* two fields of the buffer, and no more */
+		assert_int_equal(o->bytes_size + o->trailer_size + o->piece_count, 0);
+		r->header.msgh_size = (mach_msg_size_t)o->values[BERTH_MSG_NEEDED];
+		r->header.msgh_local_port = (mach_port_name_t)o->values[BERTH_MSG_IDENTITY];
+		return;
+	}
 	assert_int_equal(o->values[BERTH_MSG_PREFIX], o->bytes_size);
 	assert_int_equal(o->values[BERTH_MSG_TRAILER], o->trailer_size);
 	if (o->has_tail)

@@ -12,6 +12,18 @@
 #include "tests/support/message.h"
 #include "tests/support/world.h"
 
+/* ---- a kernel that has lost count -------------------------------------------------------- */
+
+/* The core's; weak there, so that a host can say first what went wrong. */
+_Noreturn void kernel_check_failed(const char *expression, const char *file, int line);
+
+_Noreturn void
+kernel_check_failed(const char *expression, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: the kernel stops: %s\n", file, line, expression);
+	abort();
+}
+
 /* ---- memory that can fail ---------------------------------------------------------- */
 
 struct heap_head {
