@@ -10,7 +10,6 @@
 #include "client/export.h"
 #include "client/trap.h"
 
-#include <sched.h>
 #include <sys/mman.h>
 
 BERTH_EXPORT mach_port_t mach_task_self_ = BERTH_NAME_TASK_SELF;
@@ -69,23 +68,10 @@ pid_for_task(mach_port_name_t task, int *pid)
 	return code == KERN_SUCCESS ? KERN_SUCCESS : KERN_FAILURE;
 }
 
-BERTH_EXPORT boolean_t
-swtch_pri(int pri)
-{
-	(void)pri; /* Linux knows better who is to run */
-	return sched_yield() == 0;
-}
-
-BERTH_EXPORT boolean_t
-swtch(void)
-{
-	return swtch_pri(0);
-}
-
 /* ---- special and registered ports ------------------------------------------------------ */
 
 BERTH_EXPORT kern_return_t
-task_get_special_port(task_t task, int which_port, mach_port_t *special_port)
+task_get_special_port(task_inspect_t task, int which_port, mach_port_t *special_port)
 {
 	uint64_t values[TRAP_VALUE_COUNT];
 	kern_return_t code =

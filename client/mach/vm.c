@@ -10,8 +10,8 @@
 #include <mach/vm_statistics.h>
 
 #include "client/export.h"
+#include "client/later.h"
 #include "client/memory.h"
-#include "client/say.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,33 +49,6 @@ host_page_size(host_t host, vm_size_t *size)
 }
 
 /* ---- what the files share -------------------------------------------------------------- */
-
-kern_return_t
-vm_not_supported(const char *call, const char *what, _Atomic uint32_t *said)
-{
-	SAY_ONCE(said, "%s: %s is not there yet; it returns KERN_NOT_SUPPORTED", call, what);
-	return KERN_NOT_SUPPORTED;
-}
-
-kern_return_t
-vm_own_task(vm_map_t task, const char *call, _Atomic uint32_t *said)
-{
-	mach_port_type_t type = 0;
-	int pid;
-
-	if (__builtin_expect(task == mach_task_self_, 1))
-		return KERN_SUCCESS;
-	if (!MACH_PORT_VALID(task))
-		return KERN_INVALID_ARGUMENT;
-	if (mach_task_is_self(task))
-		return KERN_SUCCESS;
-	if (mach_port_type(mach_task_self_, task, &type) != KERN_SUCCESS ||
-	    (type & MACH_PORT_TYPE_SEND) == 0)
-		return MACH_SEND_INVALID_DEST;
-	if (pid_for_task(task, &pid) != KERN_SUCCESS)
-		return KERN_INVALID_ARGUMENT;
-	return vm_not_supported(call, "memory of another task", said);
-}
 
 bool
 vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start, size_t *page_bytes)
@@ -172,11 +145,11 @@ allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_off
 BERTH_EXPORT kern_return_t
 mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, int flags)
 {
-	VM_OWN_TASK(target);
+	OWN_TASK(target);
 	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE | FLAGS_PROMISES)) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if ((flags & FLAGS_PROMISES) != 0)
-		return VM_NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
+		return NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
 	if (size == 0) {
 		*address = 0;
 		return KERN_SUCCESS;
@@ -190,7 +163,7 @@ mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t si
 	uintptr_t start;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target);
+	OWN_TASK(target);
 	if (size == 0)
 		return KERN_SUCCESS;
 	if (!vm_range_pages(address, size, &start, &page_bytes))
@@ -211,7 +184,7 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 
 	(void)offset;
 	(void)copy;
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if ((cur_protection & ~known) != 0 || (max_protection & ~known) != 0 ||
 	    (cur_protection & ~max_protection) != 0)
 		return KERN_INVALID_ARGUMENT;
@@ -219,13 +192,13 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 		return KERN_INVALID_ARGUMENT;
 	if ((flags & (FLAGS_PROMISES | VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)) !=
 	    0)
-		return VM_NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
+		return NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
 	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE)) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if (object != MACH_PORT_NULL)
-		return VM_NOT_SUPPORTED("mapping a memory entry");
+		return NOT_SUPPORTED("mapping a memory entry");
 	if (inheritance == VM_INHERIT_SHARE)
-		return VM_NOT_SUPPORTED("memory shared with children");
+		return NOT_SUPPORTED("memory shared with children");
 	kern_return_t code = allocate(address, size, flags, mask, cur_protection);
 	if (code == KERN_SUCCESS && inheritance == VM_INHERIT_NONE)
 		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size),
@@ -242,14 +215,14 @@ mach_vm_protect(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	uintptr_t start;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (!vm_range_pages(address, size, &start, &page_bytes) ||
 	    (new_protection & ~(VM_PROT_ALL | VM_PROT_COPY)) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0)
 		return KERN_SUCCESS;
 	if (set_maximum)
-		return VM_NOT_SUPPORTED("a maximum for later protections");
+		return NOT_SUPPORTED("a maximum for later protections");
 	memory_changed();
 	if (mprotect((void *)start, page_bytes, linux_protection(new_protection)) == 0)
 		return KERN_SUCCESS;
@@ -263,14 +236,14 @@ mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	uintptr_t start;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (new_inheritance > VM_INHERIT_NONE ||
 	    !vm_range_pages(address, size, &start, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0)
 		return KERN_SUCCESS;
 	if (new_inheritance == VM_INHERIT_SHARE)
-		return VM_NOT_SUPPORTED("memory shared with children");
+		return NOT_SUPPORTED("memory shared with children");
 	int advice = new_inheritance == VM_INHERIT_NONE ? MADV_DONTFORK : MADV_DOFORK;
 	return madvise((void *)start, page_bytes, advice) == 0 ? KERN_SUCCESS
 							       : KERN_INVALID_ADDRESS;
@@ -314,7 +287,7 @@ mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t address, mach_vm_si
 	uintptr_t start;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (!vm_range_pages(address, size, &start, &page_bytes) || advice == -2)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0 || advice == -1)
@@ -332,7 +305,7 @@ mach_vm_msync(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t si
 	uintptr_t start;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if ((sync_flags & VM_SYNC_ASYNCHRONOUS) != 0 && (sync_flags & VM_SYNC_SYNCHRONOUS) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if (!vm_range_pages(address, size, &start, &page_bytes))

@@ -10,33 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Is @task the caller's own?
- *
- * KERN_SUCCESS            it is
- * KERN_INVALID_ARGUMENT   null, dead, or no task
- * MACH_SEND_INVALID_DEST  no send right
- * KERN_NOT_SUPPORTED      another task: said on stderr, once for each @call
- */
-kern_return_t vm_own_task(vm_map_t task, const char *call, _Atomic uint32_t *said);
-
-#define VM_OWN_TASK(task)                                                                          \
-	do {                                                                                       \
-		static _Atomic uint32_t said_;                                                     \
-		kern_return_t own_ = vm_own_task(task, __func__, &said_);                          \
-		if (own_ != KERN_SUCCESS)                                                          \
-			return own_;                                                               \
-	} while (0)
-
-/* Say, once for each @call, that part of it is not there; KERN_NOT_SUPPORTED. */
-kern_return_t vm_not_supported(const char *call, const char *what, _Atomic uint32_t *said);
-
-#define VM_NOT_SUPPORTED(what)                                                                     \
-	({                                                                                         \
-		static _Atomic uint32_t said_;                                                     \
-		vm_not_supported(__func__, what, &said_);                                          \
-	})
-
 /* One mapping, as Linux tells it. */
 struct vm_mapping {
 	uintptr_t start, end;

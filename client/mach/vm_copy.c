@@ -10,6 +10,7 @@
 #include <mach/vm_statistics.h>
 
 #include "client/export.h"
+#include "client/later.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -142,7 +143,7 @@ BERTH_EXPORT kern_return_t
 mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
 	     vm_offset_t *data, mach_msg_type_number_t *dataCnt)
 {
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (size > UINT32_MAX)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0) {
@@ -165,10 +166,31 @@ mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_
 }
 
 BERTH_EXPORT kern_return_t
+mach_vm_read_list(vm_map_read_t target_task, mach_vm_read_entry_t data_list, natural_t count)
+{
+	OWN_TASK(target_task);
+	if (count > VM_MAP_ENTRY_MAX)
+		return KERN_INVALID_ARGUMENT;
+	/* what cannot be read is told as nothing at 0; the last such error is the call's */
+	kern_return_t result = KERN_SUCCESS;
+	for (natural_t i = 0; i < count; i++) {
+		mach_msg_type_number_t size = 0;
+		vm_offset_t data = 0;
+		kern_return_t code = mach_vm_read(target_task, data_list[i].address,
+						  data_list[i].size, &data, &size);
+		if (code != KERN_SUCCESS)
+			result = code;
+		data_list[i].address = data;
+		data_list[i].size = size;
+	}
+	return result;
+}
+
+BERTH_EXPORT kern_return_t
 mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
 		       mach_vm_address_t data, mach_vm_size_t *outsize)
 {
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	kern_return_t code = mach_vm_copy(target_task, address, size, data);
 	if (code == KERN_SUCCESS)
 		*outsize = size;
@@ -179,7 +201,7 @@ BERTH_EXPORT kern_return_t
 mach_vm_write(vm_map_t target_task, mach_vm_address_t address, vm_offset_t data,
 	      mach_msg_type_number_t dataCnt)
 {
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	return mach_vm_copy(target_task, data, dataCnt, address);
 }
 
@@ -187,7 +209,7 @@ BERTH_EXPORT kern_return_t
 mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address, mach_vm_size_t size,
 	     mach_vm_address_t dest_address)
 {
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (source_address + size < source_address || dest_address + size < dest_address)
 		return KERN_INVALID_ADDRESS;
 	/* all or nothing: a copy that stops half-way would have changed its target */
@@ -251,6 +273,36 @@ remap_share(mach_vm_address_t *address, size_t size, int flags, uintptr_t source
 }
 
 BERTH_EXPORT kern_return_t
+mach_vm_remap_new(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_size_t size,
+		  mach_vm_offset_t mask, int flags, vm_map_read_t src_task,
+		  mach_vm_address_t src_address, boolean_t copy, vm_prot_t *cur_protection,
+		  vm_prot_t *max_protection, vm_inherit_t inheritance)
+{
+	const vm_prot_t both = VM_PROT_WRITE | VM_PROT_EXECUTE;
+	vm_prot_t wanted = *cur_protection;
+	vm_prot_t current, maximum;
+
+	OWN_TASK(target_task);
+	if ((wanted & ~VM_PROT_ALL) != 0 || (*max_protection & ~VM_PROT_ALL) != 0 ||
+	    (wanted & ~*max_protection) != 0)
+		return KERN_INVALID_ARGUMENT;
+	if ((wanted & both) == both)
+		return KERN_PROTECTION_FAILURE;
+	kern_return_t code = mach_vm_remap(target_task, target_address, size, mask, flags, src_task,
+					   src_address, copy, &current, &maximum, inheritance);
+	if (code != KERN_SUCCESS)
+		return code;
+	/* what the source does not allow, its twin doesn't either */
+	if ((wanted & ~current) != 0)
+		code = KERN_PROTECTION_FAILURE;
+	if (code == KERN_SUCCESS)
+		code = mach_vm_protect(target_task, *target_address, size, FALSE, wanted);
+	if (code != KERN_SUCCESS)
+		mach_vm_deallocate(target_task, *target_address, size);
+	return code;
+}
+
+BERTH_EXPORT kern_return_t
 mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_size_t size,
 	      mach_vm_offset_t mask, int flags, vm_map_t src_task, mach_vm_address_t src_address,
 	      boolean_t copy, vm_prot_t *cur_protection, vm_prot_t *max_protection,
@@ -260,8 +312,8 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 	uintptr_t source;
 	size_t page_bytes;
 
-	VM_OWN_TASK(target_task);
-	VM_OWN_TASK(src_task);
+	OWN_TASK(target_task);
+	OWN_TASK(src_task);
 	if (size == 0 || inheritance > VM_INHERIT_NONE ||
 	    !vm_range_pages(src_address, size, &source, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
@@ -271,7 +323,7 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 	if (code != KERN_SUCCESS)
 		return code;
 	if (!copy && (!mapping.is_shared || mapping.end < source + page_bytes || mask != 0))
-		return VM_NOT_SUPPORTED("sharing memory that is not of one shared mapping");
+		return NOT_SUPPORTED("sharing memory that is not of one shared mapping");
 	if (copy)
 		code =
 		    remap_copy(target_address, page_bytes, mask, flags, source, mapping.protection);
@@ -294,9 +346,9 @@ mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_si
 	vm_region_basic_info_data_64_t basic = { 0 };
 	struct vm_mapping mapping;
 
-	VM_OWN_TASK(target_task);
+	OWN_TASK(target_task);
 	if (flavor == VM_REGION_EXTENDED_INFO || flavor == VM_REGION_TOP_INFO)
-		return VM_NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
+		return NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
 	if (flavor != VM_REGION_BASIC_INFO_64 || *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
 		return KERN_INVALID_ARGUMENT;
 	kern_return_t code = vm_mapping_find((uintptr_t)*address, &mapping);

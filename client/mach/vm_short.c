@@ -128,3 +128,31 @@ vm_region_64(vm_map_read_t target_task, vm_address_t *address, vm_size_t *size,
 	}
 	return code;
 }
+
+BERTH_EXPORT kern_return_t
+vm_map_64(vm_map_t target_task, vm_address_t *address, vm_size_t size, vm_address_t mask, int flags,
+	  mem_entry_name_port_t object, memory_object_offset_t offset, boolean_t copy,
+	  vm_prot_t cur_protection, vm_prot_t max_protection, vm_inherit_t inheritance)
+{
+	return vm_map(target_task, address, size, mask, flags, object, (vm_offset_t)offset, copy,
+		      cur_protection, max_protection, inheritance);
+}
+
+BERTH_EXPORT kern_return_t
+vm_read_list(vm_map_read_t target_task, vm_read_entry_t data_list, natural_t count)
+{
+	mach_vm_read_entry_t wide;
+
+	if (count > VM_MAP_ENTRY_MAX)
+		return KERN_INVALID_ARGUMENT;
+	for (natural_t i = 0; i < count; i++) {
+		wide[i].address = data_list[i].address;
+		wide[i].size = data_list[i].size;
+	}
+	kern_return_t code = mach_vm_read_list(target_task, wide, count);
+	for (natural_t i = 0; i < count; i++) {
+		data_list[i].address = (vm_address_t)wide[i].address;
+		data_list[i].size = (vm_size_t)wide[i].size;
+	}
+	return code;
+}

@@ -1,0 +1,259 @@
+/*
+ * Calls that are declared and that a later release brings.  They link, fail with the code that
+ * Darwin has for "not here" or the call's own, and say so once each; none claims a success
+ * that it did not have.
+ */
+#include "client/later.h"
+
+#include <mach/mach.h>
+#include <mach/clock.h>
+#include <mach/clock_priv.h>
+#include <mach/clock_reply.h>
+#include <mach/host_priv.h>
+#include <mach/mach_voucher.h>
+#include <mach/mk_timer.h>
+#include <mach/semaphore.h>
+#include <mach/vm_map.h>
+
+#include <sys/fileport.h>
+
+#include "client/export.h"
+#include "client/say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* ---- what the other files use ----------------------------------------------------------- */
+
+kern_return_t
+later_not_supported(const char *call, const char *what, _Atomic uint32_t *said)
+{
+	SAY_ONCE(said, "%s: %s is not there yet; it returns KERN_NOT_SUPPORTED", call, what);
+	return KERN_NOT_SUPPORTED;
+}
+
+kern_return_t
+later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said)
+{
+	mach_port_type_t type = 0;
+	int pid;
+
+	if (__builtin_expect(task == mach_task_self_, 1))
+		return KERN_SUCCESS;
+	if (!MACH_PORT_VALID(task))
+		return KERN_INVALID_ARGUMENT;
+	if (mach_task_is_self(task))
+		return KERN_SUCCESS;
+	if (mach_port_type(mach_task_self_, task, &type) != KERN_SUCCESS ||
+	    (type & MACH_PORT_TYPE_SEND) == 0)
+		return MACH_SEND_INVALID_DEST;
+	if (pid_for_task(task, &pid) != KERN_SUCCESS)
+		return KERN_INVALID_ARGUMENT;
+	return later_not_supported(call, "this on another task", said);
+}
+
+/* ---- the calls ---------------------------------------------------------------------------- */
+
+/* Call @name, which returns @code of type @type. */
+#define LATER_TYPED(type, name, parameters, code, code_text)                                       \
+	BERTH_EXPORT type name parameters                                                          \
+	{                                                                                          \
+		static _Atomic uint32_t said;                                                      \
+                                                                                                   \
+		SAY_ONCE(&said, #name " is not there yet; it returns " code_text);                 \
+		return code;                                                                       \
+	}
+
+#define LATER(name, parameters, code) LATER_TYPED(kern_return_t, name, parameters, code, #code)
+#define NOT_YET(name, parameters) LATER(name, parameters, KERN_NOT_SUPPORTED)
+
+/* semaphores */
+BERTH_EXPORT kern_return_t
+semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value)
+{
+	*semaphore = SEMAPHORE_NULL; /* as on any error */
+	return NOT_SUPPORTED("a semaphore");
+}
+NOT_YET(semaphore_destroy, (task_t task, semaphore_t semaphore))
+NOT_YET(semaphore_signal, (semaphore_t semaphore))
+NOT_YET(semaphore_signal_all, (semaphore_t semaphore))
+NOT_YET(semaphore_signal_thread, (semaphore_t semaphore, thread_t thread))
+NOT_YET(semaphore_wait, (semaphore_t semaphore))
+NOT_YET(semaphore_timedwait, (semaphore_t semaphore, mach_timespec_t wait_time))
+NOT_YET(semaphore_wait_signal, (semaphore_t wait_semaphore, semaphore_t signal_semaphore))
+NOT_YET(semaphore_timedwait_signal,
+	(semaphore_t wait_semaphore, semaphore_t signal_semaphore, mach_timespec_t wait_time))
+
+/* clocks */
+NOT_YET(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv))
+NOT_YET(host_get_clock_control,
+	(host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl))
+NOT_YET(clock_get_time, (clock_serv_t clock_serv, mach_timespec_t *cur_time))
+NOT_YET(clock_get_attributes, (clock_serv_t clock_serv, clock_flavor_t flavor,
+			       clock_attr_t clock_attr, mach_msg_type_number_t *clock_attrCnt))
+NOT_YET(clock_alarm, (clock_serv_t clock_serv, alarm_type_t alarm_type, mach_timespec_t alarm_time,
+		      clock_reply_t alarm_port))
+NOT_YET(clock_alarm_reply, (clock_reply_t alarm_port, kern_return_t alarm_code,
+			    alarm_type_t alarm_type, mach_timespec_t alarm_time))
+NOT_YET(clock_set_time, (clock_ctrl_t clock_ctrl, mach_timespec_t new_time))
+NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
+			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))
+NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
+NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
+
+/* timers: there can be no port that is one */
+LATER_TYPED(mach_port_name_t, mk_timer_create, (void), MACH_PORT_NULL, "MACH_PORT_NULL")
+LATER(mk_timer_destroy, (mach_port_name_t name), KERN_INVALID_ARGUMENT)
+LATER(mk_timer_arm, (mach_port_name_t name, uint64_t expire_time), KERN_INVALID_ARGUMENT)
+LATER(mk_timer_arm_leeway,
+      (mach_port_name_t name, uint64_t mk_timer_flags, uint64_t expire_time, uint64_t mk_leeway),
+      KERN_INVALID_ARGUMENT)
+LATER(mk_timer_cancel, (mach_port_name_t name, uint64_t *result_time), KERN_INVALID_ARGUMENT)
+
+/* fileports */
+BERTH_EXPORT int
+fileport_makeport(int fd, fileport_t *port)
+{
+	static _Atomic uint32_t said;
+
+	if (fcntl(fd, F_GETFD) < 0)
+		return -1; /* EBADF */
+	SAY_ONCE(&said, "fileport_makeport is not there yet; it fails with ENOTSUP");
+	errno = ENOTSUP;
+	return -1;
+}
+
+BERTH_EXPORT int
+fileport_makefd(fileport_t port)
+{
+	static _Atomic uint32_t said;
+
+	SAY_ONCE(&said, "fileport_makefd is not there yet; it fails with EINVAL");
+	errno = EINVAL; /* no port is a fileport */
+	return -1;
+}
+
+/* memory entries */
+NOT_YET(mach_make_memory_entry,
+	(vm_map_t target_task, vm_size_t *size, vm_offset_t offset, vm_prot_t permission,
+	 mem_entry_name_port_t *object_handle, mem_entry_name_port_t parent_entry))
+NOT_YET(mach_make_memory_entry_64,
+	(vm_map_t target_task, memory_object_size_t *size, memory_object_offset_t offset,
+	 vm_prot_t permission, mach_port_t *object_handle, mem_entry_name_port_t parent_entry))
+
+/* tasks */
+NOT_YET(task_threads, (task_inspect_t target_task, thread_act_array_t *act_list,
+		       mach_msg_type_number_t *act_listCnt))
+NOT_YET(task_suspend, (task_read_t target_task))
+NOT_YET(task_resume, (task_read_t target_task))
+NOT_YET(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token))
+NOT_YET(task_resume2, (task_suspension_token_t suspend_token))
+NOT_YET(task_policy_set, (task_policy_set_t task, task_policy_flavor_t flavor,
+			  task_policy_t policy_info, mach_msg_type_number_t policy_infoCnt))
+NOT_YET(task_policy_get,
+	(task_policy_get_t task, task_policy_flavor_t flavor, task_policy_t policy_info,
+	 mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default))
+NOT_YET(task_set_exc_guard_behavior, (task_t task, task_exc_guard_behavior_t behavior))
+
+/* exceptions */
+NOT_YET(task_set_exception_ports,
+	(task_t task, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
+NOT_YET(task_get_exception_ports,
+	(task_t task, exception_mask_t exception_mask, exception_mask_array_t masks,
+	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
+NOT_YET(task_swap_exception_ports,
+	(task_t task, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	 exception_flavor_array_t old_flavors))
+NOT_YET(thread_set_exception_ports,
+	(thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
+NOT_YET(thread_get_exception_ports,
+	(thread_act_t thread, exception_mask_t exception_mask, exception_mask_array_t masks,
+	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
+NOT_YET(thread_swap_exception_ports,
+	(thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	 exception_flavor_array_t old_flavors))
+NOT_YET(host_set_exception_ports,
+	(host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
+NOT_YET(host_get_exception_ports,
+	(host_priv_t host_priv, exception_mask_t exception_mask, exception_mask_array_t masks,
+	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
+NOT_YET(host_swap_exception_ports,
+	(host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
+	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	 exception_flavor_array_t old_flavors))
+
+/* threads */
+NOT_YET(thread_terminate, (thread_act_t target_act))
+NOT_YET(thread_info, (thread_inspect_t target_act, thread_flavor_t flavor,
+		      thread_info_t thread_info_out, mach_msg_type_number_t *thread_info_outCnt))
+NOT_YET(thread_suspend, (thread_read_t target_act))
+NOT_YET(thread_resume, (thread_read_t target_act))
+NOT_YET(thread_abort, (thread_act_t target_act))
+NOT_YET(thread_abort_safely, (thread_act_t target_act))
+NOT_YET(thread_get_state, (thread_read_t target_act, thread_state_flavor_t flavor,
+			   thread_state_t old_state, mach_msg_type_number_t *old_stateCnt))
+NOT_YET(thread_set_state, (thread_act_t target_act, thread_state_flavor_t flavor,
+			   thread_state_t new_state, mach_msg_type_number_t new_stateCnt))
+NOT_YET(thread_get_special_port,
+	(thread_inspect_t thr_act, int which_port, mach_port_t *special_port))
+NOT_YET(thread_set_special_port, (thread_act_t thr_act, int which_port, mach_port_t special_port))
+NOT_YET(thread_policy_set, (thread_act_t thread, thread_policy_flavor_t flavor,
+			    thread_policy_t policy_info, mach_msg_type_number_t policy_infoCnt))
+NOT_YET(thread_policy_get,
+	(thread_inspect_t thread, thread_policy_flavor_t flavor, thread_policy_t policy_info,
+	 mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default))
+
+/* vouchers */
+NOT_YET(thread_get_mach_voucher,
+	(thread_read_t thr_act, mach_voucher_selector_t which, ipc_voucher_t *voucher))
+NOT_YET(thread_set_mach_voucher, (thread_act_t thr_act, ipc_voucher_t voucher))
+NOT_YET(mach_voucher_extract_attr_content,
+	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_content_t content,
+	 mach_msg_type_number_t *contentCnt))
+NOT_YET(mach_voucher_extract_attr_recipe,
+	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_raw_recipe_t recipe,
+	 mach_msg_type_number_t *recipeCnt))
+NOT_YET(mach_voucher_extract_all_attr_recipes,
+	(ipc_voucher_t voucher, mach_voucher_attr_raw_recipe_array_t recipes,
+	 mach_msg_type_number_t *recipesCnt))
+NOT_YET(mach_voucher_attr_command,
+	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_command_t command,
+	 mach_voucher_attr_content_t in_content, mach_msg_type_number_t in_contentCnt,
+	 mach_voucher_attr_content_t out_content, mach_msg_type_number_t *out_contentCnt))
+
+BERTH_EXPORT kern_return_t
+host_create_mach_voucher(host_t host, mach_voucher_attr_raw_recipe_array_t recipes,
+			 mach_msg_type_number_t recipesCnt, ipc_voucher_t *voucher)
+{
+	if (recipesCnt > MACH_VOUCHER_ATTR_MAX_RAW_RECIPE_ARRAY_SIZE)
+		return MIG_ARRAY_TOO_LARGE;
+	*voucher = IPC_VOUCHER_NULL;
+	if (recipesCnt == 0)
+		return KERN_SUCCESS; /* no recipe gives no voucher */
+	return NOT_SUPPORTED("a voucher");
+}
+
+/* the host */
+NOT_YET(host_get_special_port, (host_priv_t host_priv, int node, int which, mach_port_t *port))
+NOT_YET(host_set_special_port, (host_priv_t host_priv, int which, mach_port_t port))
+NOT_YET(host_processors, (host_priv_t host_priv, processor_array_t *out_processor_list,
+			  mach_msg_type_number_t *out_processor_listCnt))
+NOT_YET(processor_set_default, (host_t host, processor_set_name_t *default_set))
+NOT_YET(host_get_io_main, (host_t host, io_main_t *io_main))
+NOT_YET(host_get_io_master, (host_t host, io_master_t *io_master))
+NOT_YET(host_request_notification,
+	(host_t host, host_notify_type_t notify_type, mach_port_t notify_port))

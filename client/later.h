@@ -1,0 +1,42 @@
+/*
+ * What a later release brings, and what the calls that are there do not do yet: each such
+ * call fails, and says so once on stderr.
+ */
+#ifndef BERTH_CLIENT_LATER_H
+#define BERTH_CLIENT_LATER_H
+
+#include <mach/kern_return.h>
+#include <mach/port.h>
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Say, once for each @said, that @what of @call is not there; KERN_NOT_SUPPORTED. */
+kern_return_t later_not_supported(const char *call, const char *what, _Atomic uint32_t *said);
+
+#define NOT_SUPPORTED(what)                                                                        \
+	({                                                                                         \
+		static _Atomic uint32_t said_;                                                     \
+		later_not_supported(__func__, what, &said_);                                       \
+	})
+
+/*
+ * Is @task the caller's own?
+ *
+ * KERN_SUCCESS            it is
+ * KERN_INVALID_ARGUMENT   null, dead, or no task
+ * MACH_SEND_INVALID_DEST  no send right
+ * KERN_NOT_SUPPORTED      another task: said on stderr, once for each @said
+ */
+kern_return_t later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said);
+
+/* Return from the caller with that code unless @task is its own. */
+#define OWN_TASK(task)                                                                             \
+	do {                                                                                       \
+		static _Atomic uint32_t said_;                                                     \
+		kern_return_t own_ = later_own_task(task, __func__, &said_);                       \
+		if (own_ != KERN_SUCCESS)                                                          \
+			return own_;                                                               \
+	} while (0)
+
+#endif
