@@ -162,22 +162,19 @@ TEST_2(a_tail_behind_descriptors_arrives_whole)
 TEST_2(descriptors_that_reach_into_the_tail_are_refused)
 {
 	struct message m = to_b(a);
-	struct segment *segment;
-	kern_return_t code;
 
 	message_add_port(&m, 0, COPY);
 	message_add_ool_ports(&m, NULL, 0, COPY);
-	segment = segment_new(w, m.bytes, m.size_bytes);
-	m.tail = segment;
 	for (m.tail_from = 24; m.tail_from < m.size_bytes; m.tail_from += 4) {
 		char *before = world_dump(w);
+		kern_return_t code;
 
-		segment->core.size_bytes = m.size_bytes - m.tail_from;
+		m.tail = segment_new(w, m.bytes + m.tail_from, m.size_bytes - m.tail_from);
 		code = msg_send(a, &m, 0, 0);
 		assert_true(code == MACH_SEND_INVALID_DATA || code == MACH_SEND_MSG_TOO_SMALL);
+		segment_drop(m.tail);
 		world_same(before, world_dump(w), __FILE__, __LINE__);
 	}
-	segment_drop(segment);
 }
 
 TEST_2(a_message_whose_end_cannot_be_read_is_invalid_data)
