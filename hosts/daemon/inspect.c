@@ -207,7 +207,8 @@ slice_of_whole(struct inspection *inspection)
 	size_t size = left < sizeof(inspection->text) ? left : sizeof(inspection->text);
 
 	if (inspection->status == 0) {
-		memcpy(inspection->text, inspection->whole + inspection->whole_sent, size);
+		if (size > 0) /* there may be no text at all */
+			memcpy(inspection->text, inspection->whole + inspection->whole_sent, size);
 		inspection->text_size = size;
 		inspection->whole_sent += size;
 	}
