@@ -297,8 +297,9 @@ ports_lookup(struct actor *t, mach_port_name_t names[3])
 static mach_port_name_t
 trap_own(struct actor *t, uint32_t number)
 {
-	assert_ok(trap(t, number, 0, 0, 0, 0, 0, 0));
-	return (mach_port_name_t)value(t, 0);
+	kern_return_t kr = trap(t, number, 0, 0, 0, 0, 0, 0);
+
+	return kr == KERN_SUCCESS ? (mach_port_name_t)value(t, 0) : MACH_PORT_NULL;
 }
 
 mach_port_name_t

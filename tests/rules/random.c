@@ -1,0 +1,508 @@
+/*
+ * Long random runs: three tasks of two threads and whatever calls come, with names that
+ * mean something, most of the time.  The kernel proves itself after each step (audit), each
+ * trap completes once and with a code that the contract knows, and nothing is left at the end.
+ *
+ * BERTH_TEST_SEED and BERTH_TEST_STEPS repeat or lengthen a run; the seed is printed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/support/calls.h"
+#include "tests/support/message.h"
+
+#define TASKS 3
+#define THREADS 2
+#define KNOWN_MAX 48     /* names that a task remembers */
+#define OBJECTS_MANY 250 /* ports: from here on more is destroyed than made */
+#define STEPS_DEFAULT 60000
+
+static uint64_t random_state;
+
+/* The names that a task has seen: some are good, some were. */
+struct known {
+	mach_port_name_t names[KNOWN_MAX];
+	uint32_t next;
+};
+
+static struct known known[WORLD_TASKS_MAX];
+static uint32_t alive[TASKS]; /* indices of parties */
+
+static uint32_t
+pick(uint32_t bound)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t)((random_state * 0x2545f4914f6cdd1d) >> 33) % bound;
+}
+
+static bool
+chance(uint32_t percent)
+{
+	return pick(100) < percent;
+}
+
+static void
+learn(struct party *party, mach_port_name_t name)
+{
+	struct known *k = &known[party->index];
+
+	if (MACH_PORT_VALID(name))
+		k->names[k->next++ % KNOWN_MAX] = name;
+}
+
+static mach_port_name_t
+some_name(struct party *party)
+{
+	mach_port_name_t name = known[party->index].names[pick(KNOWN_MAX)];
+
+	if (chance(94))
+		return name;
+	switch (pick(5)) {
+	case 0:
+		return MACH_PORT_NULL;
+	case 1:
+		return MACH_PORT_DEAD;
+	case 2:
+		return name + 4;
+	case 3:
+		return pick(64) << 8 | 3;
+	default:
+		return (mach_port_name_t)random_state;
+	}
+}
+
+static uint32_t
+some_disposition(void)
+{
+	return chance(97) ? 16 + pick(6) : pick(32);
+}
+
+static const uint64_t interesting[] = { 0, 1, 2, 3, 5, 9, 16, 24, 0xffff, 0x10000, 0xffffffff };
+
+static uint64_t
+some_number(void)
+{
+	return interesting[pick(sizeof interesting / sizeof interesting[0])];
+}
+
+/* ---- messages -----------------------------------------------------------------------------------
+ */
+
+static void
+some_descriptor(struct world *w, struct party *party, struct message *m, struct segment **segment)
+{
+	static const char bytes[64] = "some bytes out of line";
+	mach_port_name_t names[4];
+	uint32_t count;
+
+	switch (pick(8)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		message_add_port(m, some_name(party), some_disposition());
+		return;
+	case 4:
+		message_add_ool(m, bytes, pick(sizeof bytes), pick(2), pick(2));
+		return;
+	case 5:
+		count = pick(5);
+		for (uint32_t i = 0; i < count; i++)
+			names[i] = some_name(party);
+		/* the names live in the message's own unused end until it is sent */
+		memcpy(m->bytes + MESSAGE_MAX - 256 + 16 * (m->descriptor_count % 16), names,
+		       sizeof names);
+		message_add_ool_ports(m,
+				      (mach_port_name_t *)(void *)(m->bytes + MESSAGE_MAX - 256 +
+								   16 * (m->descriptor_count % 16)),
+				      count, some_disposition());
+		return;
+	case 6:
+		if (!*segment)
+			*segment = segment_new(w, bytes, sizeof bytes);
+		message_add_ool_segment(m, *segment, pick(8), 1 + pick(32));
+		return;
+	default:
+		message_add_guarded(m, some_name(party), some_number(), 1 + pick(2),
+				    MACH_MSG_TYPE_MOVE_RECEIVE);
+	}
+}
+
+/* What a finished message trap tells its task. */
+static void
+learn_received(struct actor *t)
+{
+	uint64_t buffer = t->outcome.values[BERTH_MSG_BUFFER];
+
+	if (buffer == BERTH_MSG_BUFFER_NONE)
+		return;
+	received_parse(t, &got);
+	learn(t->party, got.header.msgh_remote_port);
+	learn(t->party, got.header.msgh_local_port);
+	for (uint32_t i = 0; i < got.descriptor_count; i++) {
+		struct descriptor *d = &got.descriptors[i];
+
+		learn(t->party, d->name);
+		for (uint32_t j = 0; d->names && j < d->size; j++)
+			learn(t->party, d->names[j]);
+	}
+}
+
+static void
+some_message(struct world *w, struct actor *t)
+{
+	struct party *party = t->party;
+	struct message m = message_to(some_name(party), some_disposition());
+	struct segment *segment = NULL;
+	int32_t option = 0;
+	uint32_t timeout_ms = chance(60) ? 0 : pick(50);
+	kern_return_t code;
+
+	if (chance(30))
+		message_reply(&m, some_name(party), some_disposition());
+	if (chance(40))
+		for (uint32_t n = pick(5); n > 0; n--)
+			some_descriptor(w, party, &m, &segment);
+	if (chance(30))
+		message_add_data(&m, "12345678abcdefgh", 4 * pick(5));
+	message_id(&m, (int32_t)pick(100));
+	if (chance(90))
+		option |= MACH_SEND_TIMEOUT;
+	if (chance(20))
+		option |= MACH_SEND_NOTIFY;
+	if (chance(15))
+		code = msg_send_receive(t, &m, option | MACH_RCV_TIMEOUT,
+					chance(90) ? ANY_SIZE : pick(80), some_name(party),
+					timeout_ms, NULL);
+	else
+		code = msg_send(t, &m, option, timeout_ms);
+	if (code != BLOCKED)
+		learn_received(t);
+	if (segment)
+		segment_drop(segment);
+}
+
+static void
+some_receive(struct actor *t)
+{
+	int32_t option = MACH_RCV_TRAILER_ELEMENTS(pick(16));
+
+	if (chance(90))
+		option |= MACH_RCV_TIMEOUT;
+	if (chance(30))
+		option |= MACH_RCV_LARGE;
+	if (chance(30))
+		option |= MACH_RCV_LARGE_IDENTITY;
+	if (chance(50))
+		option |= MACH_RCV_GUARDED_DESC;
+	if (chance(30))
+		option |= MACH_RCV_VOUCHER;
+	if (msg_receive(t, some_name(t->party), option, chance(85) ? ANY_SIZE : pick(100),
+			chance(70) ? 0 : pick(50), NULL) != BLOCKED)
+		learn_received(t);
+}
+
+/* ---- other calls
+ * ----------------------------------------------------------------------------------- */
+
+static void
+some_call(struct actor *t)
+{
+	struct party *party = t->party;
+	mach_port_name_t name = some_name(party), other = some_name(party), result = 0;
+	mach_port_limits_t limits = { pick(8) };
+	uint32_t info[20], count = 1 + pick(17), type;
+	uint64_t context;
+	const mach_port_name_t *members;
+
+	t->target = chance(95) ? BERTH_NAME_TASK_SELF : some_name(party);
+	switch (pick(34)) {
+	case 0:
+	case 1:
+	case 2:
+		port_allocate(t, chance(80) ? MACH_PORT_RIGHT_RECEIVE : pick(6), &result);
+		break;
+	case 3:
+		port_allocate_name(t, pick(5), pick(200) << 8 | 3);
+		break;
+	case 4:
+		port_construct(t, (uint32_t)pick(0x100), pick(8), some_number(), &result);
+		break;
+	case 5:
+		port_destruct(t, name, -(int32_t)pick(3), some_number());
+		break;
+	case 6:
+		port_destroy(t, name);
+		break;
+	case 7:
+	case 8:
+		port_deallocate(t, name);
+		break;
+	case 9:
+		port_get_refs(t, name, pick(7), &type);
+		break;
+	case 10:
+	case 11:
+		port_mod_refs(t, name, pick(6),
+			      chance(90) ? (int32_t)pick(5) - 2 : (int32_t)pick(140000) - 70000);
+		break;
+	case 12:
+	case 13:
+	case 14:
+		port_insert_right(t, name, name, chance(70) ? 20 : some_disposition());
+		break;
+	case 15:
+		port_insert_right(t, chance(50) ? pick(200) << 8 | 3 : other, name,
+				  some_disposition());
+		break;
+	case 16:
+	case 17:
+		port_extract_right(t, name, some_disposition(), &result, &type);
+		break;
+	case 18:
+	case 19:
+		port_insert_member(t, name, other);
+		break;
+	case 20:
+		port_extract_member(t, name, other);
+		break;
+	case 21:
+		port_move_member(t, name, chance(70) ? other : 0);
+		break;
+	case 22:
+		port_get_set_status(t, name, &members, &count);
+		break;
+	case 23:
+	case 24:
+	case 25:
+	case 26: {
+		static const int32_t ids[] = { 66, 69, 70, 72, 65, 71 };
+
+		port_request_notification(t, name, ids[chance(95) ? pick(4) : pick(6)], pick(3),
+					  chance(80) ? other : 0, chance(80) ? 21 : 18, &result);
+		break;
+	}
+	case 27:
+		port_get_attributes(t, name, (int)pick(10), info, &count);
+		break;
+	case 28:
+		port_set_attributes(t, name, MACH_PORT_LIMITS_INFO, &limits, 1);
+		break;
+	case 29:
+		if (chance(50))
+			port_get_context(t, name, &context);
+		else
+			port_set_context(t, name, some_number());
+		break;
+	case 30:
+		if (chance(30))
+			port_guard(t, name, some_number(), pick(4));
+		else if (chance(70))
+			port_unguard(t, name, some_number());
+		else
+			port_swap_guard(t, name, some_number(), some_number());
+		break;
+	case 31:
+		if (chance(50))
+			port_set_mscount(t, name, (uint32_t)some_number());
+		else
+			port_set_seqno(t, name, (uint32_t)some_number());
+		break;
+	case 32:
+		if (chance(50))
+			set_special_port(t, (int)pick(12), name);
+		else if (chance(50))
+			get_special_port(t, (int)pick(12), &result);
+		else
+			ports_register(t, pick(5), name, other, 0);
+		break;
+	default:
+		switch (pick(6)) {
+		case 0:
+			result = reply_port(t);
+			break;
+		case 1:
+			result = thread_self(t);
+			break;
+		case 2:
+			result = special_reply_port(t);
+			break;
+		case 3:
+			trap(t, BERTH_TRAP_PORT_WATCH, name, 0, 0, 0, 0, 0);
+			break;
+		case 4:
+			trap(t, BERTH_TRAP_PORT_NAMES + pick(5), t->target, name, 0, 0, 0, 0);
+			break;
+		default: /* any trap but the one that may block, with any arguments */
+			trap(t, 2 + pick(BERTH_TRAP_LIMIT), t->target, name, some_number(),
+			     some_number(), other, some_number());
+			break;
+		}
+	}
+	learn(party, result);
+	t->target = BERTH_NAME_TASK_SELF;
+}
+
+/* ---- tasks and time
+ * ---------------------------------------------------------------------------------- */
+
+static struct party *
+newcomer(struct world *w, struct party *parent)
+{
+	struct party *party = world_task_new(w, parent);
+
+	for (int i = 1; i < THREADS; i++)
+		world_thread_new(party);
+	for (int i = 0; i < KNOWN_MAX; i++)
+		learn(party, i % 2 ? BERTH_NAME_TASK_SELF : BERTH_NAME_BOOTSTRAP);
+	return party;
+}
+
+/* Everybody knows a port of everybody, and everybody's task. */
+static void
+start(struct world *w)
+{
+	for (uint32_t i = 0; i < TASKS; i++) {
+		struct party *party = &w->parties[i];
+
+		alive[i] = i;
+		for (int j = 1; j < THREADS; j++)
+			world_thread_new(party);
+		for (int j = 0; j < KNOWN_MAX; j++)
+			learn(party, party->mailbox_of[(uint32_t)j % TASKS]);
+		learn(party, BERTH_NAME_TASK_SELF);
+		for (uint32_t j = 0; j < TASKS; j++)
+			if (j != i)
+				learn(&w->parties[j],
+				      give(&party->actors[0], BERTH_NAME_TASK_SELF,
+					   MACH_MSG_TYPE_COPY_SEND, &w->parties[j].actors[0]));
+	}
+}
+
+static void
+a_task_ends(struct world *w)
+{
+	uint32_t slot = pick(TASKS);
+	struct party *party = &w->parties[alive[slot]];
+	struct party *next;
+
+	if (w->party_count + 1 >= WORLD_TASKS_MAX)
+		return;
+	if (chance(30)) {
+		world_task_exec(party);
+		next = newcomer(w, party);
+		world_task_die(party);
+	} else {
+		world_task_die(party);
+		next = newcomer(w, chance(50) ? &w->parties[alive[(slot + 1) % TASKS]] : NULL);
+	}
+	alive[slot] = next->index;
+}
+
+/* A thread that can trap; NULL: all are parked. */
+static struct actor *
+some_actor(struct world *w)
+{
+	for (int tries = 0; tries < 20; tries++) {
+		struct actor *t = &w->parties[alive[pick(TASKS)]].actors[pick(THREADS)];
+
+		if (t->thread && !t->parked)
+			return t;
+	}
+	return NULL;
+}
+
+static void
+look_at_completed(struct world *w)
+{
+	for (uint32_t i = 0; i < TASKS; i++)
+		for (uint32_t j = 0; j < THREADS; j++) {
+			struct actor *t = &w->parties[alive[i]].actors[j];
+
+			if (t->done) {
+				world_completed(t);
+				learn_received(t);
+			}
+		}
+}
+
+static void
+clear_away(struct world *w, struct actor *t)
+{
+	if (world_counts(w).ports > OBJECTS_MANY || chance(1)) {
+		mach_port_name_t name = some_name(t->party);
+
+		if (name != t->party->mailbox && name != BERTH_NAME_TASK_SELF)
+			port_destroy(t, name);
+	}
+}
+
+static void
+one_step(struct world *w)
+{
+	struct actor *t = some_actor(w);
+	uint32_t what = pick(1000);
+
+	if (!t || what < 10)
+		world_advance_ms(w, pick(30));
+	else if (what < 20)
+		world_interrupt(&w->parties[alive[pick(TASKS)]].actors[pick(THREADS)]);
+	else if (what < 21)
+		a_task_ends(w);
+	else if (what < 350)
+		some_message(w, t);
+	else if (what < 550)
+		some_receive(t);
+	else
+		some_call(t);
+	if (!t)
+		for (uint32_t i = 0; i < TASKS; i++)
+			world_interrupt(&w->parties[alive[i]].actors[0]);
+	look_at_completed(w);
+	t = some_actor(w);
+	if (t)
+		clear_away(w, t);
+	look_at_completed(w);
+}
+
+static uint64_t
+number_from(const char *variable, uint64_t otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void
+run(uint64_t seed, uint64_t steps)
+{
+	struct world *w = world_new(TASKS);
+
+	print_message("BERTH_TEST_SEED=%" PRIu64 " BERTH_TEST_STEPS=%" PRIu64 "\n", seed, steps);
+	random_state = seed * 2 + 1;
+	memset(known, 0, sizeof known);
+	start(w);
+	for (uint64_t i = 0; i < steps; i++)
+		one_step(w);
+	world_free(w);
+}
+
+TEST(a_run_that_is_always_the_same_keeps_every_invariant)
+{
+	for (uint64_t seed = 1; seed <= 3; seed++)
+		run(seed, number_from("BERTH_TEST_STEPS", STEPS_DEFAULT) / 6);
+}
+
+TEST(a_run_that_is_never_the_same_keeps_every_invariant)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	run(number_from("BERTH_TEST_SEED", (uint64_t)now.tv_sec * 1000003 + (uint64_t)now.tv_nsec),
+	    number_from("BERTH_TEST_STEPS", STEPS_DEFAULT) / 2);
+}
