@@ -264,8 +264,7 @@ struct host {
 	bool had_gone;             /* peers to be freed */
 	bool had_doomed;           /* peers to be ended */
 	bool ending;
-	uint64_t
-	    stop_ns; /* ending: by when the name server must be gone; 0: it was not asked yet */
+	uint64_t stop_ns; /* by when the name server must be gone; 0: it was not asked to go */
 	const char *why_ending;
 
 	/* waiting: sleep.c */

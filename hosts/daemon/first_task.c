@@ -24,7 +24,7 @@
 #define PAUSE_FIRST_NS 100000000u
 #define PAUSE_MAX_NS 30000000000u
 #define LIVED_NS 10000000000u /* so long, and its death is a new one */
-#define STOP_MS 1000
+#define STOP_MS 500           /* for one that is dying: its connection is closed */
 
 extern char **environ;
 

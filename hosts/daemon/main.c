@@ -182,9 +182,8 @@ host_deinit(struct host *host)
 	struct peer *peer;
 
 	host->ending = true;
-	/* told first, the name server ends by itself and does not miss us */
-	if (host->first.pid > 0)
-		kill(host->first.pid, SIGTERM);
+	if (host->stop_ns == 0)
+		first_task_ask_to_stop(host); /* we failed: it was not served to its end */
 	source_close(&host->listener);
 	address_unlink(host);
 	/* the name server last: what the others held of it goes first */
