@@ -547,6 +547,7 @@ check_values(void)
 	}
 	for (size_t i = 0; i < sizeof(empty); i++)
 		expect(bytes[i] == 0, "MACH_MSG_HEADER_EMPTY");
+	expect(ERR_ROUTINE_NIL == (mach_error_fn_t)0, "ERR_ROUTINE_NIL");
 	expect(MACH_MSG_NULL == NULL && MACH_MSG_BODY_NULL == NULL, "MACH_MSG_NULL");
 	expect(MACH_MSG_DESCRIPTOR_NULL == NULL && MACH_MSG_SIZE_NULL == NULL,
 	       "MACH_MSG_DESCRIPTOR_NULL");

@@ -14,6 +14,9 @@
 /* ---- scalars ------------------------------------------------------------------------- */
 
 SAME(natural_t, uint32_t);
+SAME(__darwin_natural_t, uint32_t);
+SAME(mach_msg_kind_t, mach_port_seqno_t);
+SAME(mach_voucher_attr_raw_recipe_array_t, uint8_t *);
 SAME(integer_t, int32_t);
 #if defined(__x86_64__)
 SAME(boolean_t, unsigned int);
