@@ -36,6 +36,10 @@ struct connection connection = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
+/* Nothing else names the file with the handlers of fork: it would be left out of programs
+ * that are linked with the static library, and their children would use our traps. */
+__attribute__((used)) static void (*const fork_handlers)(void) = fork_watch;
+
 void
 connection_lock(sigset_t *signals)
 {

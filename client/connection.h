@@ -102,6 +102,9 @@ uint32_t connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3
 /* Prepare a fork: the child's connection, or -1. */
 int connection_fork(void);
 
+/* Sets the handlers of fork; a constructor. */
+void fork_watch(void);
+
 static inline struct trap_slot *
 connection_slot(uint32_t slot_index)
 {

@@ -65,7 +65,7 @@ after_fork_in_child(void)
 }
 
 /* First in, so last before the fork and first after it: other handlers may trap. */
-__attribute__((constructor(101))) static void
+__attribute__((constructor(101))) void
 fork_watch(void)
 {
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
