@@ -392,7 +392,9 @@ parse_options(struct launchd *l, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct launchd l = { .owner_uid = geteuid() };
+	static struct launchd l; /* all that it knows lives as long as the process */
+
+	l.owner_uid = geteuid();
 
 	/* started by berthd: without it there is nobody to serve, however it went */
 	if (getenv("BERTH_TASK_FD"))

@@ -68,13 +68,13 @@ a_task_gets_its_names_and_a_message_comes_back(void **state)
 	assert_int_equal(task.welcome.bootstrap_port, 0);
 	assert_int_equal(task.page->version, WIRE_VERSION);
 	assert_true(task.page->alive & FUTEX_WAITERS);
-	ask_send(&task, 0, port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), "hello, you", 12);
+	ask_send(&task, 0, port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), "hello, you!", 12);
 	raw_ring(&task, 0);
 	assert_true(raw_await(slot, 5000));
 	assert_int_equal(slot->reply.code, MACH_MSG_SUCCESS);
 	assert_int_equal(receive(&task, 0, port, 256), MACH_MSG_SUCCESS);
 	assert_int_equal(slot->reply.prefix_size_bytes, sizeof(mach_msg_header_t) + 12);
-	assert_string_equal((char *)slot->data + sizeof(mach_msg_header_t), "hello, you");
+	assert_string_equal((char *)slot->data + sizeof(mach_msg_header_t), "hello, you!");
 	assert_int_equal(slot->reply.values[BERTH_MSG_TRAILER], 8);
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
