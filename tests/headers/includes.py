@@ -107,9 +107,10 @@ def plan(dialect, headers, libc_headers, bsd_flags, rng):
     for header in headers:
         yield Job(dialect, f"<{header}> alone", includes([header, header]))
 
-    modes = [[], ["-D_GNU_SOURCE"]]
+    berth_cc = ["-D__BERTH__=1", "-D__MACH__=1"]  # as `berth cc` and pkg-config have it
+    modes = [[], ["-D_GNU_SOURCE", *berth_cc]]
     if bsd_flags:
-        modes.append([*bsd_flags, "-D_GNU_SOURCE"])
+        modes.append([*bsd_flags, "-D_GNU_SOURCE", *berth_cc])
 
     for mode in modes:
         for _ in range(FULL_ORDERS):
