@@ -12,11 +12,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,36 +66,66 @@ find_program(char *path, size_t size)
 	return false;
 }
 
-/* Our environment and BERTH_TASK_FD.  NULL: no memory; one allocation. */
-static char **
-environment_new(int fd)
+/* "BERTH_KERNEL=" and the path that we listen at, so that the jobs which the name server
+ * starts find this kernel.  False: it has no path. */
+static bool
+kernel_variable(struct host *host, char *text, size_t size)
 {
-	static const char name[] = "BERTH_TASK_FD=";
+	struct sockaddr_un address = { .sun_family = AF_UNSPEC };
+	socklen_t length = sizeof(address);
+	int n;
+
+	if (getsockname(host->listener.fd, (struct sockaddr *)&address, &length) != 0 ||
+	    address.sun_family != AF_UNIX || length <= offsetof(struct sockaddr_un, sun_path) ||
+	    address.sun_path[0] != '/')
+		return false;
+	n = snprintf(text, size, "BERTH_KERNEL=%.*s", (int)sizeof(address.sun_path),
+		     address.sun_path);
+	return n > 0 && (size_t)n < size;
+}
+
+static bool
+is_variable(const char *text, const char *name)
+{
+	return strncmp(text, name, strlen(name)) == 0;
+}
+
+/* Our environment, BERTH_TASK_FD and BERTH_KERNEL.  NULL: no memory; one allocation. */
+static char **
+environment_new(struct host *host, int fd)
+{
+	enum { TEXT_SIZE = 32, PATH_SIZE = 160 };
 	size_t count = 0, used = 0;
+	bool has_path;
 	char **all;
-	char *text;
+	char *text, *path;
 
 	while (environ[count] != NULL)
 		count++;
-	all = calloc(1, (count + 2) * sizeof(all[0]) + 32);
+	all = calloc(1, (count + 3) * sizeof(all[0]) + TEXT_SIZE + PATH_SIZE);
 	if (all == NULL)
 		return NULL;
-	text = (char *)(all + count + 2);
+	text = (char *)(all + count + 3);
+	path = text + TEXT_SIZE;
+	has_path = kernel_variable(host, path, PATH_SIZE);
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], name, sizeof(name) - 1) != 0)
+		if (!is_variable(environ[i], "BERTH_TASK_FD=") &&
+		    !(has_path && is_variable(environ[i], "BERTH_KERNEL=")))
 			all[used++] = environ[i];
-	snprintf(text, 32, "%s%d", name, fd);
+	snprintf(text, TEXT_SIZE, "BERTH_TASK_FD=%d", fd);
 	all[used++] = text;
+	if (has_path)
+		all[used++] = path;
 	return all;
 }
 
 /* Runs @path with the connection @fd.  0, -errno. */
 static int
-spawn(const struct options *options, const char *path, int fd, pid_t *pid)
+spawn(struct host *host, const char *path, int fd, pid_t *pid)
 {
 	char owner[32];
 	char *argv[] = { (char *)(uintptr_t)PROGRAM, owner, NULL, NULL };
-	char **environment = environment_new(fd);
+	char **environment = environment_new(host, fd);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, defaults;
@@ -101,8 +133,8 @@ spawn(const struct options *options, const char *path, int fd, pid_t *pid)
 
 	if (environment == NULL)
 		return -ENOMEM;
-	snprintf(owner, sizeof(owner), "--owner-uid=%u", (unsigned)options->owner_uid);
-	if (options->mode == MODE_SYSTEM)
+	snprintf(owner, sizeof(owner), "--owner-uid=%u", (unsigned)host->options.owner_uid);
+	if (host->options.mode == MODE_SYSTEM)
 		argv[2] = (char *)(uintptr_t) "--system";
 	sigemptyset(&none);
 	sigemptyset(&defaults);
@@ -152,7 +184,7 @@ start(struct host *host, const char *path)
 		return -ENOMEM;
 	}
 	peer->is_first = true;
-	error = spawn(&host->options, path, ends[1], &host->first.pid);
+	error = spawn(host, path, ends[1], &host->first.pid);
 	close(ends[1]);
 	if (error != 0) {
 		peer_doom(peer);

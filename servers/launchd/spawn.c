@@ -181,7 +181,10 @@ static void
 set_environment(const struct job *job, const struct identity *who)
 {
 	if (job->launchd->is_system) {
+		const char *kernel = getenv("BERTH_KERNEL"); /* stays where it is */
 		clearenv();
+		if (kernel)
+			set_variable(job, "BERTH_KERNEL", kernel);
 		set_variable(job, "PATH",
 			     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 		if (who->user) {
