@@ -32,6 +32,13 @@
 			e2e_fail_code(__FILE__, __LINE__, #call, kr_, (expected));                 \
 	} while (0)
 
+/* One of the tests of a program; its name says how far it came. */
+#define RUN(test)                                                                                  \
+	do {                                                                                       \
+		fprintf(stderr, "%s\n", #test);                                                    \
+		test();                                                                            \
+	} while (0)
+
 _Noreturn void e2e_fail(const char *file, int line, const char *what);
 _Noreturn void e2e_fail_code(const char *file, int line, const char *what, kern_return_t got,
 			     kern_return_t expected);

@@ -271,18 +271,18 @@ int
 main(void)
 {
 	bp = bootstrap_port;
-	unknown_names_are_unknown_at_once();
-	a_checked_in_name_carries_messages();
-	names_are_compared_to_127_bytes();
-	any_bytes_make_a_name();
-	register_publishes_a_copy_of_a_right();
-	one_port_may_have_many_names();
-	the_name_servers_own_port_may_be_published();
-	another_process_may_look_but_not_touch();
-	a_created_service_waits_with_the_name_server();
-	services_for_each_process_are_told_apart();
-	contexts_and_their_ports();
-	a_bad_bootstrap_port_is_an_invalid_destination();
-	codes_have_words();
+	RUN(unknown_names_are_unknown_at_once);
+	RUN(a_checked_in_name_carries_messages);
+	RUN(names_are_compared_to_127_bytes);
+	RUN(any_bytes_make_a_name);
+	RUN(register_publishes_a_copy_of_a_right);
+	RUN(one_port_may_have_many_names);
+	RUN(the_name_servers_own_port_may_be_published);
+	RUN(another_process_may_look_but_not_touch);
+	RUN(a_created_service_waits_with_the_name_server);
+	RUN(services_for_each_process_are_told_apart);
+	RUN(contexts_and_their_ports);
+	RUN(a_bad_bootstrap_port_is_an_invalid_destination);
+	RUN(codes_have_words);
 	return 0;
 }
