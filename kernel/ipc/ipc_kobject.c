@@ -40,6 +40,8 @@ reply_error(struct kernel *k, struct ipc_kmsg *request, kern_return_t code)
 
 	if (!ip_valid(request->reply) || request->reply_type == MACH_MSG_TYPE_PORT_RECEIVE)
 		return;
+	if (ip_active(request->reply) && request->reply->object.place == PORT_KERNEL)
+		return; /* kernel objects have no queue, and an answer has no answer */
 	reply = ipc_kmsg_new_kernel(k, sizeof(mig_reply_error_t));
 	if (!reply)
 		return; /* the reply right dies with the request: the caller learns of it */
