@@ -5,7 +5,7 @@ Each header must compile by itself (twice, for its guard), and in any order with
 and with libc's own, from C11, C17, C++17 and Objective-C, with gcc and clang, with and without
 libbsd's overlay.  Orders are random but seeded: a failure prints the command that repeats it.
 
-usage: includes.py HEADERS_FOLDER [--seed N] [--bsd FOLDER] [--verbose]
+usage: includes.py HEADERS_FOLDER [--seed N] [--bsd FOLDER]
 """
 
 import argparse
@@ -87,18 +87,57 @@ class Job:
         self.text = text
         self.flags = list(flags)
 
+
+class Batch:
+    """Files that one command compiles, each for itself: a compiler starts slower than it reads."""
+
+    LIMIT = 16
+
+    def __init__(self, first):
+        self.dialect = first.dialect
+        self.flags = first.flags
+        self.jobs = [first]
+
+    def takes(self, job):
+        return (
+            len(self.jobs) < self.LIMIT and job.dialect is self.dialect and job.flags == self.flags
+        )
+
+    def compile(self, paths):
+        command = [*self.dialect.command, *self.flags]
+        return subprocess.run([*command, *paths], capture_output=True, text=True)
+
     def run(self, folder, number):
-        """None, or a report of what went wrong."""
-        path = os.path.join(folder, f"{number}{self.dialect.suffix}")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.text)
-        command = [*self.dialect.command, *self.flags, path]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode == 0:
-            return None
-        lines = result.stderr.splitlines()[:12]
-        again = f"printf %s {shlex.quote(self.text)} | {shlex.join([*command[:-1], '-'])}"
-        return "\n".join([f"{self.dialect.name}: {self.title}", *lines, f"again: {again}"])
+        """Reports of what went wrong."""
+        paths = []
+        for index, job in enumerate(self.jobs):
+            paths.append(os.path.join(folder, f"{number}-{index}{self.dialect.suffix}"))
+            with open(paths[-1], "w", encoding="utf-8") as file:
+                file.write(job.text)
+        if self.compile(paths).returncode == 0:
+            return []
+        reports = []
+        for job, path in zip(self.jobs, paths):
+            result = self.compile([path])
+            if result.returncode != 0:
+                reports.append(self.report(job, result.stderr))
+        return reports or [f"{self.dialect.name}: the compiler failed, and then it did not"]
+
+    def report(self, job, errors):
+        command = shlex.join([*self.dialect.command, *self.flags, "-"])
+        again = f"again: printf %s {shlex.quote(job.text)} | {command}"
+        head = f"{self.dialect.name}: {job.title}"
+        return "\n".join([head, *errors.splitlines()[:12], again])
+
+
+def batches(jobs):
+    made = []
+    for job in jobs:
+        if made and made[-1].takes(job):
+            made[-1].jobs.append(job)
+        else:
+            made.append(Batch(job))
+    return made
 
 
 def plan(dialect, headers, libc_headers, bsd_flags, rng):
@@ -144,7 +183,6 @@ def main():
     parser.add_argument("headers", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("BERTH_SEED", "1")))
     parser.add_argument("--bsd", default="/usr/include/bsd", help="libbsd's overlay")
-    parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
 
     folder = arguments.headers.resolve()
@@ -180,18 +218,16 @@ def main():
         jobs += plan(dialect, headers, there, bsd_flags, rng)
 
     with tempfile.TemporaryDirectory(prefix="berth-headers-") as scratch:
-        # the test of the test: something wrong is seen
+        # the test of the test: the wrong one of two files is seen
+        right = Job(dialects[0], "a right file", includes(["mach/port.h"]))
         wrong = Job(dialects[0], "a wrong file", includes(["mach/port.h"]) + "mach_port_t f(void\n")
-        if wrong.run(scratch, "wrong") is None:
-            failures.append("a file that cannot compile did")
+        [test] = batches([right, wrong])
+        if len(test.run(scratch, "test")) != 1:
+            failures.append("a file that cannot compile did, or one that can did not")
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            runs = [pool.submit(job.run, scratch, number) for number, job in enumerate(jobs)]
-            for job, run in zip(jobs, runs):
-                failure = run.result()
-                if arguments.verbose:
-                    print("FAIL" if failure else "ok", job.dialect.name, job.title)
-                if failure:
-                    failures.append(failure)
+            runs = [pool.submit(batch.run, scratch, n) for n, batch in enumerate(batches(jobs))]
+            for run in runs:
+                failures += run.result()
 
     for failure in failures[:20]:
         print(failure, end="\n\n")
