@@ -6,6 +6,8 @@
 #include "client/export.h"
 #include "client/trap.h"
 
+#include <mach/mach_init.h>
+#include <mach/mach_port.h>
 #include <mach/message.h>
 
 #include <errno.h>
@@ -57,6 +59,10 @@ berth_port_fd(mach_port_t name)
 		trap.event_fd = -1;
 	}
 	trap_end(&trap);
+	/* the kernel tells only that nothing can be received there */
+	mach_port_type_t type;
+	if (error == ENOENT && mach_port_type(mach_task_self_, name, &type) == KERN_SUCCESS)
+		error = ENOTSUP;
 	if (error != 0)
 		errno = error;
 	return fd;

@@ -486,7 +486,7 @@ void effects_retry(struct host *host);
 
 /* ---- watch.c ----------------------------------------------------------------------- */
 
-/* The eventfd of a watch, made if need be; -errno. */
+/* The task's descriptor of a watch, made if need be; -errno. */
 int watch_descriptor(struct kernel_watch *watch);
 /* Its port became ready, or not, or is gone. */
 void watch_changed(struct host *host, struct kernel_watch *watch);

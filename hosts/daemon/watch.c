@@ -1,51 +1,97 @@
 /*
  * Watches: a port or set that a task waits for in an event loop of its own, as a readable
- * eventfd.  The core says when it is ready; the descriptor says it to whoever polls.
+ * descriptor.  The core says when it is ready; the descriptor says it to whoever polls.
+ *
+ * It is one end of a pair of sockets, of which we keep both: a byte sent from ours makes the
+ * task's readable, and what was sent is taken back from the task's end itself.  Why not an
+ * eventfd: its flags and its counter are the task's as well as ours, so that a task could
+ * make us wait in read or write; on sockets each call says for itself that it must not wait.
+ * And when berthd is killed the pair's other end is gone, which a poll tells at once.
  */
 #include "hosts/daemon/berthd.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-/* watch->host holds the descriptor plus 1, so that NULL is "none". */
-static int
-descriptor_of(const struct kernel_watch *watch)
+struct watch_pair {
+	int ours;  /* nobody else has it */
+	int tasks; /* the task has a copy */
+};
+
+static void
+pair_free(struct watch_pair *pair)
 {
-	return (int)(intptr_t)watch->host - 1;
+	close(pair->ours);
+	close(pair->tasks);
+	free(pair);
+}
+
+static struct watch_pair *
+pair_new(void)
+{
+	struct watch_pair *pair = malloc(sizeof(*pair));
+	int ends[2];
+
+	if (pair == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+		free(pair);
+		return NULL;
+	}
+	pair->ours = ends[0];
+	pair->tasks = ends[1];
+	shutdown(pair->ours, SHUT_RD); /* the task has nothing to say there */
+	return pair;
 }
 
 static void
-show(int fd, bool ready)
+show(const struct watch_pair *pair, bool ready)
 {
-	uint64_t value = 1;
-	ssize_t n = ready ? write(fd, &value, sizeof(value)) : read(fd, &value, sizeof(value));
+	char bytes[64];
+	ssize_t n;
 
-	(void)n; /* full is readable, empty is not: both are what is wanted */
+	if (ready) {
+		/* whoever polls cannot tell one byte from two: so one is enough */
+		if (recv(pair->tasks, bytes, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+			n = send(pair->ours, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else {
+		n = recv(pair->tasks, bytes, sizeof(bytes), MSG_DONTWAIT);
+	}
+	(void)n; /* what fails has been shut down by the task, which is its own loss */
 }
 
 int
 watch_descriptor(struct kernel_watch *watch)
 {
-	if (watch->host == NULL) {
-		int fd = eventfd(watch->ready ? 1 : 0, EFD_NONBLOCK | EFD_CLOEXEC);
+	struct watch_pair *pair = watch->host;
 
-		if (fd < 0)
+	if (pair == NULL) {
+		pair = pair_new();
+		if (pair == NULL)
 			return -errno;
-		watch->host = (void *)((intptr_t)fd + 1);
+		watch->host = pair;
+		if (watch->ready)
+			show(pair, true);
 	}
-	return descriptor_of(watch);
+	return pair->tasks;
 }
 
 void
 watch_changed(struct host *host, struct kernel_watch *watch)
 {
-	if (watch->host != NULL)
-		show(descriptor_of(watch), watch->ready || watch->closed);
+	struct watch_pair *pair = watch->host;
+
+	if (pair != NULL && !watch->closed)
+		show(pair, watch->ready);
 	if (!watch->closed)
 		return;
-	if (watch->host != NULL)
-		close(descriptor_of(watch));
+	/* a pair without our end is readable for ever, as it is to be */
+	if (pair != NULL)
+		pair_free(pair);
 	watch->host = NULL;
 	kernel_watch_free(host->kernel, watch);
 }
