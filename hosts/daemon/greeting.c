@@ -104,7 +104,8 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 	if ((*slot)->thread == NULL)
 		return -ENOMEM;
 	peer->thread_count++;
-	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	/* never 0, so that hot_add() can ring by adding nothing, which never waits */
+	fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	error = source_open(&peer->bell, fd, EPOLLIN | EPOLLET);

@@ -188,8 +188,8 @@ inspect_begin(struct peer *peer, const struct wire_inspect *request)
 		peer->inspection->kind = INSPECTION_WHOLE; /* of nothing but its status */
 		peer->inspection->status = -EBUSY;
 	} else if (request->what == WIRE_INSPECT_DUMP) {
-		kernel_audit(
-		    host->kernel); /* whoever reads all of it wants to know that it is true */
+		/* whoever reads all of it wants to know that it is true */
+		kernel_audit(host->kernel);
 		kernel_dump(host->kernel, keep_text, peer->inspection);
 	} else if (request->what == WIRE_INSPECT_COUNTS) {
 		keep_counts(host, peer->inspection);

@@ -42,11 +42,13 @@ hot_add(struct peer *peer)
 				oldest = host->hot[i];
 		make_cold(oldest);
 		if (doorbell_is_rung(oldest)) {
-			/* it rang meanwhile and saw us awake: nobody else would take it */
-			uint64_t one = 1;
-			ssize_t n = write(oldest->bell.fd, &one, sizeof(one));
+			/* It rang meanwhile and saw us awake: nobody else would take it.  The task
+			 * may have cleared O_NONBLOCK and filled the counter; to add nothing to it
+			 * is an event, too, and never waits. */
+			uint64_t nothing = 0;
+			ssize_t n = write(oldest->bell.fd, &nothing, sizeof(nothing));
 
-			(void)n; /* full means that the event is pending already */
+			(void)n; /* who empties its own bell does without this one */
 		}
 	}
 	peer->hot_index = host->hot_count;
