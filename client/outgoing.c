@@ -18,6 +18,7 @@
 
 #define MESSAGE_SIZE_MAX 50331580u /* bytes: 48 MiB − 68 */
 #define BULK_ALIGN 4096u
+#define PORTS_BYTES_MAX 65536u /* of names in all arrays: the kernel refuses more than 16,383 */
 
 static uint32_t
 align8(uint32_t size)
@@ -29,7 +30,8 @@ align8(uint32_t size)
 struct survey {
 	uint32_t end_offset; /* behind the last descriptor; where malformed, behind the bad one */
 	uint32_t piece_count;
-	uint64_t stream_bytes; /* of all memory, each piece 8-aligned */
+	uint64_t memory_bytes; /* of all OOL memory, each piece 8-aligned */
+	uint64_t ports_bytes;  /* of all arrays of names, likewise */
 	bool is_malformed;
 	bool is_incomplete; /* there are more descriptors than were copied */
 };
@@ -66,7 +68,11 @@ survey_descriptors(const uint8_t *copy, uint32_t copied, uint32_t size, uint32_t
 		descriptor_read_memory(copy + offset, &d);
 		if (d.has_memory) {
 			survey.piece_count++;
-			survey.stream_bytes += ((uint64_t)d.memory_bytes + 7) & ~(uint64_t)7;
+			uint64_t bytes = ((uint64_t)d.memory_bytes + 7) & ~(uint64_t)7;
+			if (d.kind == MACH_MSG_OOL_PORTS_DESCRIPTOR)
+				survey.ports_bytes += bytes;
+			else
+				survey.memory_bytes += bytes;
 		}
 		survey.end_offset = offset + d.size;
 	}
@@ -139,9 +145,25 @@ outgoing_release(struct outgoing *out, uint32_t captured)
 
 /* ---- pieces ------------------------------------------------------------------------- */
 
+/* Copy the memory of a piece to @stream_offset, if it is there. */
+static void
+gather_inline(struct outgoing *out, const struct descriptor *d, uint32_t *stream_offset,
+	      struct trap_piece_wire *piece)
+{
+	const void *memory = (const void *)(uintptr_t)d->address;
+
+	if (!memory_is_readable(memory, d->memory_bytes))
+		return;
+	piece->kind = TRAP_PIECE_STREAM;
+	piece->offset_bytes = *stream_offset;
+	memcpy(out->stream + *stream_offset, memory, d->memory_bytes);
+	*stream_offset += align8(d->memory_bytes);
+}
+
 /*
- * Write the pieces of all descriptors behind the prefix: their memory into the stream if
- * @is_inline, else into the bulk memfd.  0 or -errno.
+ * Write the pieces of all descriptors behind the prefix.  Names always go into the stream,
+ * because the kernel reads them; other memory goes there if @is_inline, else into the bulk
+ * memfd.  0 or -errno.
  */
 static int
 gather(struct outgoing *out, const struct survey *survey, uint32_t count, bool is_inline)
@@ -151,27 +173,26 @@ gather(struct outgoing *out, const struct survey *survey, uint32_t count, bool i
 	    align8(out->prefix_size) + out->piece_count * (uint32_t)sizeof(struct trap_piece_wire);
 	uint32_t stream_offset =
 	    piece_offset + survey->piece_count * (uint32_t)sizeof(struct trap_piece_wire);
+	bool has_too_many_ports = survey->ports_bytes > PORTS_BYTES_MAX;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const uint8_t *at = out->stream + offset;
 		struct descriptor d = descriptor_read(at);
+		bool is_ports = d.kind == MACH_MSG_OOL_PORTS_DESCRIPTOR;
 
 		descriptor_read_memory(at, &d);
 		offset += d.size;
 		if (!d.has_memory)
 			continue;
 		struct trap_piece_wire piece = { TRAP_PIECE_UNREADABLE, d.memory_bytes, 0 };
-		const void *memory = (const void *)(uintptr_t)d.address;
 		int error = 0;
-		if (d.memory_bytes == 0) {
-			/* more ports than can be: refused whatever the memory is */
-		} else if (!is_inline) {
-			error = bulk_append(out, memory, d.memory_bytes, &piece);
-		} else if (memory_is_readable(memory, d.memory_bytes)) {
-			piece.kind = TRAP_PIECE_STREAM;
-			piece.offset_bytes = stream_offset;
-			memcpy(out->stream + stream_offset, memory, d.memory_bytes);
-			stream_offset += align8(d.memory_bytes);
+		if (is_ports && has_too_many_ports) {
+			/* refused whatever they are: nobody looks at them */
+		} else if (is_ports || is_inline) {
+			gather_inline(out, &d, &stream_offset, &piece);
+		} else {
+			error = bulk_append(out, (const void *)(uintptr_t)d.address, d.memory_bytes,
+					    &piece);
 		}
 		if (error != 0 && error != -EFAULT)
 			return error;
@@ -256,7 +277,9 @@ begin_spilled(struct outgoing *out, const mach_msg_header_t *message, uint32_t s
 {
 	uint64_t prefix_max = DESCRIPTORS_OFFSET + (uint64_t)count * DESCRIPTOR_SIZE_MAX;
 	uint32_t prefix = prefix_max < size ? (uint32_t)prefix_max : size;
-	uint64_t room = align8(prefix) + ((uint64_t)count + 1) * sizeof(struct trap_piece_wire);
+	/* each piece of names is padded to 8 bytes */
+	uint64_t room = align8(prefix) + PORTS_BYTES_MAX +
+			((uint64_t)count + 1) * (sizeof(struct trap_piece_wire) + 8);
 
 	if (copied < prefix &&
 	    !memory_is_readable((const uint8_t *)message + copied, prefix - copied))
@@ -294,16 +317,17 @@ begin_complex(struct outgoing *out, const mach_msg_header_t *message, uint32_t s
 		return begin_spilled(out, message, size, copied, count);
 
 	/* whole, with or without its memory; or split */
-	uint32_t pieces_size = survey.piece_count * piece_size;
-	bool is_whole = copied == size && align8(size) + pieces_size <= out->stream_room;
-	uint32_t room_left = out->stream_room - (is_whole ? align8(size) + pieces_size : 0);
-	bool is_inline = is_whole && survey.stream_bytes <= TRAP_INLINE_OOL_MAX &&
-			 survey.stream_bytes <= room_left;
+	uint64_t needed = survey.piece_count * piece_size;
+	if (survey.ports_bytes <= PORTS_BYTES_MAX)
+		needed += survey.ports_bytes;
+	bool is_whole = copied == size && align8(size) + needed <= out->stream_room;
+	bool is_inline = is_whole && survey.memory_bytes <= TRAP_INLINE_OOL_MAX &&
+			 align8(size) + needed + survey.memory_bytes <= out->stream_room;
 
 	out->prefix_size = is_whole ? size : survey.end_offset;
 	out->stream_size = is_whole ? size : out->prefix_size;
 	if (!is_whole) {
-		if (align8(out->prefix_size) + pieces_size + piece_size > out->stream_room)
+		if (align8(out->prefix_size) + needed + piece_size > out->stream_room)
 			return begin_spilled(out, message, size, copied, count);
 		if (out->prefix_size < size)
 			error = gather_tail(out, message, size);

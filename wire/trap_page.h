@@ -49,7 +49,7 @@ enum trap_flags {
 	TRAP_HAS_SPILL =
 	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
 	TRAP_HAS_BULK = 2, /* a sealed memfd with page-aligned pieces is passed behind it */
-	TRAP_HAS_EVENT = 4 /* reply of PORT_WATCH: an eventfd is passed */
+	TRAP_HAS_EVENT = 4 /* reply of PORT_WATCH: what to poll is passed */
 };
 
 /*
@@ -62,9 +62,10 @@ enum trap_flags {
  *   bytes       what pieces of kind TRAP_PIECE_STREAM point into, each 8-aligned
  *
  * The pieces of a message stand for its OOL and OOL-ports descriptors whose size or count
- * is not 0, in their order.  Where TRAP_HAS_TAIL is set the very first piece is the tail
- * instead: what follows the prefix in the message.  Offsets of stream pieces count from
- * the stream's start, those of bulk pieces from the start of the bulk memfd.
+ * is not 0, in their order; those of OOL ports are always in the stream.  Where
+ * TRAP_HAS_TAIL is set the very first piece is the tail instead: what follows the prefix in
+ * the message.  Offsets of stream pieces count from the stream's start, those of bulk pieces
+ * from the start of the bulk memfd.
  */
 enum trap_piece_kind {
 	TRAP_PIECE_UNREADABLE = 0, /* the task could not read its own memory there */
