@@ -181,7 +181,8 @@ e2e_await(bool (*condition)(void *context), void *context, const char *what)
 {
 	for (unsigned waited = 0; !condition(context); waited += LOOK_MS) {
 		if (waited > PATIENCE_MS) {
-			system("cat /tmp/launchd-test*/stderr >&2"); fprintf(stderr, "waited in vain for %s\n", what);
+			system("cat /tmp/launchd-test*/stderr >&2");
+			fprintf(stderr, "waited in vain for %s\n", what);
 			_exit(1);
 		}
 		e2e_sleep_ms(LOOK_MS);
