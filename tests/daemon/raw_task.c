@@ -24,6 +24,45 @@
 
 /* ---- the kernel -------------------------------------------------------------------- */
 
+/* The folders of kernels that a failed test has not ended; berthd ends with us by itself. */
+static struct {
+	pid_t made_by;
+	char folders[32][64];
+} left;
+
+static void
+remove_left(void)
+{
+	char path[96];
+
+	if (left.made_by != getpid())
+		return;
+	for (unsigned i = 0; i < sizeof(left.folders) / sizeof(left.folders[0]); i++) {
+		if (left.folders[i][0] == '\0')
+			continue;
+		snprintf(path, sizeof(path), "%s/kernel", left.folders[i]);
+		unlink(path);
+		rmdir(left.folders[i]);
+	}
+}
+
+/* Puts @to in the place of @from; an empty text is a free place. */
+static void
+left_change(const char *from, const char *to)
+{
+	if (left.made_by != getpid()) {
+		memset(&left, 0, sizeof(left)); /* a child's: its parent's are not its own */
+		left.made_by = getpid();
+		atexit(remove_left);
+	}
+	for (unsigned i = 0; i < sizeof(left.folders) / sizeof(left.folders[0]); i++) {
+		if (strcmp(left.folders[i], from) == 0) {
+			snprintf(left.folders[i], sizeof(left.folders[i]), "%s", to);
+			return;
+		}
+	}
+}
+
 struct raw_kernel
 raw_kernel_start(const char *const *options)
 {
@@ -35,6 +74,7 @@ raw_kernel_start(const char *const *options)
 	assert_non_null(program);
 	strcpy(kernel.folder, "/tmp/berth-raw-XXXXXX");
 	assert_non_null(mkdtemp(kernel.folder));
+	left_change("", kernel.folder);
 	snprintf(kernel.path, sizeof(kernel.path), "%s/kernel", kernel.folder);
 	strcpy(address.sun_path, kernel.path);
 	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -80,6 +120,7 @@ raw_kernel_end(struct raw_kernel *kernel)
 	}
 	unlink(kernel->path);
 	rmdir(kernel->folder);
+	left_change(kernel->folder, "");
 	assert_int_equal(pid, kernel->pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
