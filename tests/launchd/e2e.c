@@ -12,15 +12,27 @@
 
 #include <mach/mach_error.h>
 
-#define PATIENCE_MS 15000u
+#define PATIENCE_MS 30000u /* a hang, however slow the machine */
 #define LOOK_MS 10u
 #define WORDS_MAX 16
+
+static void remove_folder(void);
+static void show_stderr(void);
+
+/* Without the handlers of exit(), which are not a forked child's to run. */
+static _Noreturn void
+fail(void)
+{
+	show_stderr();
+	remove_folder();
+	_exit(1);
+}
 
 _Noreturn void
 e2e_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: failed: %s\n", file, line, what);
-	_exit(1);
+	fail();
 }
 
 _Noreturn void
@@ -29,7 +41,7 @@ e2e_fail_code(const char *file, int line, const char *what, kern_return_t got,
 {
 	fprintf(stderr, "%s:%d: %s gave %d (%s), not %d\n", file, line, what, got,
 		bootstrap_strerror(got), expected);
-	_exit(1);
+	fail();
 }
 
 /* ---- ports ----------------------------------------------------------------------------- */
@@ -181,9 +193,8 @@ e2e_await(bool (*condition)(void *context), void *context, const char *what)
 {
 	for (unsigned waited = 0; !condition(context); waited += LOOK_MS) {
 		if (waited > PATIENCE_MS) {
-			system("cat /tmp/launchd-test*/stderr >&2");
 			fprintf(stderr, "waited in vain for %s\n", what);
-			_exit(1);
+			fail();
 		}
 		e2e_sleep_ms(LOOK_MS);
 	}
@@ -205,6 +216,21 @@ remove_folder(void)
 {
 	if (getpid() == folder_owner)
 		nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What jobs said, for whoever must find out why the test failed. */
+static void
+show_stderr(void)
+{
+	char line[512];
+
+	if (!*folder || getpid() != folder_owner)
+		return;
+	FILE *stream = fopen(e2e_path("stderr"), "re");
+	while (stream && fgets(line, sizeof(line), stream))
+		fprintf(stderr, "job: %s", line);
+	if (stream)
+		fclose(stream);
 }
 
 /* A started job finds the folder of the test that it belongs to beside its arguments. */
