@@ -19,9 +19,15 @@
 /*
  * futex_waitv is restarted by Linux after a handler with SA_RESTART, with or without a
  * time-out, so it cannot be interrupted by one; FUTEX_WAIT with a time-out always can, but
- * watches one word only.  So an interruptible wait looks after the kernel this often.
+ * watches one word only.  So an interruptible wait looks after the kernel now and then.
  */
-#define INTERRUPTIBLE_SLICE_NS 250000000u
+#define INTERRUPTIBLE_SLICE_MAX_NS 2000000000u
+
+/*
+ * So does the first sleep of any wait: that is cheaper than to watch two words, and most
+ * answers come soon.
+ */
+#define FIRST_SLEEP_NS 20000000u
 
 static __thread struct thread_state self __attribute__((tls_model("initial-exec")));
 
@@ -136,17 +142,19 @@ trap_begin(struct trap *trap, uint32_t number)
 	return TRAP_OK;
 }
 
-/* Ring, waking the kernel if it sleeps. */
-static void
+/* Ring, waking the kernel if it sleeps.  True: it slept. */
+static bool
 ring(const struct trap *trap)
 {
-	if (doorbell_ring(connection.doorbell, trap->slot_index)) {
-		uint64_t one = 1;
-		ssize_t written;
-		do
-			written = write(connection.event_fd, &one, sizeof(one));
-		while (written < 0 && errno == EINTR);
-	}
+	uint64_t one = 1;
+	ssize_t written;
+
+	if (!doorbell_ring(connection.doorbell, trap->slot_index))
+		return false;
+	do
+		written = write(connection.event_fd, &one, sizeof(one));
+	while (written < 0 && errno == EINTR);
+	return true;
 }
 
 /* Ring by a message that carries the descriptors of the request, if any; they are closed. */
@@ -173,9 +181,10 @@ ring_by_socket(struct trap *trap)
 	return is_sent;
 }
 
-/* Sleep until the trap is done, or something else happens.  False: the kernel is gone. */
+/* Sleep until the trap is done, or something else happens, for at most @limit_ns.  False: the
+ * kernel is gone. */
 static bool
-sleep_once(struct trap_slot *slot, bool interruptible, int *result)
+sleep_once(struct trap_slot *slot, uint64_t limit_ns, int *result)
 {
 	const _Atomic uint32_t *alive = &connection.kernel_page->alive;
 	uint32_t alive_value = atomic_load(alive);
@@ -185,9 +194,8 @@ sleep_once(struct trap_slot *slot, bool interruptible, int *result)
 	atomic_store(&slot->task_sleeps, 1);
 	*result = 0;
 	if (atomic_load(&slot->state) == TRAP_ASKED) {
-		if (interruptible)
-			*result = wait_futex(&slot->state, TRAP_ASKED,
-					     wait_now_ns() + INTERRUPTIBLE_SLICE_NS);
+		if (limit_ns != WAIT_FOREVER)
+			*result = wait_futex(&slot->state, TRAP_ASKED, wait_now_ns() + limit_ns);
 		else
 			*result = wait_futex_either(&slot->state, TRAP_ASKED, alive, alive_value,
 						    WAIT_FOREVER);
@@ -196,21 +204,26 @@ sleep_once(struct trap_slot *slot, bool interruptible, int *result)
 	return true;
 }
 
-/* Wait until the trap is done.  False: the kernel is gone. */
+/* Wait until the trap is done; @kernel_slept: do not look for it first.  False: the kernel is
+ * gone. */
 static bool
-await_done(struct trap *trap, enum trap_patience patience)
+await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 {
 	struct trap_slot *slot = trap->slot;
 	struct wait_state *wait = &self.wait;
 	bool interruptible = patience == TRAP_INTERRUPTIBLE;
+	uint64_t limit_ns = FIRST_SLEEP_NS;
 	int result;
 
 	wait_begin(wait);
 	while (atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
-		if (wait_look(wait, atomic_load_explicit(&connection.doorbell->kernel_cpu,
+		if (!kernel_slept &&
+		    wait_look(wait, atomic_load_explicit(&connection.doorbell->kernel_cpu,
 							 memory_order_relaxed)))
 			continue;
-		if (!sleep_once(slot, interruptible, &result))
+		kernel_slept = false;
+		wait_sleeps(wait);
+		if (!sleep_once(slot, limit_ns, &result))
 			return atomic_load_explicit(&slot->state, memory_order_acquire) ==
 			       TRAP_DONE;
 		wait_woken(wait);
@@ -220,6 +233,9 @@ await_done(struct trap *trap, enum trap_patience patience)
 			atomic_store(&slot->cancel, 1);
 			ring(trap);
 		}
+		limit_ns = !interruptible                              ? WAIT_FOREVER
+			   : limit_ns * 2 < INTERRUPTIBLE_SLICE_MAX_NS ? limit_ns * 2
+								       : INTERRUPTIBLE_SLICE_MAX_NS;
 	}
 	wait_end(wait);
 	return true;
@@ -261,12 +277,12 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	atomic_store_explicit(&slot->cancel, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->task_cpu, wait_cpu(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, TRAP_ASKED, memory_order_release);
-	bool is_alive = true;
+	bool is_alive = true, kernel_slept = false;
 	if (trap->spill_fd < 0 && trap->bulk_fd < 0 && !trap->rings_by_socket)
-		ring(trap);
+		kernel_slept = ring(trap);
 	else
 		is_alive = ring_by_socket(trap);
-	if (!is_alive || !await_done(trap, patience)) {
+	if (!is_alive || !await_done(trap, patience, kernel_slept)) {
 		connection_died();
 		errno = saved_errno;
 		return TRAP_DIED;

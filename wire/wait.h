@@ -22,10 +22,18 @@
  * then the waiter sleeps after those first microseconds.  (Spinning on instead was better
  * beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
  *
- * How long to look is learnt from sleeps: one that turned out short means that looking
- * longer would have saved two wake-ups; a long one means that the time was wasted.  Both
- * sides must be willing to look about twice as long as a wake-up takes, or one that sleeps
- * drags the other into sleeping too: hence WAIT_WINDOW_MAX_NS.
+ * How long to look is learnt from sleeps: two in a row that turned out short mean that
+ * looking longer would have saved wake-ups; a long one means that the time was wasted, and
+ * that the next wait need not look at all.  Both sides must be willing to look about twice
+ * as long as a wake-up takes, or one that sleeps drags the other into sleeping too: hence
+ * WAIT_WINDOW_MAX_NS.
+ *
+ * Where calls are sparse nobody must look, the caller neither: Linux takes a process that
+ * looks for one that works, and wakes the next on another core, which sleeps deeply.  With
+ * a millisecond between calls a round trip through the kernel took 110 µs so; where all
+ * sleep at once they gather on one core and it takes 40.  So who finds its kernel asleep
+ * and wakes it goes to sleep at once, see wait_sleeps().  The kernel alone looks for a little
+ * (floor_ns), so that a server on its core that answers at once need not wake it.
  *
  * Use, with the wait_state of the thread:
  *
@@ -33,6 +41,7 @@
  *	while (!there(x)) {
  *		if (wait_look(&w, peer_cpu))
  *			continue;
+ *		wait_sleeps(&w);
  *		say "I sleep"; look at x once more;
  *		wait_futex(…);
  *		say "I am awake";
@@ -57,11 +66,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_WINDOW_MIN_NS 10000u   /* always look this long: a kernel object answers in less */
+#define WAIT_WINDOW_MIN_NS 10000u   /* if at all: a kernel object answers in less */
 #define WAIT_WINDOW_MAX_NS 200000u  /* more than twice a wake-up of a sleeping core */
 #define WAIT_WINDOW_FIRST_NS 60000u /* before anything is known */
 #define WAIT_SHORT_SLEEP_NS 250000u /* looking longer would have been better */
-#define WAIT_LONG_SLEEP_NS 1000000u /* looking was a waste */
+#define WAIT_LONG_SLEEP_NS 500000u  /* looking was a waste */
 #define WAIT_HOG_NS 500000u         /* a yield among peers takes microseconds, beside a hog 4 ms */
 #define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
@@ -70,13 +79,16 @@
 
 /* What one thread has learnt about waiting.  All zero is the beginning; never shared. */
 struct wait_state {
-	uint64_t window_ns;  /* how long to look; 0: nothing learnt yet */
+	uint64_t window_ns;  /* how long to look */
+	uint64_t floor_ns;   /* the least of it, set by the user */
 	uint64_t begun_ns;   /* of this wait: when it began; 0: the clock was not read yet */
 	uint64_t last_ns;    /* the last reading of the clock */
 	uint32_t spins;      /* pauses in this wait */
 	uint32_t yields_off; /* waits to come that must not yield */
 	uint32_t penalty;    /* yields_off for the next hog */
 	uint32_t calm;       /* good yields in a row */
+	bool has_begun;      /* window_ns is set */
+	bool was_short;      /* the last sleep */
 };
 
 /* The monotonic clock, in ns.  Read in the vdso: no system call. */
@@ -118,8 +130,9 @@ wait_begin(struct wait_state *wait)
 	wait->spins = 0;
 	if (wait->yields_off > 0)
 		wait->yields_off--;
-	if (wait->window_ns == 0)
+	if (!wait->has_begun)
 		wait->window_ns = WAIT_WINDOW_FIRST_NS;
+	wait->has_begun = true;
 }
 
 /* One sched_yield, timed; finds hogs. */
@@ -159,10 +172,10 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 		wait_pause();
 		return true;
 	}
+	if (wait->window_ns == 0 || wait->yields_off > 0)
+		return false;
 	if (wait->begun_ns == 0)
 		wait->begun_ns = wait->last_ns = wait_now_ns();
-	if (wait->yields_off > 0)
-		return false;
 	wait_yield(wait);
 	return wait->last_ns - wait->begun_ns < wait->window_ns;
 }
@@ -179,19 +192,28 @@ wait_end(struct wait_state *wait)
 	}
 }
 
-/* The caller has slept, after wait_look() said false.  Learns, and begins a new wait. */
+/* The caller is about to sleep: wait_look() said so, or the peer itself slept till now. */
+static inline void
+wait_sleeps(struct wait_state *wait)
+{
+	wait->last_ns = wait_now_ns();
+}
+
+/* The caller has slept.  Learns, and begins a new wait. */
 static inline void
 wait_woken(struct wait_state *wait)
 {
 	uint64_t slept_ns = wait_now_ns() - wait->last_ns;
+	bool is_short = slept_ns < WAIT_SHORT_SLEEP_NS;
 
-	if (slept_ns < WAIT_SHORT_SLEEP_NS) {
-		wait->window_ns *= 4;
+	if (is_short && wait->was_short) {
+		wait->window_ns = wait->window_ns == 0 ? WAIT_WINDOW_MIN_NS : wait->window_ns * 4;
 		if (wait->window_ns > WAIT_WINDOW_MAX_NS)
 			wait->window_ns = WAIT_WINDOW_MAX_NS;
 	} else if (slept_ns > WAIT_LONG_SLEEP_NS) {
-		wait->window_ns = WAIT_WINDOW_MIN_NS;
+		wait->window_ns = wait->floor_ns;
 	}
+	wait->was_short = is_short;
 	wait_begin(wait);
 }
 

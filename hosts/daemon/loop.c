@@ -18,6 +18,8 @@
 
 #define EVENTS_PER_LOOK 64
 #define SCRATCH_KEPT_BYTES (1u << 20)
+#define SERVER_LOOK_NS 30000u /* the least we look: so long a server on this core takes to answer  \
+			       */
 
 void
 log_line(const char *format, ...)
@@ -357,14 +359,18 @@ host_run(struct host *host)
 {
 	int error = 0;
 
+	host->wait.floor_ns = SERVER_LOOK_NS;
 	wait_begin(&host->wait);
 	while (error == 0 && !is_over(host)) {
 		hot_publish_cpu(host);
 		bool worked = hot_poll(host);
+		/* who goes to sleep now needs no look at the sockets: sleeping is one */
+		bool goes_on =
+		    worked || (host->hot_count > 0 && wait_look(&host->wait, hot_peer_cpu(host)));
 
 		if (host->wait.last_ns > host->now_ns)
 			host->now_ns = host->wait.last_ns;
-		if (host->now_ns - host->looked_ns > SOCKET_LOOK_NS) {
+		if (goes_on && host->now_ns - host->looked_ns > SOCKET_LOOK_NS) {
 			worked |= host_look_at_sockets(host) > 0;
 			hot_cool(host);
 		}
@@ -378,11 +384,9 @@ host_run(struct host *host)
 			wait_begin(&host->wait);
 			continue;
 		}
-		if (host->hot_count > 0 && wait_look(&host->wait, hot_peer_cpu(host)))
+		if (goes_on || !hot_sleep(host))
 			continue;
-		if (!hot_sleep(host))
-			continue;
-		host->wait.last_ns = wait_now_ns();
+		wait_sleeps(&host->wait);
 		error = sleep_until(host, next_timer_ns(host));
 		wait_woken(&host->wait);
 		settle(host);
