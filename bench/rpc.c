@@ -10,7 +10,7 @@
  *          one        all on one CPU: run the whole under `taskset -c 0`
  *          two        client and server pinned apart; who is in between is free
  *
- * Prints the mean of a batch in ns, for nine batches, sorted: the fifth is the median.
+ * Prints the nine deciles of the calls' times in ns: the fifth is the median.
  */
 #include <mach/mach.h>
 #include <servers/bootstrap.h>
@@ -27,7 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCHES 9
 #define SERVICE "berth.bench.rpc"
 
 static uint64_t
@@ -211,8 +210,6 @@ compare(const void *a, const void *b)
 int
 main(int argc, char **argv)
 {
-	double batch[BATCHES];
-
 	if (argc != 5) {
 		fprintf(stderr, "usage: rpc seqpacket|relay|berth free|one|two PAUSE_US CALLS\n");
 		return 2;
@@ -234,22 +231,23 @@ main(int argc, char **argv)
 		pin(0);
 	for (unsigned long i = 0; i < calls / 4 + 1; i++)
 		call();
-	for (int b = 0; b < BATCHES; b++) {
-		uint64_t spent = 0;
 
-		for (unsigned long i = 0; i < calls; i++) {
-			if (pause.tv_nsec)
-				nanosleep(&pause, NULL);
+	double *times = calloc(calls, sizeof(*times));
 
-			uint64_t start = now_ns();
+	if (calls == 0 || times == NULL)
+		die("calls");
+	for (unsigned long i = 0; i < calls; i++) {
+		if (pause.tv_nsec)
+			nanosleep(&pause, NULL);
 
-			call();
-			spent += now_ns() - start;
-		}
-		batch[b] = (double)spent / (double)calls;
+		uint64_t start = now_ns();
+
+		call();
+		times[i] = (double)(now_ns() - start);
 	}
-	qsort(batch, BATCHES, sizeof(batch[0]), compare);
-	for (int b = 0; b < BATCHES; b++)
-		printf("%.0f%s", batch[b], b + 1 < BATCHES ? " " : "\n");
+	qsort(times, calls, sizeof(times[0]), compare);
+	for (unsigned long tenth = 1; tenth <= 9; tenth++)
+		printf("%.0f%s", times[calls * tenth / 10], tenth < 9 ? " " : "\n");
+	free(times);
 	return 0;
 }
