@@ -22,7 +22,7 @@
 #define SETTLE_MS 20000
 
 /* what an allocator keeps of many small pieces; the address sanitizer's keeps all for long */
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ATTACK_ASAN
 #define RSS_SLACK_KB 1048576
 #else
 #define RSS_SLACK_KB 16384

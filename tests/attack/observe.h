@@ -10,6 +10,15 @@
 
 #include "tests/daemon/raw_task.h"
 
+/* Built with the address sanitizer, as berthd is then, too. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ATTACK_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ATTACK_ASAN 1
+#endif
+#endif
+
 /* What berthd and its kernel hold. */
 struct observation {
 	unsigned descriptors; /* 0: not ours to look at */
