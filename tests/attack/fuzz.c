@@ -89,9 +89,8 @@ some_name(struct fuzz *fuzz)
 
 /* ---- the task ----------------------------------------------------------------------- */
 
-/* Takes and closes whatever berthd passes, so that it is never our reading that it waits for. */
-static bool
-drain(struct fuzz *fuzz)
+bool
+fuzz_drain(struct fuzz *fuzz)
 {
 	struct pollfd look = { .fd = fuzz->task.socket_fd, .events = POLLIN };
 	uint8_t bytes[512];
@@ -194,10 +193,10 @@ fuzz_settle(struct fuzz *fuzz, unsigned index, unsigned patience_ms)
 			if (slot->reply.values[0] != 0 && one_in(fuzz, 4))
 				fuzz->names[fuzz->name_next++ % FUZZ_NAMES] =
 				    (mach_port_name_t)slot->reply.values[0];
-			drain(fuzz);
+			fuzz_drain(fuzz);
 			return;
 		}
-		if (!drain(fuzz)) {
+		if (!fuzz_drain(fuzz)) {
 			renew(fuzz);
 			return;
 		}

@@ -35,6 +35,9 @@ void fuzz_init(struct fuzz *fuzz, const struct raw_kernel *kernel, uint64_t seed
 /* Connects; then the slots and the first names. */
 void fuzz_attach(struct fuzz *fuzz);
 void fuzz_detach(struct fuzz *fuzz);
+/* Takes and closes whatever berthd passes, so that it is never our reading that it waits for.
+ * False: it has hung up. */
+bool fuzz_drain(struct fuzz *fuzz);
 
 /* Writes a random request into the slot, which must not be busy.  How to ring is in @fd_count
  * (0: by the bell) and @fds, room for 40. */
