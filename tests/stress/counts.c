@@ -1,6 +1,7 @@
 /* What the kernel holds: see counts.h. */
 #include "tests/stress/counts.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,13 @@ cannot(const char *what)
 	_exit(1);
 }
 
-void
-kernel_totals_ask(struct kernel_totals *totals)
+/* Connect to the kernel that $BERTH_KERNEL names and ask for @what. */
+static int
+ask(enum wire_inspect_what what, uint32_t flags)
 {
-	struct wire_inspect question = {
-		{ WIRE_INSPECT, sizeof(question) }, WIRE_INSPECT_COUNTS, 0, 0, 0
-	};
+	struct wire_inspect question = { { WIRE_INSPECT, sizeof(question) }, what, flags, 0, 0 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("BERTH_KERNEL");
-	struct {
-		struct wire_head head;
-		char text[WIRE_TEXT_MAX + 1];
-	} answer;
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (path == NULL || path[0] != '/' || strlen(path) >= sizeof(address.sun_path))
@@ -41,18 +37,61 @@ kernel_totals_ask(struct kernel_totals *totals)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    send(fd, &question, sizeof(question), MSG_NOSIGNAL) != (ssize_t)sizeof(question))
 		cannot("it does not listen");
-	ssize_t size = recv(fd, &answer, sizeof(answer) - 1, 0);
-	if (size <= (ssize_t)sizeof(answer.head) || answer.head.kind != WIRE_TEXT)
-		cannot("no answer");
-	((char *)&answer)[size] = '\0';
-	if (sscanf(answer.text,
+	return fd;
+}
+
+struct answer {
+	struct wire_head head;
+	char text[WIRE_TEXT_MAX + 1];
+};
+
+/* The next piece of text; false: that was all. */
+static bool
+answer_next(int fd, struct answer *answer)
+{
+	ssize_t size = recv(fd, answer, sizeof(*answer) - 1, 0);
+
+	if (size < (ssize_t)sizeof(answer->head))
+		cannot("it hangs up");
+	((char *)answer)[size] = '\0';
+	if (answer->head.kind != WIRE_TEXT && answer->head.kind != WIRE_END)
+		cannot("it refuses");
+	return answer->head.kind == WIRE_TEXT;
+}
+
+void
+kernel_totals_ask(struct kernel_totals *totals)
+{
+	struct answer answer;
+	int fd = ask(WIRE_INSPECT_COUNTS, 0);
+
+	if (!answer_next(fd, &answer) ||
+	    sscanf(answer.text,
 		   "tasks %u threads %u ports %u port_sets %u messages %u segments %u "
 		   "notifications %u watches %u",
 		   &totals->tasks, &totals->threads, &totals->ports, &totals->port_sets,
 		   &totals->messages, &totals->segments, &totals->notifications,
 		   &totals->watches) != 8)
-		cannot(answer.text);
+		cannot("its answer makes no sense");
 	close(fd);
+}
+
+unsigned
+kernel_blocked_ask(void)
+{
+	static const char key[] = "\"blocked_threads\": ";
+	struct answer answer;
+	unsigned blocked = 0;
+	int fd = ask(WIRE_INSPECT_TASKS, WIRE_INSPECT_JSON);
+
+	/* a piece of text ends with a row */
+	while (answer_next(fd, &answer)) {
+		for (const char *at = strstr(answer.text, key); at != NULL;
+		     at = strstr(at + 1, key))
+			blocked += (unsigned)strtoul(at + sizeof(key) - 1, NULL, 10);
+	}
+	close(fd);
+	return blocked;
 }
 
 void

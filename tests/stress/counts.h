@@ -21,4 +21,7 @@ void kernel_totals_ask(struct kernel_totals *totals);
  */
 void kernel_totals_await(const struct kernel_totals *wanted);
 
+/* How many threads of all tasks are blocked in a call now.  Ends the program as above. */
+unsigned kernel_blocked_ask(void);
+
 #endif
