@@ -2,11 +2,13 @@
  * berth: the command for people.  Finds the subcommand and runs it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/berth_config.h"
 #include "tools/command.h"
@@ -176,11 +178,29 @@ unknown_command(const char *name)
 	return COMMAND_USAGE;
 }
 
+/*
+ * Occupy those of the standard streams that are closed: else the next socket or file would
+ * get their number, and what is meant for people would be written into it.  Opened the
+ * wrong way round, so that reading or writing still fails; programs that we start find them
+ * closed, as we did.
+ */
+static void
+occupy_closed_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* opens the lowest free number, which is this one */
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
+			return;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *called_as = argc > 0 ? strrchr(argv[0], '/') : NULL;
 
+	occupy_closed_streams();
 	called_as = called_as ? called_as + 1 : argc > 0 ? argv[0] : "berth";
 	if (strcmp(called_as, "lsmp") == 0)
 		return berth_lsmp_main(argc, argv);

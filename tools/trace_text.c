@@ -40,7 +40,11 @@ int
 trace_text_open_fd(struct trace_text *trace, int out_fd)
 {
 	int ends[2];
+	int out_flags = fcntl(out_fd, F_GETFL);
 
+	/* else it would show only with the first event, which may never come */
+	if (out_flags < 0 || (out_flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	trace->pipe_fd = ends[0];

@@ -250,12 +250,24 @@ tell_ready(int fd)
 	close(fd);
 }
 
+/* No descriptor of ours may get the number of a standard stream that came closed: messages
+ * would be written into it, and --daemon closes it. */
+static void
+occupy_closed_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct host host;
 	int ready_fd = -1, error;
 
+	occupy_closed_streams();
 	error = options_parse(&host.options, argc, argv);
 	if (error != 0)
 		return error > 0 ? 0 : 2;
