@@ -3,6 +3,9 @@
  *
  * A lock beside the socket is held for as long as the kernel runs: so there is one kernel
  * an address, and a socket without a holder of the lock is a dead one's and may go.
+ *
+ * A private kernel listens where its owner, `berth run`, has bound a socket in a folder made
+ * for it.  The owner removes both; the kernel does, too, for an owner who was killed.
  */
 #include "hosts/daemon/berthd.h"
 
@@ -21,7 +24,8 @@
 #define SYSTEM_FOLDER "/run/berth"
 #define SOCKET_NAME "kernel"
 #define LOCK_NAME "kernel.running"
-#define ENDING_NS 5000000000u /* a kernel that ends takes less */
+#define PRIVATE_FOLDER_PREFIX "berth-run." /* of tools/private_kernel.c */
+#define ENDING_NS 5000000000u              /* a kernel that ends takes less */
 
 /* Is @path a folder of ours, and no link, with none of the permissions @forbidden?  0, -errno. */
 static int
@@ -124,8 +128,9 @@ listen_at(struct host *host, const char *path, mode_t mode)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	unlink(path); /* a dead kernel's: we hold the lock */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, mode) != 0 ||
+	/* a dead kernel's: we hold the lock */
+	if ((unlink(path) != 0 && errno != ENOENT) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, mode) != 0 ||
 	    stat(path, &status) != 0 || listen(fd, SOMAXCONN) != 0) {
 		error = -errno;
 		close(fd);
@@ -165,6 +170,33 @@ bind_at(struct host *host, const char *path, mode_t mode)
 	return host->socket_path != NULL ? 0 : -ENOMEM;
 }
 
+/* Remember where a private kernel's owner has bound the socket.  One without a path, or in
+ * somebody's folder that was not made for it, is none of our business.  0, -ENOMEM. */
+static int
+remember_private(struct host *host)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNSPEC };
+	socklen_t size = sizeof(address) - 1; /* so that the path is terminated */
+	struct stat status;
+	char *slash, *folder;
+
+	if (getsockname(host->options.listen_fd, (struct sockaddr *)&address, &size) != 0 ||
+	    address.sun_family != AF_UNIX || address.sun_path[0] != '/' ||
+	    lstat(address.sun_path, &status) != 0)
+		return 0;
+	slash = strrchr(address.sun_path, '/');
+	*slash = '\0';
+	folder = strrchr(address.sun_path, '/');
+	if (folder == NULL ||
+	    strncmp(folder + 1, PRIVATE_FOLDER_PREFIX, sizeof(PRIVATE_FOLDER_PREFIX) - 1) != 0)
+		return 0;
+	*slash = '/';
+	host->socket_device = status.st_dev;
+	host->socket_inode = status.st_ino;
+	host->socket_path = strdup(address.sun_path);
+	return host->socket_path != NULL ? 0 : -ENOMEM;
+}
+
 int
 address_bind(struct host *host)
 {
@@ -172,7 +204,7 @@ address_bind(struct host *host)
 	int error;
 
 	if (host->options.mode == MODE_PRIVATE)
-		return 0;
+		return remember_private(host);
 	if (host->options.mode == MODE_SYSTEM) {
 		error = make_folder_checked(SYSTEM_FOLDER, 0755);
 		if (error != 0) {
@@ -198,8 +230,11 @@ address_unlink(struct host *host)
 	struct stat status;
 
 	if (host->socket_path != NULL && lstat(host->socket_path, &status) == 0 &&
-	    status.st_dev == host->socket_device && status.st_ino == host->socket_inode)
-		unlink(host->socket_path);
+	    status.st_dev == host->socket_device && status.st_ino == host->socket_inode &&
+	    unlink(host->socket_path) == 0 && host->options.mode == MODE_PRIVATE) {
+		*strrchr(host->socket_path, '/') = '\0';
+		rmdir(host->socket_path);
+	}
 	free(host->socket_path);
 	host->socket_path = NULL;
 }
