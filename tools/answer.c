@@ -25,7 +25,7 @@ answer_take(int fd, FILE *out, struct answer *answer)
 		size = recv(fd, &message, sizeof(message), 0);
 	while (size < 0 && errno == EINTR);
 	if (size < 0)
-		return -errno;
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (size == 0)
 		return -ECONNRESET;
 	if ((size_t)size < sizeof(message.head) || message.head.size_bytes != (size_t)size)

@@ -22,6 +22,7 @@ struct answer {
  * ANSWER_END     that was all, and @answer says how it went
  * -EACCES        refused: @answer->why
  * -ECONNRESET    the kernel is gone
+ * -ETIMEDOUT     it did not answer within the SO_RCVTIMEO of @fd
  * -EPROTO        what came is no answer
  * -errno         from recv, or from writing to @out
  */

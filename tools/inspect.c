@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <berth/kernel_connection.h>
@@ -21,6 +23,9 @@
 #include "tools/command.h"
 #include "tools/trace_text.h"
 #include "wire/socket.h"
+
+/* A kernel that says nothing for so long is stuck: even a loaded machine is quicker. */
+#define ANSWER_PATIENCE_S 30
 
 #define KERNEL_HELP                                                                                \
 	"  --kernel KERNEL  ask this kernel: a socket's path, 'user' or 'system'; else the\n"      \
@@ -204,8 +209,12 @@ connect_kernel(const struct asking *asking)
 		return -1;
 	}
 	int fd = berth_kernel_connect(0, why, sizeof(why));
-	if (fd >= 0)
+	if (fd >= 0) {
+		const struct timeval patience = { .tv_sec = ANSWER_PATIENCE_S };
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		return fd;
+	}
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		command_failed(asking->command, "no kernel is running; start a program first\n%s",
 			       why);
@@ -223,6 +232,11 @@ answer_exit_code(const struct asking *asking, int err, const struct answer *answ
 		return command_failed(asking->command, "refused by the kernel: %s", answer->why);
 	if (err == -ECONNRESET)
 		return command_failed(asking->command, "the kernel ended before it had answered");
+	if (err == -ETIMEDOUT)
+		return command_failed(asking->command,
+				      "the kernel has not answered for %d seconds; is its process, "
+				      "berthd, stopped?",
+				      ANSWER_PATIENCE_S);
 	if (err < 0)
 		return command_failed(asking->command, "%s", strerror(-err));
 	if (answer->status == -ESRCH && asking->pid)
@@ -318,8 +332,8 @@ note_interrupt(int number)
 	interrupted = 1;
 }
 
-/* Copy until the kernel ends or the user has seen enough.  Nothing that was in the pipe by
- * then is lost. */
+/* Copy until the kernel ends, the user has seen enough, or nobody reads what we write.
+ * Nothing that was in the pipe by then is lost. */
 static void
 follow(struct trace_text *trace)
 {
@@ -333,10 +347,17 @@ follow(struct trace_text *trace)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	while (!interrupted && trace->pipe_fd >= 0 && trace->err == 0) {
-		struct pollfd more = { .fd = trace->pipe_fd, .events = POLLIN };
+		struct pollfd fds[] = {
+			{ .fd = trace->pipe_fd, .events = POLLIN },
+			{ .fd = trace->out_fd, .events = 0 }, /* a pipe without reader: POLLERR */
+		};
 
-		if (ppoll(&more, 1, NULL, &old) > 0)
+		if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), NULL, &old) <= 0)
+			continue;
+		if (fds[0].revents != 0)
 			trace_text_copy(trace);
+		else if ((fds[1].revents & POLLERR) != 0)
+			break;
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
