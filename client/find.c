@@ -15,10 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define SYSTEM_KERNEL "/run/berth/kernel"
+#define CONNECT_PATIENCE_S 30
 
 /* ---- programs ---------------------------------------------------------------------- */
 
@@ -96,15 +98,20 @@ kernel_socket_connect(const char *path)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* where so many wait to be let in that there is no room for one more */
+	struct timeval patience = { .tv_sec = CONNECT_PATIENCE_S };
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	int result;
 	do
 		result = connect(fd, (struct sockaddr *)&address, sizeof(address));
 	while (result != 0 && errno == EINTR);
 	if (result != 0) {
-		result = -errno;
+		result = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		close(fd);
 		return result;
 	}
+	patience.tv_sec = 0; /* for ever */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fd;
 }
 
@@ -180,7 +187,11 @@ user_kernel_connect(bool start, char *why, size_t why_size)
 		if (error == -ENOENT)
 			snprintf(why, why_size, "your kernel does not run (%s)", problem);
 		else
-			snprintf(why, why_size, "your kernel cannot be reached: %s", problem);
+			snprintf(why, why_size,
+				 "your kernel cannot be reached: %s; put that right, or set "
+				 "XDG_RUNTIME_DIR to a folder of yours with mode 700, or start the "
+				 "program by `berth run`, with a kernel of its own",
+				 problem);
 		return error;
 	}
 	int fd = kernel_socket_connect(path);
