@@ -258,7 +258,12 @@ program_start(struct run *run)
 		return command_failed("run", "cannot start a process: %s", strerror(errno));
 	run->program_started = true;
 	if (err != 0) {
-		command_failed("run", "cannot run '%s': %s", run->argv[0], strerror(err));
+		/* of a script Linux says that about the program that is to read it */
+		bool is_there =
+		    err == ENOENT && strchr(run->argv[0], '/') && access(run->argv[0], F_OK) == 0;
+
+		command_failed("run", "cannot run '%s': %s%s", run->argv[0],
+			       is_there ? "its interpreter or loader: " : "", strerror(err));
 		return err == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
 	}
 	run->program = pid;
