@@ -119,6 +119,9 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 static int
 watch_process(struct peer *peer)
 {
+	if (peer->process.fd >= 0)
+		return 0; /* the name server's has been watched since it was started */
+
 	int fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
 	int error;
 

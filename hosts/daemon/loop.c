@@ -7,6 +7,7 @@
  */
 #include "hosts/daemon/berthd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -94,6 +95,7 @@ source_open(struct source *source, int fd, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
+	assert(source->fd < 0); /* one that is forgotten stays in the set for ever */
 	if (epoll_ctl(source->host->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
 		return -errno;
 	source->fd = fd;

@@ -229,6 +229,8 @@ a_name_server_that_dies_is_started_again(void **state)
 	struct raw_task before = raw_task_new(&kernel);
 	pid_t first = name_server(&kernel), second = 0;
 
+	unsigned descriptors = raw_kernel_descriptors(&kernel);
+
 	assert_int_equal(before.welcome.bootstrap_port, BERTH_NAME_BOOTSTRAP);
 	assert_true(first > 0);
 	kill(first, SIGKILL);
@@ -254,6 +256,10 @@ a_name_server_that_dies_is_started_again(void **state)
 	waitpid(child, &status, 0);
 	assert_int_equal(status, 0);
 	raw_port(&before, 0);
+	/* nothing of the first is left; the child's may be, for a moment */
+	for (int i = 0; i < 1000 && raw_kernel_descriptors(&kernel) > descriptors; i++)
+		usleep(5000);
+	assert_true(raw_kernel_descriptors(&kernel) <= descriptors);
 	raw_task_free(&before);
 	kill(kernel.pid, SIGTERM);
 	assert_int_equal(exit_status(kernel.pid, 5000), 0);
