@@ -7,7 +7,8 @@ usage: compatibility.py --root FOLDER --library FILE
 In the page's tables the first column names calls, in backquotes, and the second says what
 they do: `works`, `own task` (works on the caller's own task), `later` or `left out`.  What
 works or comes later is in the library or is a macro or an inline function of a header;
-every function of the library is in a table.
+every function of the library is in a table.  Every function that a header declares is in
+the library: what compiles links.
 """
 
 import argparse
@@ -58,9 +59,24 @@ def headers_text(root):
     return "\n".join(text)
 
 
+def declared(headers):
+    """The functions that the headers declare and do not define themselves."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", headers, flags=re.S)
+    text = re.sub(r"^[ \t]*#(?:[^\n\\]|\\.)*", "", text, flags=re.M | re.S)
+    text = text.replace('extern "C" {', ";")
+    names = set()
+    for statement in re.findall(r"\bextern\b[^;{}]*[;{]", text):
+        match = re.match(r"extern\s[^()]*?(\w+)\s*\(", statement)
+        if match and statement.endswith(";"):
+            names.add(match[1])
+    return names
+
+
 def compare(page, library_names, headers):
     calls, wrong = listed(page)
     yield from wrong
+    for name in sorted(declared(headers) - library_names):
+        yield f"{name} is declared in a header, and not in the library"
     for name in sorted(library_names - set(calls)):
         yield f"{name} is in the library, and not in docs/compatibility.md"
     for name, state in sorted(calls.items()):
@@ -75,14 +91,23 @@ def compare(page, library_names, headers):
 def self_test():
     page = ("| call | state | |\n| --- | --- | --- |\n| `one`, `two` | works | |\n"
             "| `three` | later | |\n| `macro` | works | |\n| `gone` | left out | |\n")
-    headers = "#define macro(x) (x)\n"
+    headers = """#define macro(x) (x)
+    extern "C" {
+    /* extern int not_me(int); */
+    extern int one(int);
+    extern int *two(void (*function)(int)) __attribute__((weak));
+    extern int variable;
+    extern inline int inlined(int a) { return a; }
+    """
     good = list(compare(page, {"one", "two", "three"}, headers))
     missing = list(compare(page, {"one", "three"}, headers))
     unlisted = list(compare(page, {"one", "two", "three", "four"}, headers))
     twice = list(compare(page + "| `one` | later | |\n", {"one", "two", "three"}, headers))
     there = list(compare(page, {"one", "two", "three", "gone"}, headers))
-    if good or [len(found) for found in (missing, unlisted, twice, there)] != [1, 1, 1, 1]:
-        print(good, missing, unlisted, twice, there)
+    unlinked = list(compare(page, {"one", "two", "three"}, headers + "extern void far(void);"))
+    if good or [len(found) for found in (missing, unlisted, twice, there, unlinked)] != [
+            2, 1, 1, 1, 1]:
+        print(good, missing, unlisted, twice, there, unlinked)
         return 1
     return 0
 
