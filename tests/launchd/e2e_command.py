@@ -226,7 +226,8 @@ class Given(LaunchTest):
         self.assertEqual(lines[:4], ["0", "1", "2", "3"])  # the last is the folder's own
         self.assertTrue(lines[4].startswith("SigBlk"), lines)
         self.assertIn("SigBlk:\t" + "0" * 16, lines)
-        self.assertIn("SigIgn:\t" + "0" * 16, lines)
+        ignored = int(lines[5].split()[1], 16)
+        self.assertEqual(ignored & ~(3 << 31), 0)  # 32 and 33 are the C library's own
         self.assertFalse([line for line in lines if line.startswith("BERTH_TASK_FD")])
         self.assertTrue([line for line in lines if line.startswith("BERTH_KERNEL=")])
 
