@@ -130,10 +130,13 @@ static mach_msg_return_t
 wait_in_two_threads(int ready, int killed)
 {
 	pthread_t thread;
-	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int other_ready[2];
 	void *result;
+	char byte;
 
-	if (pthread_create(&thread, NULL, wait_in_thread, &nowhere) != 0)
+	if (pipe2(other_ready, O_CLOEXEC) != 0 ||
+	    pthread_create(&thread, NULL, wait_in_thread, &other_ready[1]) != 0 ||
+	    read(other_ready[0], &byte, 1) != 1)
 		_exit(92);
 	mach_msg_return_t code = wait_for_room(ready, killed);
 
