@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ def main():
     parser.add_argument("--neighbour", required=True)
     parser.add_argument("--count", type=int, default=100)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # and cleans up
 
     with tempfile.TemporaryDirectory(prefix="berth-side.", dir="/tmp") as folder:
         os.chmod(folder, 0o711)  # root's kernels want a folder that others can enter

@@ -178,25 +178,42 @@ add_memory(struct draft *draft, struct dice *dice, uint64_t pattern)
 	return size;
 }
 
+/* One right of an array whose rights all go by @disposition. */
+static mach_port_t
+array_right(struct draft *draft, mach_msg_type_name_t disposition, mach_port_t destination,
+	    mach_port_t inbox)
+{
+	switch (disposition) {
+	case MACH_MSG_TYPE_MOVE_RECEIVE:
+		return port_with_qlimit(QUEUED_MAX);
+	case MACH_MSG_TYPE_COPY_SEND:
+		return destination;
+	case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+		draft->made++;
+		return inbox;
+	default:
+		return inbox;
+	}
+}
+
 static uint32_t
-add_array(struct draft *draft, struct dice *dice, mach_port_t inbox)
+add_array(struct draft *draft, struct dice *dice, mach_port_t destination, mach_port_t inbox)
 {
 	static const mach_msg_type_name_t dispositions[] = { MACH_MSG_TYPE_MAKE_SEND,
-							     MACH_MSG_TYPE_MAKE_SEND_ONCE };
-	mach_msg_type_name_t disposition = dispositions[dice_roll(dice, 2)];
+							     MACH_MSG_TYPE_MAKE_SEND_ONCE,
+							     MACH_MSG_TYPE_COPY_SEND,
+							     MACH_MSG_TYPE_MOVE_RECEIVE };
+	mach_msg_type_name_t disposition = dispositions[dice_roll(dice, 4)];
 	uint32_t count = dice_roll(dice, ARRAY_MAX + 1);
 	vm_address_t memory = 0;
 
 	if (count > 0)
 		MUST(vm_allocate(mach_task_self(), &memory, count * sizeof(mach_port_t),
 				 VM_FLAGS_ANYWHERE));
-	for (uint32_t i = 0; i < count; i++) {
-		bool is_null = dice_roll(dice, 8) == 0;
-
-		((mach_port_t *)memory)[i] = is_null ? MACH_PORT_NULL : inbox;
-		if (!is_null && disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE)
-			draft->made++;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		((mach_port_t *)memory)[i] =
+		    dice_roll(dice, 8) == 0 ? MACH_PORT_NULL
+					    : array_right(draft, disposition, destination, inbox);
 	draft_next(draft, sizeof(mach_msg_ool_ports_descriptor_t))->array =
 	    (mach_msg_ool_ports_descriptor_t){ .address = (void *)memory,
 					       .count = count,
@@ -229,7 +246,7 @@ add_descriptor(struct draft *draft, struct dice *dice, struct payload *payload, 
 		payload->memory_size[i] = add_memory(draft, dice, payload->pattern);
 		break;
 	case 5:
-		payload->array_count[i] = add_array(draft, dice, inbox);
+		payload->array_count[i] = add_array(draft, dice, destination, inbox);
 		break;
 	default:
 		add_port(draft, dice_roll(dice, 2) ? MACH_PORT_NULL : MACH_PORT_DEAD,

@@ -258,6 +258,7 @@ def main():
     parser.add_argument("--inside", action="store_true", help="in a mount namespace")
     parser.add_argument("test", choices=("namespaces", "nobody", "users", "system"))
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # and cleans up
 
     if options.test == "system" and not options.inside:
         enter_mount_namespace()
