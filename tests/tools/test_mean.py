@@ -251,7 +251,7 @@ class Mean(ProgramTest):
             os.close(terminal)
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), expected, output)
             self.assertIn(told, output)
-            self.assertNotIn(b"kernel", output)
+            self.assertNotIn(b"berth run: ", output)
         self.assertEqual(self.folders(), [])
 
     def test_odd_names_of_programs_are_json(self):
