@@ -55,7 +55,8 @@ context_add_service(struct context *context, struct service *service)
 		return -ENOMEM;
 	service->context = context;
 	LIST_INSERT_HEAD(&context->service_list, service, in_context);
-	context->launchd->service_count++;
+	context->launchd->usage.services++;
+	context->domain->usage.services++;
 	return 0;
 }
 
@@ -66,7 +67,8 @@ context_remove_service(struct service *service)
 
 	tdelete(service, context_table(context, service->pid), service_compare);
 	LIST_REMOVE(service, in_context);
-	context->launchd->service_count--;
+	context->launchd->usage.services--;
+	context->domain->usage.services--;
 }
 
 bool
@@ -104,6 +106,7 @@ context_new(struct launchd *l, struct context *parent, enum context_kind kind, u
 	context->launchd = l;
 	context->parent = parent;
 	context->kind = kind;
+	context->domain = kind == CONTEXT_SUBSET ? parent->domain : context;
 	context->uid = uid;
 	context->depth = parent ? parent->depth + 1 : 0;
 	context_set_name(context);
@@ -113,8 +116,16 @@ context_new(struct launchd *l, struct context *parent, enum context_kind kind, u
 	LIST_INIT(&context->anonymous);
 	if (parent)
 		LIST_INSERT_HEAD(&parent->children, context, sibling);
-	l->context_count++;
+	l->usage.contexts++;
+	context->domain->usage.contexts++;
 	return context;
+}
+
+/* One user must not take away from the others what there is. */
+bool
+context_has_room(const struct context *context, unsigned all, unsigned count, unsigned max)
+{
+	return all < max && (context->domain->kind == CONTEXT_ROOT || count < max / USER_SHARE);
 }
 
 kern_return_t
@@ -183,7 +194,8 @@ context_collect(struct context *context)
 		return;
 	if (parent)
 		LIST_REMOVE(context, sibling);
-	context->launchd->context_count--;
+	context->launchd->usage.contexts--;
+	context->domain->usage.contexts--;
 	free(context);
 	if (parent)
 		context_collect(parent);
@@ -208,7 +220,7 @@ context_get_user(struct launchd *l, uid_t uid, struct context **context)
 	*context = context_find_user(l, uid);
 	if (*context)
 		return KERN_SUCCESS;
-	if (l->context_count >= CONTEXTS_MAX)
+	if (l->usage.contexts >= CONTEXTS_MAX)
 		return BOOTSTRAP_NO_MEMORY;
 	*context = context_new(l, l->root, CONTEXT_USER, uid);
 	if (!*context)

@@ -201,7 +201,7 @@ job_new(struct context *context, struct job_config *config, uid_t uid, struct jo
 
 	if (job_find(context, config->label))
 		return BOOTSTRAP_SERVICE_ACTIVE;
-	if (l->job_count >= JOBS_MAX)
+	if (!context_has_room(context, l->usage.jobs, context->domain->usage.jobs, JOBS_MAX))
 		return BOOTSTRAP_NO_MEMORY;
 	struct job *new = calloc(1, sizeof(*new));
 	if (!new)
@@ -211,7 +211,8 @@ job_new(struct context *context, struct job_config *config, uid_t uid, struct jo
 	new->uid = uid;
 	LIST_INSERT_HEAD(&context->jobs, new, in_context);
 	LIST_INSERT_HEAD(&l->jobs, new, in_all);
-	l->job_count++;
+	l->usage.jobs++;
+	context->domain->usage.jobs++;
 
 	kern_return_t kr = job_open_port(new);
 	if (kr == KERN_SUCCESS)
@@ -244,7 +245,8 @@ job_free(struct job *job)
 		port_drop_receive(port);
 	LIST_REMOVE(job, in_context);
 	LIST_REMOVE(job, in_all);
-	l->job_count--;
+	l->usage.jobs--;
+	context->domain->usage.jobs--;
 	answer_kick(job, ECANCELED, "the job was removed");
 	answer_removal(job);
 	job_config_free(job->config);

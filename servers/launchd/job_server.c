@@ -219,7 +219,9 @@ serve_subset(struct request *request)
 	kern_return_t kr = request_own_context(request, &parent);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (parent->depth >= CONTEXT_DEPTH_MAX || l->context_count >= CONTEXTS_MAX)
+	if (parent->depth >= CONTEXT_DEPTH_MAX ||
+	    !context_has_room(parent, l->usage.contexts, parent->domain->usage.contexts,
+			      CONTEXTS_MAX))
 		return BOOTSTRAP_NO_MEMORY;
 	if (port_watch_death(l, requestor) != KERN_SUCCESS)
 		return BOOTSTRAP_NOT_PRIVILEGED; /* it has died on its way */

@@ -41,6 +41,7 @@
 #define SERVICES_PER_ANONYMOUS_MAX 16384u
 #define SERVICES_MAX 262144u       /* all together */
 #define JOBS_MAX 4096u             /* managed ones */
+#define USER_SHARE 4u              /* one user of a system kernel may have so much less */
 #define REQUESTS_PER_ROUND 64u     /* served before signals and timers get their turn */
 #define REQUEST_SIZE_MAX 4096u     /* bytes; the largest known request has 1084 */
 #define SETTLE_NS 1000000000u      /* for the rights of an ended job to come back */
@@ -108,9 +109,16 @@ void port_drop_send(mach_port_t name);
 
 enum context_kind { CONTEXT_ROOT, CONTEXT_USER, CONTEXT_SUBSET };
 
+/* What counts against a bound. */
+struct usage {
+	unsigned contexts, services, jobs;
+};
+
 struct context {
 	struct launchd *launchd;
 	struct context *parent; /* NULL: the root */
+	struct context *domain; /* the user's context that this is or lies in, else the root */
+	struct usage usage;     /* of a domain: all that lives in it */
 	enum context_kind kind;
 	uid_t uid; /* CONTEXT_USER: whose */
 	unsigned depth;
@@ -137,6 +145,8 @@ kern_return_t context_open(struct context *context);
 void context_shut_down(struct context *context);
 /* Frees a closing context that nothing lives in any more. */
 void context_collect(struct context *context);
+/* Is there room for one more of what @count counts, of which there may be @max in all? */
+bool context_has_room(const struct context *context, unsigned all, unsigned count, unsigned max);
 /* The user's context; NULL: there is none. */
 struct context *context_find_user(struct launchd *l, uid_t uid);
 /* The same, made on demand.  BOOTSTRAP_NO_MEMORY. */
@@ -301,7 +311,7 @@ struct launchd {
 	void *ports;          /* tree of port_record */
 	void *anonymous;      /* tree of anonymous jobs */
 	struct job_list jobs; /* managed */
-	unsigned context_count, service_count, job_count;
+	struct usage usage;   /* of all domains */
 	unsigned subset_serial, legacy_serial;
 	bool stopping;
 	bool kernel_lost;

@@ -15,7 +15,8 @@ service_new(struct job *job, const char *name, pid_t pid, mach_port_t port)
 {
 	struct launchd *l = job->launchd;
 
-	if (l->service_count >= SERVICES_MAX)
+	if (!context_has_room(job->context, l->usage.services, job->context->domain->usage.services,
+			      SERVICES_MAX))
 		return NULL;
 	if (job->anonymous && job->service_count >= SERVICES_PER_ANONYMOUS_MAX)
 		return NULL;

@@ -253,13 +253,24 @@ e2e_folder(void)
 	return folder;
 }
 
+/* All paths that were asked for: they stay as long as the process. */
+struct kept_path {
+	struct kept_path *next;
+	char text[PATH_MAX];
+};
+
+static struct kept_path *kept_paths;
+
 const char *
 e2e_path(const char *name)
 {
-	char *path;
+	struct kept_path *path = malloc(sizeof(*path));
 
-	CHECK(asprintf(&path, "%s/%s", e2e_folder(), name) > 0);
-	return path;
+	CHECK(path != NULL);
+	CHECK(snprintf(path->text, sizeof(path->text), "%s/%s", e2e_folder(), name) < PATH_MAX);
+	path->next = kept_paths;
+	kept_paths = path;
+	return path->text;
 }
 
 const char *

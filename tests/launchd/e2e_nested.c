@@ -178,6 +178,14 @@ as_somebody(void *context)
 		 BOOTSTRAP_NOT_PRIVILEGED);
 	CHECK_KR(bootstrap_create_server(bootstrap_port, (cmd_t){ "true" }, 0, TRUE, &port),
 		 BOOTSTRAP_NOT_PRIVILEGED);
+
+	/* one user cannot use up what there is for all */
+	unsigned subsets = 0;
+	kern_return_t kr;
+	while ((kr = bootstrap_subset(bootstrap_port, mach_task_self(), &port)) == 0)
+		subsets++;
+	CHECK_KR(kr, BOOTSTRAP_NO_MEMORY);
+	CHECK(subsets > 100 && subsets < 1024);
 	e2e_note("published", "yes");
 	e2e_await_notes("go", 1);
 	return 0;
@@ -229,6 +237,7 @@ users(void)
 	CHECK_KR(bootstrap_look_up_per_user(bootstrap_port, NULL, SOMEBODY, &context), 0);
 	CHECK_KR(bootstrap_parent(context, &found), 0);
 	CHECK(found == bootstrap_port);
+	CHECK_KR(bootstrap_subset(bootstrap_port, mach_task_self(), &found), 0);
 	e2e_note("go", "now");
 	CHECK(e2e_wait(pid) == 0);
 
