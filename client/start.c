@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,6 +38,21 @@ clone_quietly(void)
 	return (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 }
 
+/* What this program allows itself is not for the kernel, which serves others, too. */
+static void
+raise_limits(void)
+{
+	static const int resources[] = { RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE };
+	struct rlimit limit;
+
+	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+		if (getrlimit((__rlimit_resource_t)resources[i], &limit) != 0)
+			continue;
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit((__rlimit_resource_t)resources[i], &limit);
+	}
+}
+
 /* In the grandchild: become the kernel.  Only async-signal-safe calls from here on. */
 static _Noreturn void
 become_kernel(const char *program, int report_fd)
@@ -49,6 +65,7 @@ become_kernel(const char *program, int report_fd)
 		sigaction(number, &plain, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	raise_limits();
 	setsid();
 	int null_fd = open("/dev/null", O_RDONLY);
 	if (null_fd >= 0)

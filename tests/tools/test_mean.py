@@ -32,17 +32,22 @@ class Mean(ProgramTest):
         for word in told:
             self.assertIn(word, lines[0])
 
-    def end_kernel(self, path):
-        """End the user's kernel that listens at @path, if one does."""
+    @staticmethod
+    def kernel_of(path):
+        """The process of the user's kernel that listens at @path, or None."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             try:
                 connection.connect(path)
             except OSError:
-                return
+                return None
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        pid = struct.unpack("iii", credentials)[0]
-        os.kill(pid, signal.SIGTERM)
-        self.wait_for(lambda: not lives(pid), "the end of the user's kernel")
+        return struct.unpack("iii", credentials)[0]
+
+    def end_kernel(self, path):
+        pid = self.kernel_of(path)
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            self.wait_for(lambda: not lives(pid), "the end of the user's kernel")
 
     # ---- no kernel ----
 
@@ -143,6 +148,20 @@ class Mean(ProgramTest):
             elif code:
                 self.assertNotEqual(err, "", limit_kb)
                 self.assertLess(code, 128, "(%d KB) %s" % (limit_kb, err))
+
+    def test_a_programs_own_limits_are_not_the_kernels(self):
+        """What a program allows itself does not end the kernel that it happens to start."""
+        os.mkdir(self.path("runtime"), 0o700)
+        env = dict(self.env, BERTH_KERNEL="user", XDG_RUNTIME_DIR=self.path("runtime"))
+        self.addCleanup(self.end_kernel, self.path("runtime/berth/kernel"))
+        done = subprocess.run(["sh", "-c", 'ulimit -S -t 1000 && ulimit -S -f 4 && exec "$0"',
+                               self.program("tidy")], env=env, check=False, timeout=60)
+        self.assertEqual(done.returncode, 0)
+        rows = read("/proc/%d/limits" % self.kernel_of(self.path("runtime/berth/kernel")))
+        for row in rows.splitlines():
+            if row.startswith(("Max cpu time", "Max file size")):
+                soft, hard = row.split()[3:5]
+                self.assertEqual(soft, hard, row)
 
     def closed(self, *words):
         """Run berth with standard output closed."""
