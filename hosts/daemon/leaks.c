@@ -28,7 +28,7 @@ describe_target(const struct kernel_right_row *row, char *text, size_t size)
 	if (row->type & MACH_PORT_TYPE_DEAD_NAME)
 		snprintf(text, size, "nothing any more");
 	else if (row->type & MACH_PORT_TYPE_PORT_SET)
-		snprintf(text, size, "%u members", row->set_count);
+		snprintf(text, size, "%u member%s", row->set_count, row->set_count == 1 ? "" : "s");
 	else if (row->kobject != NULL && row->kobject_pid != 0)
 		snprintf(text, size, "%s of %u", row->kobject, row->kobject_pid);
 	else if (row->kobject != NULL)
