@@ -11,6 +11,24 @@
 
 #include "tools/launch_client.h"
 
+/* ---- text ------------------------------------------------------------------------------ */
+
+/*
+ * Names and labels are what their owners like, and may be another user's: what a terminal
+ * would take for an order is printed as \\ooo.  No more than @size bytes.
+ */
+static void
+print_text(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size && text[i] != '\0'; i++) {
+		unsigned char byte = (unsigned char)text[i];
+		if (byte < ' ' || byte == 0x7f)
+			printf("\\%03o", byte);
+		else
+			putchar(byte);
+	}
+}
+
 /* ---- tables ---------------------------------------------------------------------------- */
 
 static const char *
@@ -45,7 +63,9 @@ print_row(plist_t job)
 	} else {
 		putchar('-');
 	}
-	printf("\t%s\t%s\n", status ? status : pid ? "0" : "-", label ? label : "?");
+	printf("\t%s\t", status ? status : pid ? "0" : "-");
+	print_text(label ? label : "?", SIZE_MAX);
+	putchar('\n');
 }
 
 void
@@ -90,7 +110,9 @@ print_dict(plist_t dict, unsigned depth)
 	for (plist_dict_next_item(dict, at, &key, &value); key;
 	     plist_dict_next_item(dict, at, &key, &value)) {
 		indent(depth + 1);
-		printf("\"%s\" = ", key);
+		putchar('"');
+		print_text(key, SIZE_MAX);
+		printf("\" = ");
 		print_value(value, depth + 1);
 		printf(";\n");
 		free(key);
@@ -136,7 +158,9 @@ print_value(plist_t value, unsigned depth)
 		printf("%" PRId64, (int64_t)number);
 		break;
 	case PLIST_STRING:
-		printf("\"%s\"", plist_get_string_ptr(value, NULL));
+		putchar('"');
+		print_text(plist_get_string_ptr(value, NULL), SIZE_MAX);
+		putchar('"');
 		break;
 	default:
 		putchar('?');
@@ -161,8 +185,9 @@ launch_print_job(plist_t job)
 	const char *status = text_of(job, "LastExitStatus");
 	uint64_t number = 0;
 
-	printf("%s = {\n\tstate = %s\n\tcontext = %s\n", text_of(job, "Label"),
-	       text_of(job, "State"), text_of(job, "Context"));
+	print_text(text_of(job, "Label"), SIZE_MAX);
+	printf(" = {\n\tstate = %s\n\tcontext = %s\n", text_of(job, "State"),
+	       text_of(job, "Context"));
 	if (pid) {
 		plist_get_uint_val(pid, &number);
 		printf("\tpid = %" PRIu64 "\n", number);
@@ -194,9 +219,13 @@ launch_print_names(int with_jobs)
 		return launch_tell(NULL, "the name server: %s", bootstrap_strerror(kr));
 	for (mach_msg_type_number_t i = 0; i < name_count; i++) {
 		bool known = i < status_count && statuses[i] >= 0 && statuses[i] <= 2;
-		printf("%c  %.127s", known ? letters[statuses[i]] : '?', names[i]);
-		if (with_jobs && i < job_count)
-			printf(" (%.127s)", jobs[i]);
+		printf("%c  ", known ? letters[statuses[i]] : '?');
+		print_text(names[i], sizeof(names[i]));
+		if (with_jobs && i < job_count) {
+			printf(" (");
+			print_text(jobs[i], sizeof(jobs[i]));
+			putchar(')');
+		}
 		putchar('\n');
 	}
 	vm_deallocate(mach_task_self(), (vm_address_t)names, name_count * sizeof(*names));

@@ -6,9 +6,10 @@ import plistlib
 import resource
 import signal
 import stat
+import subprocess
 import unittest
 
-from launch_test import BERTH, LaunchTest
+from launch_test import BERTH, CLIENT, LaunchTest
 
 NOBODY = 65534
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n<plist version="1.0">{}</plist>\n'
@@ -335,6 +336,23 @@ class Running(LaunchTest):
             self.assertIn(text, printed)
         self.assertIn('"Label" = "job";', self.good("list", "job"))
         self.assertIn(f'"PID" = {pid};', self.good("list", "job"))
+
+
+    def test_names_give_a_terminal_no_orders(self):
+        name = b"\x1b[2J<&>\x01\xff"
+        with open(self.path("name"), "wb") as file:
+            file.write(name)
+        self.load("job", "sh", "-c", f'exec {CLIENT} hold "$(cat {self.path("name")})" '
+                  f'{self.path("held")}', RunAtLoad=True)
+        self.wait_lines("held", 1)
+        for words in (("bslist", "-j"), ("print", "job"), ("list", "job")):
+            done = subprocess.run([BERTH, "launch", *words], capture_output=True, check=False,
+                                  timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertFalse([byte for byte in done.stdout if byte < 32 and byte not in b"\t\n"],
+                             done.stdout)
+            if words[0] != "list":
+                self.assertIn(b"\\033[2J<&>\\001", done.stdout)
 
 
 class Mistakes(LaunchTest):
