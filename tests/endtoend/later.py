@@ -36,20 +36,20 @@ typedef long anything(uintptr_t, void *, void *, void *, void *, void *, void *,
 static void
 call(const char *name, void (*function)(void), int is_word)
 {{
-	for (int i = 0; i < 2; i++) {{
-		fprintf(stderr, "call %s\\n", name);
-		long result = ((anything *)function)(
-		    mach_task_self(), room[0], room[1], room[2], room[3], room[4], room[5],
-		    room[6], room[7], room[0], room[1], room[2], room[3]);
-		fprintf(stderr, "result %ld\\n", is_word ? result : (long)(int)result);
-	}}
+    for (int i = 0; i < 2; i++) {{
+        fprintf(stderr, "call %s\\n", name);
+        long result = ((anything *)function)(
+            mach_task_self(), room[0], room[1], room[2], room[3], room[4], room[5],
+            room[6], room[7], room[0], room[1], room[2], room[3]);
+        fprintf(stderr, "result %ld\\n", is_word ? result : (long)(int)result);
+    }}
 }}
 
 int
 main(void)
 {{
 {calls}
-	return 0;
+    return 0;
 }}
 """
 
