@@ -518,8 +518,6 @@ connection_open(void)
 void
 connection_start_over(int socket_fd)
 {
-	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
-
 	/* the mappings are gone: they are not inherited */
 	if (connection.socket_fd >= 0)
 		close(connection.socket_fd);
@@ -540,7 +538,6 @@ connection_start_over(int socket_fd)
 	connection.event_fd = -1;
 	connection.first_slot = WIRE_NO_SLOT;
 	connection.socket_fd = socket_fd >= 0 ? fd_move_high(socket_fd) : -1;
-	connection.lock = unlocked;
 	atomic_fetch_add(&connection.generation, 1);
 	atomic_store(&connection.state, socket_fd >= 0 ? CONNECTION_CHILD : CONNECTION_NONE);
 }

@@ -61,7 +61,7 @@ after_fork_in_child(void)
 	mach_task_self_ = BERTH_NAME_TASK_SELF;
 	if (bootstrap_port != MACH_PORT_NULL) /* set right at the first trap, if there is none */
 		bootstrap_port = BERTH_NAME_BOOTSTRAP;
-	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	connection_unlock(&signals); /* the child's only thread is the one that took it */
 }
 
 /* First in, so last before the fork and first after it: other handlers may trap. */
