@@ -235,6 +235,7 @@ struct first_task {
 	uint32_t deaths; /* in a row */
 	uint64_t since_ns;
 	uint64_t again_ns; /* when to start it; UINT64_MAX: not waiting */
+	char why[64];      /* how the last try ended, for those who are refused */
 };
 
 struct host {

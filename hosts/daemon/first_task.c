@@ -219,7 +219,8 @@ first_task_start(struct host *host)
 	}
 	error = start(host, path);
 	if (error != 0) {
-		log_line("cannot start %s: %s", path, strerror(-error));
+		snprintf(host->first.why, sizeof(host->first.why), "%s", strerror(-error));
+		log_line("cannot start %s: %s", path, host->first.why);
 		start_later(host);
 	}
 }
@@ -261,6 +262,12 @@ first_task_ended(struct host *host)
 	if (lived)
 		host->first.deaths = 0;
 	start_later(host);
+	if (WIFSIGNALED(status))
+		snprintf(host->first.why, sizeof(host->first.why), "it died of signal %d",
+			 WTERMSIG(status));
+	else
+		snprintf(host->first.why, sizeof(host->first.why), "it ended with status %d",
+			 WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		log_line(PROGRAM ", the name server, died of signal %d (%s); starting it again",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -184,8 +184,9 @@ admit(struct peer *peer)
 	    (host->first.peer == NULL || host->first.peer->task == NULL)) {
 		/* it would take the name server's place */
 		peer_refuse(peer,
-			    "the name server, berth-launchd, does not start: the kernel's own "
-			    "messages say why");
+			    "the name server, berth-launchd, does not start (%s); the kernel's own "
+			    "messages, if it has a place for them, say more",
+			    host->first.why[0] != '\0' ? host->first.why : "no try has ended yet");
 		return;
 	}
 	if (error == 0)

@@ -1,5 +1,8 @@
-"""A kernel that does not answer is given up.  Takes as long as our patience, half a minute."""
+"""Kernels that do not answer, or have no name server, are given up.  Takes as long as our
+patience, half a minute."""
 
+import os
+import shutil
 import socket
 import subprocess
 import time
@@ -34,6 +37,15 @@ class Patience(ProgramTest):
                 err = process.communicate(timeout=max(1, limit - time.monotonic()))[1]
                 self.assertEqual(process.returncode, 1 if words[0] == BERTH else 99, words)
                 self.assertRegex(err, "answer" if kernel == "dumb" else "timed out", words)
+
+    def test_a_name_server_that_does_not_start_is_told(self):
+        shutil.copy(os.path.join(os.path.dirname(BERTH), "berthd"), self.path("berthd"))
+        self.write("berth-launchd", "#!/bin/sh\nexit 3\n", 0o755)
+        self.env["BERTH_LIBEXECDIR"] = self.folder
+        code, _, err = self.berth("run", self.program("tidy"))
+        self.assertEqual(code, 99)
+        self.assertIn("the name server, berth-launchd, does not start (it ended with status 3)",
+                      err)
 
 
 unittest.main()
