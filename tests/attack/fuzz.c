@@ -18,6 +18,7 @@
 
 #define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define SELF ((uint64_t)BERTH_NAME_TASK_SELF)
+#define LIES_A_FRAME 50 /* about as many chances as a frame has */
 #define SPILL_BYTES (256u << 10)
 #define FUZZ_PORTS (FUZZ_NAMES / 3) /* the first names: ports with both rights, at first */
 
@@ -33,16 +34,15 @@ one_in(struct fuzz *fuzz, uint32_t n)
 	return below(fuzz, n) == 0;
 }
 
-/* Is it time for a lie?  Frames that lie everywhere do not get far, so some hardly do. */
+/* Is it time for a lie?  What lies everywhere does not get far, so most frames lie once. */
 static bool
 lies(struct fuzz *fuzz, uint32_t n)
 {
-	return one_in(fuzz, fuzz->honest ? n * 50 : n * 3);
+	return fuzz->honest ? fuzz->lie_after-- == 0 : one_in(fuzz, n * 3);
 }
 
-/* A number that is at the edge of something. */
-static uint64_t
-extreme(struct fuzz *fuzz)
+uint64_t
+fuzz_extreme(struct fuzz *fuzz)
 {
 	static const uint64_t edges[] = {
 		0,
@@ -81,7 +81,7 @@ static mach_port_name_t
 some_name(struct fuzz *fuzz)
 {
 	if (lies(fuzz, 10))
-		return one_in(fuzz, 2) ? MACH_PORT_NULL : (mach_port_name_t)extreme(fuzz);
+		return one_in(fuzz, 2) ? MACH_PORT_NULL : (mach_port_name_t)fuzz_extreme(fuzz);
 	if (one_in(fuzz, 24))
 		return BERTH_NAME_TASK_SELF;
 	return fuzz->names[below(fuzz, one_in(fuzz, 3) ? FUZZ_NAMES : FUZZ_PORTS)];
@@ -256,9 +256,11 @@ some_piece(struct fuzz *fuzz, uint32_t size, uint32_t stream_size)
 	if (lies(fuzz, 8))
 		piece.kind = one_in(fuzz, 2) ? TRAP_PIECE_UNREADABLE : below(fuzz, 5);
 	if (lies(fuzz, 8))
-		piece.offset_bytes = extreme(fuzz);
+		piece.offset_bytes = fuzz_extreme(fuzz);
 	if (lies(fuzz, 8))
-		piece.size_bytes = (uint32_t)extreme(fuzz);
+		piece.size_bytes = (uint32_t)fuzz_extreme(fuzz);
+	if (lies(fuzz, 8)) /* begins inside, ends outside */
+		piece.offset_bytes = (stream_size - below(fuzz, size + 9)) & ~7u;
 	if (lies(fuzz, 16)) /* the sum is nothing again */
 		piece.offset_bytes = 0 - (uint64_t)piece.size_bytes + below(fuzz, 16);
 	return piece;
@@ -315,7 +317,7 @@ some_descriptor(struct fuzz *fuzz, uint8_t *to, struct trap_piece_wire *pieces,
 		return sizeof(ports);
 	}
 	default: {
-		mach_msg_guarded_port_descriptor_t guarded = { .context = extreme(fuzz),
+		mach_msg_guarded_port_descriptor_t guarded = { .context = fuzz_extreme(fuzz),
 							       .flags = below(fuzz, 4),
 							       .disposition =
 								   MACH_MSG_TYPE_MOVE_RECEIVE,
@@ -358,7 +360,7 @@ some_message(struct fuzz *fuzz, uint8_t *stream, uint32_t stream_size, struct tr
 	}
 	if (!one_in(fuzz, 3)) {
 		uint32_t count = below(fuzz, one_in(fuzz, 10) ? 30 : 5);
-		uint32_t said = lies(fuzz, 10) ? (uint32_t)extreme(fuzz) : count;
+		uint32_t said = lies(fuzz, 10) ? (uint32_t)fuzz_extreme(fuzz) : count;
 
 		header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
 		memcpy(stream + at, &said, sizeof(said));
@@ -369,7 +371,7 @@ some_message(struct fuzz *fuzz, uint8_t *stream, uint32_t stream_size, struct tr
 	if (lies(fuzz, 16))
 		header.msgh_bits = attack_random(&fuzz->seed);
 	at += below(fuzz, 8) * 4;
-	header.msgh_size = lies(fuzz, 12) ? (uint32_t)extreme(fuzz) : at;
+	header.msgh_size = lies(fuzz, 12) ? (uint32_t)fuzz_extreme(fuzz) : at;
 	memcpy(stream, &header, sizeof(header));
 	request->prefix_size_bytes = at;
 	at = (at + 7) & ~7u;
@@ -387,7 +389,7 @@ static uint32_t
 some_number(struct fuzz *fuzz)
 {
 	if (lies(fuzz, 4))
-		return (uint32_t)extreme(fuzz);
+		return (uint32_t)fuzz_extreme(fuzz);
 	switch (below(fuzz, 8)) {
 	case 0:
 		return below(fuzz, BERTH_TRAP_LIMIT + 4); /* also those between the known */
@@ -409,7 +411,7 @@ static void
 some_args(struct fuzz *fuzz, struct trap_request *request)
 {
 	for (unsigned i = 0; i < TRAP_ARG_COUNT; i++)
-		request->args[i] = lies(fuzz, 4)     ? extreme(fuzz)
+		request->args[i] = lies(fuzz, 4)     ? fuzz_extreme(fuzz)
 				   : one_in(fuzz, 2) ? some_name(fuzz)
 						     : below(fuzz, 8);
 	if (request->number == BERTH_TRAP_MSG) {
@@ -422,7 +424,7 @@ some_args(struct fuzz *fuzz, struct trap_request *request)
 		if (!one_in(fuzz, 12)) /* the others wait until they are interrupted */
 			request->args[0] |= MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT;
 		request->args[0] |= MACH_RCV_TRAILER_ELEMENTS(below(fuzz, 16));
-		request->args[2] = lies(fuzz, 4) ? extreme(fuzz) : 1024;
+		request->args[2] = lies(fuzz, 4) ? fuzz_extreme(fuzz) : 1024;
 		request->args[3] = some_name(fuzz);
 		request->args[4] = below(fuzz, 3);
 		request->args[7] = lies(fuzz, 8) ? some_name(fuzz) : 0;
@@ -442,7 +444,7 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 	static uint8_t spill[SPILL_BYTES];
 	struct trap_slot *slot = raw_slot(&fuzz->task, fuzz->slots[index]);
 	struct trap_request request = { .number = BERTH_TRAP_MSG };
-	bool spills = one_in(fuzz, 6);
+	bool spills = one_in(fuzz, 3);
 	uint8_t *stream = spills ? spill : slot->data;
 	uint32_t size = spills ? 4096u << below(fuzz, 7) : 4096 + below(fuzz, 11) * 1024;
 
@@ -450,6 +452,7 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 	fuzz->needs_bulk = false;
 	*fd_count = 0;
 	fuzz->honest = !one_in(fuzz, 3);
+	fuzz->lie_after = below(fuzz, LIES_A_FRAME);
 	if (one_in(fuzz, 3))
 		request.number = some_number(fuzz);
 	some_args(fuzz, &request);
@@ -476,11 +479,11 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 		request.flags ^=
 		    one_in(fuzz, 4) ? attack_random(&fuzz->seed) : 1u << below(fuzz, 5);
 	if (lies(fuzz, 12))
-		request.stream_size_bytes = (uint32_t)extreme(fuzz);
+		request.stream_size_bytes = (uint32_t)fuzz_extreme(fuzz);
 	if (lies(fuzz, 12))
-		request.prefix_size_bytes = (uint32_t)extreme(fuzz);
+		request.prefix_size_bytes = (uint32_t)fuzz_extreme(fuzz);
 	if (lies(fuzz, 12))
-		request.piece_count = (uint32_t)extreme(fuzz);
+		request.piece_count = (uint32_t)fuzz_extreme(fuzz);
 	if (lies(fuzz, 20))
 		request.piece_count = below(fuzz, 200000);
 	if (lies(fuzz, 10))

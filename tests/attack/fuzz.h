@@ -26,7 +26,8 @@ struct fuzz {
 	int spill_fd;
 	bool passed[FUZZ_SLOTS]; /* descriptors came with its ring */
 	bool needs_bulk;         /* a piece of this frame lies in bulk memory */
-	bool honest;             /* this frame lies only here and there */
+	bool honest;             /* this frame lies once at the most */
+	uint32_t lie_after;
 	/* what came of it: a fuzz that only meets refusals is worth little */
 	unsigned frames, answered, succeeded, interrupted, renewed;
 };
@@ -35,6 +36,9 @@ void fuzz_init(struct fuzz *fuzz, const struct raw_kernel *kernel, uint64_t seed
 /* Connects; then the slots and the first names. */
 void fuzz_attach(struct fuzz *fuzz);
 void fuzz_detach(struct fuzz *fuzz);
+/* A number that is at the edge of something. */
+uint64_t fuzz_extreme(struct fuzz *fuzz);
+
 /* Takes and closes whatever berthd passes, so that it is never our reading that it waits for.
  * False: it has hung up. */
 bool fuzz_drain(struct fuzz *fuzz);

@@ -1,6 +1,7 @@
 /*
  * Attacks by memory that changes while berthd reads it: whatever it checks it must have
- * copied, for the next look may see something else.
+ * copied, for the next look may see something else.  ATTACK_FRAMES says how often each word
+ * is tried, ATTACK_SEED with what.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -61,6 +62,8 @@ scribble(struct scribbler *scribbler)
 		atomic_store(&slot->state, random & 0x400 ? word : random / 16 % 3);
 		break;
 	case 13:
+		if (random % 16 == 0 && ftruncate(fuzz->spill_fd, word % 65536) != 0)
+			abort();
 		atomic_store(&slot->cancel, word);
 		slot->sequence = word;
 		atomic_store(&slot->task_cpu, word);
@@ -150,11 +153,169 @@ memory_that_changes_while_it_is_read_harms_nobody(void **state)
 	attack(racing, &seed, WORST_MS);
 }
 
+/* ---- one word at a time -------------------------------------------------------------- */
+
+/* What changes is one word of an otherwise good message, from good to bad and back without
+ * an end: who reads it twice sees both soon. */
+struct toggler {
+	_Atomic(volatile uint32_t *) word; /* NULL: rest */
+	_Atomic uint32_t good, bad, rests;
+	_Atomic bool stop;
+};
+
+static void *
+toggle_on(void *context)
+{
+	struct toggler *toggler = context;
+
+	while (!atomic_load(&toggler->stop)) {
+		volatile uint32_t *word = atomic_load(&toggler->word);
+
+		if (word == NULL) {
+			atomic_store(&toggler->rests, 1);
+			sched_yield();
+			continue;
+		}
+		uint32_t good = atomic_load(&toggler->good), bad = atomic_load(&toggler->bad);
+
+		for (int i = 0; i < 100; i++) {
+			*word = bad;
+			for (volatile unsigned j = 0; j < 8; j++)
+				continue; /* or only the last would be seen */
+			*word = good;
+			for (volatile unsigned j = 0; j < 8; j++)
+				continue;
+		}
+	}
+	return NULL;
+}
+
+static void
+toggler_rest(struct toggler *toggler)
+{
+	atomic_store(&toggler->word, NULL);
+	atomic_store(&toggler->rests, 0);
+	while (!atomic_load(&toggler->rests))
+		sched_yield();
+}
+
+#define MEMORY_BYTES 1024
+
+struct good_message {
+	mach_msg_header_t header;
+	mach_msg_body_t body;
+	mach_msg_port_descriptor_t right;
+	mach_msg_ool_descriptor_t memory;
+	struct trap_piece_wire piece; /* the table */
+	uint8_t bytes[MEMORY_BYTES];
+};
+
+_Static_assert(offsetof(struct good_message, piece) % 8 == 0, "the table is aligned");
+_Static_assert(offsetof(struct good_message, bytes) % 8 == 0, "so is what it points to");
+
+/* Fills slot 0 with a message to @port, which is all right. */
+static void
+prepare_good(struct fuzz *fuzz, mach_port_name_t port)
+{
+	struct trap_slot *slot = raw_slot(&fuzz->task, fuzz->slots[0]);
+	uint32_t size = offsetof(struct good_message, piece);
+	struct good_message message = {
+		.header = { .msgh_bits =
+				MACH_MSGH_BITS_COMPLEX | MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+			    .msgh_size = size,
+			    .msgh_remote_port = port },
+		.body = { 2 },
+		.right = { .name = port,
+			   .disposition = MACH_MSG_TYPE_COPY_SEND,
+			   .type = MACH_MSG_PORT_DESCRIPTOR },
+		.memory = { .address = (void *)0x1000,
+			    .size = MEMORY_BYTES,
+			    .copy = MACH_MSG_VIRTUAL_COPY,
+			    .type = MACH_MSG_OOL_DESCRIPTOR },
+		.piece = { TRAP_PIECE_STREAM, MEMORY_BYTES, offsetof(struct good_message, bytes) },
+	};
+	uint64_t args[] = { MACH_SEND_MSG | MACH_SEND_TIMEOUT, size, 0, 0, 0 };
+
+	memcpy(slot->data, &message, sizeof(message));
+	raw_ask(slot, BERTH_TRAP_MSG, args, 5);
+	slot->request.prefix_size_bytes = size;
+	slot->request.stream_size_bytes = sizeof(message);
+	slot->request.piece_count = 1;
+}
+
+/* Takes from the queue by another slot what has come. */
+static void
+take_all(struct fuzz *fuzz, mach_port_name_t port)
+{
+	while (raw_trap(&fuzz->task, fuzz->slots[1], BERTH_TRAP_MSG, 5,
+			(uint64_t)(MACH_RCV_MSG | MACH_RCV_TIMEOUT), (uint64_t)0, (uint64_t)4096,
+			(uint64_t)port, (uint64_t)0) == MACH_MSG_SUCCESS)
+		continue;
+}
+
+#define REQUEST_WORDS (sizeof(struct trap_request) / 4)
+#define MESSAGE_WORDS (offsetof(struct good_message, bytes) / 4)
+#define FRAMES_PER_WORD 1000
+#define FRAMES_PER_VALUE 8 /* the queue holds fewer, but it is the way there that counts */
+
+static void
+toggling(const struct raw_kernel *kernel, void *context)
+{
+	const char *text = getenv("ATTACK_FRAMES");
+	unsigned long count = text != NULL ? strtoul(text, NULL, 0) : FRAMES_PER_WORD;
+	struct toggler toggler = { .word = NULL };
+	struct fuzz fuzz;
+	pthread_t thread;
+
+	fuzz_init(&fuzz, kernel, *(uint64_t *)context);
+	if (pthread_create(&thread, NULL, toggle_on, &toggler) != 0)
+		abort();
+	for (unsigned i = 0; i < REQUEST_WORDS + MESSAGE_WORDS; i++) {
+		fuzz_attach(&fuzz);
+		mach_port_name_t port = raw_port(&fuzz.task, 0);
+		struct trap_slot *slot = raw_slot(&fuzz.task, fuzz.slots[0]);
+		volatile uint32_t *words =
+		    i < REQUEST_WORDS ? (volatile uint32_t *)(void *)&slot->request + i
+				      : (volatile uint32_t *)(void *)slot->data + i - REQUEST_WORDS;
+
+		for (unsigned long j = 0; j < count; j++) {
+			if (j % FRAMES_PER_VALUE == 0) {
+				toggler_rest(&toggler);
+				take_all(&fuzz, port);
+				prepare_good(&fuzz, port);
+				atomic_store(&toggler.good, *words);
+				atomic_store(&toggler.bad, (uint32_t)fuzz_extreme(&fuzz));
+				atomic_store(&toggler.word, words);
+			}
+			atomic_store(&slot->state, TRAP_ASKED);
+			fuzz_ring(&fuzz, 0, NULL, 0);
+			fuzz_settle(&fuzz, 0, 1);
+		}
+		toggler_rest(&toggler);
+		fuzz_detach(&fuzz);
+	}
+	atomic_store(&toggler.stop, true);
+	pthread_join(thread, NULL);
+	printf("   %u answers, of which %u success; %u tasks dropped\n", fuzz.answered,
+	       fuzz.succeeded, fuzz.renewed);
+	if (fuzz.succeeded < fuzz.answered / 20)
+		abort(); /* the good ones were none */
+}
+
+static void
+words_that_change_while_they_are_read_harm_nobody(void **state)
+{
+	uint64_t seed = attack_seed();
+
+	attack(toggling, &seed, WORST_MS);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_that_changes_while_it_is_read_harms_nobody),
+		cmocka_unit_test(words_that_change_while_they_are_read_harm_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
