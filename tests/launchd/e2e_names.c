@@ -171,6 +171,12 @@ as_another_process(void *context)
 	return 0;
 }
 
+static int
+as_another_user(void *context)
+{
+	return setuid(65534) == 0 ? as_another_process(context) : 1;
+}
+
 static void
 another_process_may_look_but_not_touch(void)
 {
@@ -179,6 +185,10 @@ another_process_may_look_but_not_touch(void)
 	CHECK_KR(check_in("theirs", &server), 0);
 	CHECK(e2e_in_child(as_another_process, NULL) == 0);
 	CHECK(e2e_receive(server, 5000) == 3);
+	if (geteuid() == 0) {
+		CHECK(e2e_in_child(as_another_user, NULL) == 0);
+		CHECK(e2e_receive(server, 5000) == 3);
+	}
 	/* what a process published goes with it */
 	CHECK_KR(look_up("childs", &found), BOOTSTRAP_UNKNOWN_SERVICE);
 	e2e_drop_receive(server);
