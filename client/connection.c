@@ -73,7 +73,8 @@ connection_died(void)
 			 "the kernel is gone: every port of this process (pid %ld) is dead, "
 			 "and Mach calls fail from now on; restart the program",
 			 (long)getpid());
-	wait_wake(&connection.kernel_page->alive, INT_MAX);
+	if (connection.kernel_page != NULL)
+		wait_wake(&connection.kernel_page->alive, INT_MAX);
 }
 
 /* ---- messages ---------------------------------------------------------------------- */
@@ -162,6 +163,22 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 		return (message.msg_flags & MSG_CTRUNC) != 0 ? -EMFILE : -EPROTO;
 	}
 	return received;
+}
+
+/* Move @fd to a high number, close-on-exec.  Consumes it. */
+static int
+fd_move_high(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
+
+	if (high < 0)
+		high = fcntl(fd, F_DUPFD_CLOEXEC, 64);
+	if (high < 0) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		return fd;
+	}
+	close(fd);
+	return high;
 }
 
 /* ---- slots and mail ----------------------------------------------------------------- */
@@ -289,8 +306,7 @@ connection_slot_ask(uint32_t outer)
 uint32_t
 connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3])
 {
-	struct slot_mail *mail =
-	    &connection.mail[slot_index / TRAP_SEGMENT_SLOTS][slot_index % TRAP_SEGMENT_SLOTS];
+	struct slot_mail *mail = connection_mail(slot_index);
 	union incoming message;
 	uint32_t fd_count;
 
@@ -316,6 +332,39 @@ connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3])
 }
 
 int
+connection_waker_ask(uint32_t slot_index)
+{
+	struct wire_thread ask = { { WIRE_WAKER, sizeof(ask) }, slot_index, (uint32_t)gettid() };
+	struct slot_mail *mail = connection_mail(slot_index);
+	union incoming answer;
+	int fds[3];
+	uint32_t fd_count;
+
+	if (!connection_send(&ask.head, NULL, 0, false) ||
+	    !connection_await(WIRE_WAKER_IS, &answer, fds, &fd_count)) {
+		connection_died();
+		return WAKER_NONE;
+	}
+	if (fd_count == 1 && answer.slot.slot_index == slot_index) {
+		mail->waker = fd_move_high(fds[0]) + 1;
+	} else {
+		fds_close(fds, fd_count);
+		mail->waker = WAKER_NONE;
+	}
+	return mail->waker;
+}
+
+void
+connection_waker_drop(uint32_t slot_index)
+{
+	struct slot_mail *mail = connection_mail(slot_index);
+
+	if (mail->waker > 0)
+		close(mail->waker - 1);
+	mail->waker = 0;
+}
+
+int
 connection_fork(void)
 {
 	struct wire_thread ask = { { WIRE_FORK, sizeof(ask) }, WIRE_NO_SLOT, (uint32_t)gettid() };
@@ -335,22 +384,6 @@ connection_fork(void)
 }
 
 /* ---- attaching ---------------------------------------------------------------------- */
-
-/* Move @fd to a high number, close-on-exec.  Consumes it. */
-static int
-fd_move_high(int fd)
-{
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
-
-	if (high < 0)
-		high = fcntl(fd, F_DUPFD_CLOEXEC, 64);
-	if (high < 0) {
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		return fd;
-	}
-	close(fd);
-	return high;
-}
 
 /* The socket that berthd handed to its first task, or -1. */
 static int
@@ -525,9 +558,11 @@ connection_start_over(int socket_fd)
 		close(connection.event_fd);
 	for (uint32_t i = 0; i < TRAP_SEGMENT_MAX; i++) {
 		if (connection.mail[i] != NULL) {
-			for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++)
+			for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++) {
 				fds_close(connection.mail[i][j].fds,
 					  connection.mail[i][j].fd_count);
+				connection_waker_drop(i * TRAP_SEGMENT_SLOTS + j);
+			}
 			munmap(connection.mail[i], TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail));
 		}
 		connection.mail[i] = NULL;

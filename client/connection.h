@@ -38,7 +38,11 @@ struct slot_mail {
 	uint32_t sequence;
 	uint32_t fd_count; /* 0: none */
 	int fds[3];
+	int waker; /* the descriptor that its thread may sleep on, plus 1; 0: not asked for yet.
+		      Only that thread touches it */
 };
+
+#define WAKER_NONE (-1) /* there is none to be had */
 
 struct connection {
 	_Atomic uint32_t state;      /* enum connection_state */
@@ -99,6 +103,11 @@ uint32_t connection_slot_ask(uint32_t outer);
  * owns them.  0: the kernel is gone. */
 uint32_t connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3]);
 
+/* Ask for the waker of the thread's own slot (wire/trap_page.h).  What connection_mail() then
+ * has; the descriptor stays the connection's. */
+int connection_waker_ask(uint32_t slot_index);
+void connection_waker_drop(uint32_t slot_index);
+
 /* Prepare a fork: the child's connection, or -1. */
 int connection_fork(void);
 
@@ -110,6 +119,12 @@ connection_slot(uint32_t slot_index)
 {
 	return &connection
 		    .segments[slot_index / TRAP_SEGMENT_SLOTS][slot_index % TRAP_SEGMENT_SLOTS];
+}
+
+static inline struct slot_mail *
+connection_mail(uint32_t slot_index)
+{
+	return &connection.mail[slot_index / TRAP_SEGMENT_SLOTS][slot_index % TRAP_SEGMENT_SLOTS];
 }
 
 /* ---- fork (client/fork.c), in the child ----------------------------------------------- */

@@ -11,23 +11,27 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
- * futex_waitv is restarted by Linux after a handler with SA_RESTART, with or without a
- * time-out, so it cannot be interrupted by one; FUTEX_WAIT with a time-out always can, but
- * watches one word only.  So an interruptible wait looks after the kernel now and then.
- */
-#define INTERRUPTIBLE_SLICE_MAX_NS 2000000000u
-
-/*
- * So does the first sleep of any wait: that is cheaper than to watch two words, and most
- * answers come soon.
+ * The first sleep of a wait watches the answer alone: that is cheaper than to watch the kernel
+ * as well, and most answers come soon.
  */
 #define FIRST_SLEEP_NS 20000000u
+
+/*
+ * A futex cannot be left for every signal handler and watch the kernel's life at once: Linux
+ * restarts futex_waitv after a handler with SA_RESTART, and what watches one word only must
+ * look after the kernel now and then, when a handler that has just run goes unnoticed.  So what
+ * may be interrupted sleeps in poll; in this only where there is no descriptor for that.
+ */
+#define INTERRUPTIBLE_SLICE_NS 2000000000u
 
 static __thread struct thread_state self __attribute__((tls_model("initial-exec")));
 
@@ -54,6 +58,7 @@ thread_ended(void *unused)
 		struct wire_thread end = { { WIRE_THREAD_EXIT, sizeof(end) },
 					   self.slot_index[--self.level_count],
 					   (uint32_t)gettid() };
+		connection_waker_drop(end.slot_index);
 		if (atomic_load(&connection.state) == CONNECTION_READY)
 			connection_send(&end.head, NULL, 0, false);
 	}
@@ -132,6 +137,8 @@ trap_begin(struct trap *trap, uint32_t number)
 	}
 	trap->slot_index = thread->slot_index[level];
 	trap->slot = connection_slot(trap->slot_index);
+	trap->doorbell = connection.doorbell;
+	trap->kernel_page = connection.kernel_page;
 	trap->rings_by_socket = false;
 	trap->spill_fd = -1;
 	trap->bulk_fd = -1;
@@ -149,7 +156,7 @@ ring(const struct trap *trap)
 	uint64_t one = 1;
 	ssize_t written;
 
-	if (!doorbell_ring(connection.doorbell, trap->slot_index))
+	if (!doorbell_ring(trap->doorbell, trap->slot_index))
 		return false;
 	do
 		written = write(connection.event_fd, &one, sizeof(one));
@@ -181,17 +188,18 @@ ring_by_socket(struct trap *trap)
 	return is_sent;
 }
 
-/* Sleep until the trap is done, or something else happens, for at most @limit_ns.  False: the
- * kernel is gone. */
+/* Sleep in a futex until the trap is done, or something else happens, for at most @limit_ns.
+ * False: the kernel is gone. */
 static bool
-sleep_once(struct trap_slot *slot, uint64_t limit_ns, int *result)
+sleep_in_futex(const struct trap *trap, uint64_t limit_ns, int *result)
 {
-	const _Atomic uint32_t *alive = &connection.kernel_page->alive;
+	struct trap_slot *slot = trap->slot;
+	const _Atomic uint32_t *alive = &trap->kernel_page->alive;
 	uint32_t alive_value = atomic_load(alive);
 
 	if (alive_word_is_dead(alive_value))
 		return false;
-	atomic_store(&slot->task_sleeps, 1);
+	atomic_store(&slot->task_sleeps, TRAP_SLEEPS_IN_FUTEX);
 	*result = 0;
 	if (atomic_load(&slot->state) == TRAP_ASKED) {
 		if (limit_ns != WAIT_FOREVER)
@@ -200,8 +208,66 @@ sleep_once(struct trap_slot *slot, uint64_t limit_ns, int *result)
 			*result = wait_futex_either(&slot->state, TRAP_ASKED, alive, alive_value,
 						    WAIT_FOREVER);
 	}
-	atomic_store_explicit(&slot->task_sleeps, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->task_sleeps, TRAP_SLEEPS_NOT, memory_order_relaxed);
 	return true;
+}
+
+/* The same in poll, which every handler ends: *@result is -EINTR then; -EBADF: the program has
+ * closed our descriptor. */
+static bool
+sleep_in_poll(const struct trap *trap, int waker_fd, int *result)
+{
+	struct trap_slot *slot = trap->slot;
+	struct pollfd readable = { .fd = waker_fd, .events = POLLIN };
+	sigset_t all, before;
+	char bytes[64];
+	bool is_alive = true;
+
+	/* a handler runs before the sleep, as if before the trap, or in poll */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	atomic_store(&slot->task_sleeps, TRAP_SLEEPS_IN_POLL);
+	*result = 0;
+	if (atomic_load(&slot->state) == TRAP_ASKED) {
+		ssize_t got = -1;
+		if (ppoll(&readable, 1, NULL, &before) >= 0)
+			got = recv(waker_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (got < 0 && errno != EAGAIN)
+			*result = errno == EINTR ? -EINTR : -EBADF;
+		is_alive = got != 0;
+	}
+	atomic_store_explicit(&slot->task_sleeps, TRAP_SLEEPS_NOT, memory_order_relaxed);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return is_alive;
+}
+
+/* The trap's waker, asked for at the first time, or -1. */
+static int
+trap_waker(const struct trap *trap)
+{
+	int waker = WAKER_NONE;
+	sigset_t signals;
+
+	connection_lock(&signals); /* or the handler of a signal might fork */
+	if (self.generation == atomic_load(&connection.generation)) {
+		waker = connection_mail(trap->slot_index)->waker;
+		if (waker == 0 && atomic_load(&connection.state) == CONNECTION_READY)
+			waker = connection_waker_ask(trap->slot_index);
+	}
+	connection_unlock(&signals);
+	return waker > 0 ? waker - 1 : -1;
+}
+
+/* The program has closed it. */
+static void
+trap_waker_forget(const struct trap *trap)
+{
+	sigset_t signals;
+
+	connection_lock(&signals);
+	if (self.generation == atomic_load(&connection.generation))
+		connection_mail(trap->slot_index)->waker = WAKER_NONE;
+	connection_unlock(&signals);
 }
 
 /* Wait until the trap is done; @kernel_slept: do not look for it first.  False: the kernel is
@@ -211,19 +277,26 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 {
 	struct trap_slot *slot = trap->slot;
 	struct wait_state *wait = &self.wait;
-	bool interruptible = patience == TRAP_INTERRUPTIBLE;
+	bool interruptible = patience == TRAP_INTERRUPTIBLE, is_alive;
 	uint64_t limit_ns = FIRST_SLEEP_NS;
 	int result;
 
 	wait_begin(wait);
 	while (atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
 		if (!kernel_slept &&
-		    wait_look(wait, atomic_load_explicit(&connection.doorbell->kernel_cpu,
+		    wait_look(wait, atomic_load_explicit(&trap->doorbell->kernel_cpu,
 							 memory_order_relaxed)))
 			continue;
 		kernel_slept = false;
+		int waker_fd = interruptible ? trap_waker(trap) : -1;
 		wait_sleeps(wait);
-		if (!sleep_once(slot, limit_ns, &result))
+		if (waker_fd >= 0)
+			is_alive = sleep_in_poll(trap, waker_fd, &result);
+		else
+			is_alive = sleep_in_futex(trap, limit_ns, &result);
+		if (result == -EBADF)
+			trap_waker_forget(trap);
+		if (!is_alive)
 			return atomic_load_explicit(&slot->state, memory_order_acquire) ==
 			       TRAP_DONE;
 		wait_woken(wait);
@@ -233,9 +306,7 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 			atomic_store(&slot->cancel, 1);
 			ring(trap);
 		}
-		limit_ns = !interruptible                              ? WAIT_FOREVER
-			   : limit_ns * 2 < INTERRUPTIBLE_SLICE_MAX_NS ? limit_ns * 2
-								       : INTERRUPTIBLE_SLICE_MAX_NS;
+		limit_ns = interruptible ? INTERRUPTIBLE_SLICE_NS : WAIT_FOREVER;
 	}
 	wait_end(wait);
 	return true;
@@ -330,6 +401,13 @@ trap_forked(void)
 {
 	/* A handler forked in the middle of a trap; in the child it will return there.  The slot
 	 * is not mapped any more: put one in its place that says how the trap ended. */
+	if (self.depth > 0 && connection.doorbell != NULL) {
+		/* it may look at these once more: nobody is there, and the kernel is dead */
+		mmap(connection.doorbell, sizeof(*connection.doorbell), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		mmap((void *)connection.kernel_page, sizeof(*connection.kernel_page), PROT_READ,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	}
 	for (uint32_t i = 0; i < self.depth && i < self.level_count; i++) {
 		struct trap_slot *slot = connection_slot(self.slot_index[i]);
 		void *memory = mmap(slot, sizeof(*slot), PROT_READ | PROT_WRITE,

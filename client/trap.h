@@ -51,6 +51,10 @@ enum trap_patience {
 struct trap {
 	struct trap_slot *slot;
 	uint32_t slot_index;
+	/* the connection's when the trap began: a handler may fork, and the child comes back here
+	 */
+	struct doorbell *doorbell;
+	const struct kernel_page *kernel_page;
 	bool rings_by_socket; /* behind what was sent there before, not past it */
 	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them */
 	int spill_fd;

@@ -21,6 +21,7 @@ enum wire_kind {
 	WIRE_FORK = 5,        /* about to fork: give me a connection for the child */
 	WIRE_CREDENTIALS = 6, /* my ids changed: look at this message's SCM_CREDENTIALS */
 	WIRE_FORKED = 7,      /* first message of a connection made by WIRE_FORK, from the child */
+	WIRE_WAKER = 8,       /* give this slot a descriptor to sleep on: TRAP_SLEEPS_IN_POLL */
 
 	/* a tool → kernel: first message of a connection that will not be a task */
 	WIRE_INSPECT = 32, /* struct wire_inspect: look, answer with WIRE_TEXT …, WIRE_END */
@@ -34,6 +35,7 @@ enum wire_kind {
 	WIRE_DESCRIPTORS = 66, /* struct wire_descriptors: belong to the reply in that slot */
 	WIRE_CHILD = 67,       /* answer to WIRE_FORK; descriptor: the child's connection */
 	WIRE_REFUSED = 68,     /* struct wire_refused: why, in words; the connection ends */
+	WIRE_WAKER_IS = 69,    /* struct wire_slot: answer to WIRE_WAKER; a socket, or none left */
 
 	/* kernel → tool */
 	WIRE_TEXT = 96, /* struct wire_head, then up to WIRE_TEXT_MAX bytes of text */
@@ -55,7 +57,7 @@ struct wire_hello {
 	uint32_t pad;
 };
 
-/* WIRE_THREAD, WIRE_THREAD_EXIT, WIRE_RING */
+/* WIRE_THREAD, WIRE_THREAD_EXIT, WIRE_RING, WIRE_WAKER */
 struct wire_thread {
 	struct wire_head head;
 	uint32_t slot_index; /* THREAD: the slot of the thread that this one is a nested level of,

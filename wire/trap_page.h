@@ -45,6 +45,17 @@ enum trap_state {
 	TRAP_DONE = 2   /* set by the kernel */
 };
 
+/*
+ * slot->task_sleeps.  A futex is the cheaper bed; but it cannot be left for a signal handler
+ * and watch the kernel's life at once.  In poll, on the slot's own waker (WIRE_WAKER), a
+ * thread can: the kernel sends a byte there, and its death is a hang-up.
+ */
+enum trap_sleep {
+	TRAP_SLEEPS_NOT = 0,
+	TRAP_SLEEPS_IN_FUTEX = 1, /* on slot->state */
+	TRAP_SLEEPS_IN_POLL = 2
+};
+
 enum trap_flags {
 	TRAP_HAS_SPILL =
 	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
@@ -104,7 +115,7 @@ struct trap_reply {
 struct trap_slot {
 	/* who waits for whom; a line of its own */
 	_Atomic uint32_t state;
-	_Atomic uint32_t task_sleeps; /* 1: the thread sleeps in a futex on `state` */
+	_Atomic uint32_t task_sleeps; /* enum trap_sleep */
 	_Atomic uint32_t cancel;      /* 1: interrupt what is blocked */
 	uint32_t sequence;            /* of the reply; matches the descriptors passed with it */
 	_Atomic uint32_t task_cpu;    /* hint: wait_cpu() of the thread when it rang; see wait.h */

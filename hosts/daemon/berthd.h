@@ -129,6 +129,7 @@ struct slot {
 	bool descriptors_came; /* with WIRE_RING, for the next request */
 	bool descriptors_lost; /* … but Linux could not give us them */
 	int descriptors[2];    /* -1: none */
+	int waker_fd;          /* our end of what the thread may sleep on; -1: none */
 };
 
 /* One segment: shared memory and the daemon's own view of it. */
@@ -148,6 +149,9 @@ struct slot *slot_find(struct peer *peer, uint32_t index); /* NULL: no thread ha
 mustuse int slot_take(struct peer *peer, struct slot **slot);
 /* Puts a slot back: the descriptors kept for it are closed, the shared part says nothing. */
 void slot_give(struct slot *slot);
+/* A pair of sockets, of which the thread gets @theirs to sleep on.  0, -EMFILE … */
+mustuse int slot_make_waker(struct slot *slot, int *theirs);
+void slot_drop_waker(struct slot *slot);
 void slot_drop_descriptors(struct slot *slot);
 
 /* ---- peers ------------------------------------------------------------------------- */
@@ -244,6 +248,7 @@ struct host {
 	int epoll_fd;
 	int reserve_fd; /* given up to be able to refuse when no descriptor is left */
 	uint32_t descriptor_limit;
+	uint32_t waker_count;
 	struct source listener, signals;
 	struct peer *control;
 	pid_t control_pid; /* of `berth run`; 0: none */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 void
 effects_slot_done(struct slot *slot)
@@ -21,8 +22,17 @@ effects_slot_done(struct slot *slot)
 	host->woken_cpu = atomic_load_explicit(&shared->task_cpu, memory_order_relaxed);
 	/* either the task sees DONE before it sleeps, or we see that it does */
 	atomic_store_explicit(&shared->state, TRAP_DONE, memory_order_seq_cst);
-	if (atomic_load_explicit(&shared->task_sleeps, memory_order_seq_cst) != 0)
-		wait_wake(&shared->state, 1);
+	uint32_t sleeps = atomic_load_explicit(&shared->task_sleeps, memory_order_seq_cst);
+
+	if (sleeps == TRAP_SLEEPS_NOT)
+		return;
+	if (sleeps == TRAP_SLEEPS_IN_POLL && slot->waker_fd >= 0) {
+		ssize_t n = send(slot->waker_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		(void)n; /* full is as good; shut down by the task is its own loss */
+		return;
+	}
+	wait_wake(&shared->state, 1);
 }
 
 static void

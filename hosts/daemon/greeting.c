@@ -377,6 +377,27 @@ ring(struct peer *peer, const struct wire_thread *message, struct received *rece
 		slot_drop_descriptors(slot); /* nothing was asked for, or it is done already */
 }
 
+static void
+waker(struct peer *peer, const struct wire_thread *message)
+{
+	struct wire_slot answer = { .head = { .kind = WIRE_WAKER_IS, .size_bytes = sizeof(answer) },
+				    .slot_index = message->slot_index };
+	struct slot *slot = slot_find(peer, message->slot_index);
+	int theirs = -1, error;
+
+	if (slot == NULL) {
+		peer_violation(peer, "a wish for a waker for no thread");
+		return;
+	}
+	if (slot_make_waker(slot, &theirs) != 0)
+		answer.slot_index = WIRE_NO_SLOT;
+	error = socket_send(peer, &answer, sizeof(answer), &theirs, theirs >= 0 ? 1 : 0, NULL);
+	if (theirs >= 0)
+		close(theirs);
+	if (error < 0)
+		peer_doom(peer); /* it would wait for ever */
+}
+
 /* ---- forks ------------------------------------------------------------------------- */
 
 static uint32_t
@@ -513,7 +534,8 @@ task_message(struct peer *peer, uint32_t kind, struct received *received)
 			credentials_changed(peer, received);
 		return;
 	}
-	if (kind != WIRE_THREAD && kind != WIRE_THREAD_EXIT && kind != WIRE_RING) {
+	if (kind != WIRE_THREAD && kind != WIRE_THREAD_EXIT && kind != WIRE_RING &&
+	    kind != WIRE_WAKER) {
 		peer_violation(peer, "a message of an unknown kind");
 		return;
 	}
@@ -525,6 +547,8 @@ task_message(struct peer *peer, uint32_t kind, struct received *received)
 		thread_new(peer, thread);
 	else if (kind == WIRE_THREAD_EXIT)
 		thread_exit(peer, thread);
+	else if (kind == WIRE_WAKER)
+		waker(peer, thread);
 	else
 		ring(peer, thread, received);
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SLOTS_BYTES ((size_t)TRAP_SLOT_SIZE * TRAP_SEGMENT_SLOTS)
@@ -69,7 +70,8 @@ slot_segment_new(struct peer *peer, uint32_t index)
 		segment->slots[i] = (struct slot){ .peer = peer,
 						   .shared = (struct trap_slot *)(void *)shared,
 						   .index = index * TRAP_SEGMENT_SLOTS + i,
-						   .descriptors = { -1, -1 } };
+						   .descriptors = { -1, -1 },
+						   .waker_fd = -1 };
 	}
 	if (index == 0) {
 		peer->doorbell = (struct doorbell *)memory;
@@ -87,8 +89,10 @@ slot_segments_free(struct peer *peer)
 	for (uint32_t i = 0; i < peer->segment_count; i++) {
 		struct slot_segment *segment = peer->segments[i];
 
-		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++)
+		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++) {
 			slot_drop_descriptors(&segment->slots[j]);
+			slot_drop_waker(&segment->slots[j]);
+		}
 		munmap(segment->memory, segment->memory_size);
 		if (segment->fd >= 0)
 			close(segment->fd);
@@ -149,12 +153,42 @@ slot_drop_descriptors(struct slot *slot)
 	slot->descriptors_lost = false;
 }
 
+int
+slot_make_waker(struct slot *slot, int *theirs)
+{
+	struct host *host = slot->peer->host;
+	int ends[2];
+
+	slot_drop_waker(slot);
+	/* threads sleep without one as well, so tasks and their messages come first */
+	if (host->waker_count >= host->descriptor_limit / 4)
+		return -EMFILE;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+		return -errno;
+	shutdown(ends[0], SHUT_RD); /* the thread has nothing to say there */
+	slot->waker_fd = ends[0];
+	*theirs = ends[1];
+	host->waker_count++;
+	return 0;
+}
+
+void
+slot_drop_waker(struct slot *slot)
+{
+	if (slot->waker_fd < 0)
+		return;
+	close(slot->waker_fd);
+	slot->waker_fd = -1;
+	slot->peer->host->waker_count--;
+}
+
 void
 slot_give(struct slot *slot)
 {
 	struct slot_segment *segment = slot->peer->segments[slot->index / TRAP_SEGMENT_SLOTS];
 
 	slot_drop_descriptors(slot);
+	slot_drop_waker(slot);
 	socket_forget_slot(slot);
 	if (slot->state == SLOT_STUCK)
 		slot->peer->stuck_count--;
