@@ -37,7 +37,7 @@ void private_kernel_init(struct private_kernel *kernel);
 int private_kernel_place(struct private_kernel *kernel, char **tried);
 
 /*
- * Start the program @berthd on the socket, in a session of its own, so that a terminal's
+ * Start the program @berthd on the socket, in a process group of its own, so that a terminal's
  * signals do not reach it, and tell it that the control connection owns it.
  *
  * 0        started; whether it comes up shows later
