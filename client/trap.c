@@ -396,23 +396,27 @@ trap_stream(struct trap *trap)
 	return trap->spill;
 }
 
+/* Zeroes in place of what a child does not inherit. */
+static bool
+memory_replace(const void *memory, size_t size)
+{
+	return mmap((void *)memory, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == memory;
+}
+
 void
 trap_forked(void)
 {
-	/* A handler forked in the middle of a trap; in the child it will return there.  The slot
-	 * is not mapped any more: put one in its place that says how the trap ended. */
-	if (self.depth > 0 && connection.doorbell != NULL) {
-		/* it may look at these once more: nobody is there, and the kernel is dead */
-		mmap(connection.doorbell, sizeof(*connection.doorbell), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-		mmap((void *)connection.kernel_page, sizeof(*connection.kernel_page), PROT_READ,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	}
+	/* A handler forked in the middle of a trap; in the child it will return there, and look
+	 * once more.  Nobody is to ring for, the kernel is dead, and the slot, which is not mapped
+	 * any more, says how the trap ended. */
+	if (self.depth == 0 || connection.doorbell == NULL)
+		return;
+	memory_replace(connection.doorbell, sizeof(*connection.doorbell));
+	memory_replace(connection.kernel_page, sizeof(*connection.kernel_page));
 	for (uint32_t i = 0; i < self.depth && i < self.level_count; i++) {
 		struct trap_slot *slot = connection_slot(self.slot_index[i]);
-		void *memory = mmap(slot, sizeof(*slot), PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-		if (memory != slot)
+		if (!memory_replace(slot, sizeof(*slot)))
 			continue;
 		slot->reply.code = MACH_SEND_INVALID_DEST; /* all its names are gone */
 		atomic_store(&slot->state, TRAP_DONE);
