@@ -17,10 +17,11 @@
  * costs a quarter of a microsecond.
  *
  * Yielding beside a process that never sleeps (a hog) gives away a whole scheduler slice,
- * 4 ms, where a futex would be woken in microseconds.  So a yield that took longer than
- * WAIT_HOG_NS stops yielding for a number of waits, which doubles with each such find: until
- * then the waiter sleeps after those first microseconds.  (Spinning on instead was better
- * beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
+ * 4 ms, where a futex would be woken in microseconds.  So yields that took longer than
+ * WAIT_HOG_NS, not just one (Linux has something to do itself now and then, and so has the
+ * host of a virtual machine), stop yielding for a number of waits, which doubles with each
+ * such find: until then the waiter sleeps after those first microseconds.  (Spinning on instead was
+ *better beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
  *
  * How long to look is learnt from sleeps: two in a row that turned out short mean that
  * looking longer would have saved wake-ups; a long one means that the time was wasted, and
@@ -72,6 +73,8 @@
 #define WAIT_SHORT_SLEEP_NS 250000u /* looking longer would have been better */
 #define WAIT_LONG_SLEEP_NS 500000u  /* looking was a waste */
 #define WAIT_HOG_NS 500000u         /* a yield among peers takes microseconds, beside a hog 4 ms */
+#define WAIT_HOG_YIELDS 2u          /* so many of them without a row of good ones: it is a hog */
+#define WAIT_GOOD_YIELDS 64u        /* a row */
 #define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
 #define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
@@ -87,6 +90,7 @@ struct wait_state {
 	uint32_t yields_off; /* waits to come that must not yield */
 	uint32_t penalty;    /* yields_off for the next hog */
 	uint32_t calm;       /* good yields in a row */
+	uint32_t long_ones;  /* yields that were not, since the last row of good ones */
 	bool has_begun;      /* window_ns is set */
 	bool was_short;      /* the last sleep */
 };
@@ -144,13 +148,20 @@ wait_yield(struct wait_state *wait)
 	sched_yield();
 	wait->last_ns = wait_now_ns();
 	if (wait->last_ns - before_ns > WAIT_HOG_NS) {
+		wait->calm = 0;
+		if (++wait->long_ones < WAIT_HOG_YIELDS)
+			return;
 		if (wait->penalty < WAIT_HOG_PENALTY_MIN)
 			wait->penalty = WAIT_HOG_PENALTY_MIN;
 		wait->yields_off = wait->penalty;
 		if (wait->penalty < WAIT_HOG_PENALTY_MAX)
 			wait->penalty *= 2;
-		wait->calm = 0;
-	} else if (++wait->calm >= WAIT_CALM_YIELDS) {
+		return;
+	}
+	wait->calm++;
+	if (wait->calm == WAIT_GOOD_YIELDS)
+		wait->long_ones = 0;
+	if (wait->calm >= WAIT_CALM_YIELDS) {
 		wait->penalty /= 2;
 		wait->calm = 0;
 	}
