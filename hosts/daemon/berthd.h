@@ -275,6 +275,8 @@ struct host {
 
 	/* waiting: sleep.c */
 	struct wait_state wait;
+	uint32_t busy_rounds; /* since the last sleep, up to a limit; see slice.c */
+	bool has_short_slice;
 	struct peer *hot[HOT_MAX];
 	uint32_t hot_count;
 	uint32_t cpu;       /* as published */
@@ -489,6 +491,13 @@ void effects_complete_with(struct slot *slot, kern_return_t code);
 void effects_slot_done(struct slot *slot);
 /* What had no resources before. */
 void effects_retry(struct host *host);
+
+/* ---- slice.c ----------------------------------------------------------------------- */
+
+/* A round of the loop found something to do. */
+void slice_worked(struct host *host);
+/* We go to sleep, or start a program, which would inherit the slice. */
+void slice_sleeps(struct host *host);
 
 /* ---- watch.c ----------------------------------------------------------------------- */
 

@@ -184,6 +184,7 @@ start(struct host *host, const char *path)
 		return -ENOMEM;
 	}
 	peer->is_first = true;
+	slice_sleeps(host);
 	error = spawn(host, path, ends[1], &host->first.pid);
 	close(ends[1]);
 	if (error != 0) {

@@ -383,12 +383,14 @@ host_run(struct host *host)
 		}
 		settle(host);
 		if (worked) {
+			slice_worked(host);
 			wait_end(&host->wait);
 			wait_begin(&host->wait);
 			continue;
 		}
 		if (goes_on || !hot_sleep(host))
 			continue;
+		slice_sleeps(host);
 		wait_sleeps(&host->wait);
 		error = sleep_until(host, next_timer_ns(host));
 		wait_woken(&host->wait);
