@@ -19,9 +19,7 @@
 
 #define EVENTS_PER_LOOK 64
 #define SCRATCH_KEPT_BYTES (1u << 20)
-#define SERVER_LOOK_NS                                                                             \
-	30000u /* the least we look: so long a server on this core takes to answer                 \
-		*/
+#define SERVER_LOOK_NS 30000u /* the least we look: a server on this core answers in less */
 
 void
 log_line(const char *format, ...)
