@@ -310,8 +310,9 @@ struct kernel_task_row {
 	uint32_t thread_count, parked_count;
 	uint32_t right_count, port_count; /* names in its space; ports it receives on */
 	uint64_t messages_sent, messages_received;
-	uint64_t queued_bytes; /* charged to it: what it sent and nobody received */
-	bool is_first;         /* the name server */
+	uint64_t
+	    queued_bytes; /* charged to it: unreceived, what it sent and answers it asked for */
+	bool is_first;    /* the name server */
 };
 bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_row *row);
 

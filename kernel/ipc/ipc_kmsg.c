@@ -100,6 +100,41 @@ piece_free(struct kernel *k, struct kernel_piece *piece)
 	piece->kind = KERNEL_PIECE_UNREADABLE;
 }
 
+/* A segment that no other message holds. */
+static void
+segment_pay_by(const struct kernel_piece *piece, struct account *payer)
+{
+	if (piece->kind != KERNEL_PIECE_SEGMENT || piece->segment->ref_count > 1 ||
+	    payer->segment_bytes >= TASK_SEGMENT_BYTES_MAX)
+		return;
+
+	struct kernel_segment *segment = piece->segment;
+	struct account *before = segment->payer;
+
+	before->segment_bytes -= segment->size_bytes;
+	payer->segment_bytes += segment->size_bytes;
+	segment->payer = account_ref(payer);
+	account_unref(before);
+}
+
+void
+ipc_kmsg_pay_by(struct ipc_kmsg *kmsg, struct account *payer)
+{
+	struct account *before = kmsg->payer;
+
+	if (!before || !payer || before == payer)
+		return;
+	for (uint32_t i = 0; i < kmsg->piece_count; i++)
+		segment_pay_by(&kmsg->pieces[i], payer);
+	segment_pay_by(&kmsg->tail, payer);
+	if (payer->queued_bytes >= TASK_QUEUED_BYTES_MAX)
+		return;
+	before->queued_bytes -= kmsg->charge_bytes;
+	payer->queued_bytes += kmsg->charge_bytes;
+	kmsg->payer = account_ref(payer);
+	account_unref(before);
+}
+
 /* ---- the end -------------------------------------------------------------------------- */
 
 void

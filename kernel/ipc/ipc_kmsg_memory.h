@@ -11,6 +11,12 @@ mustuse struct ipc_kmsg *ipc_kmsg_alloc(struct kernel *k, uint32_t bytes_size,
 					uint32_t descriptor_count);
 /* False: the payer has too much unreceived already. */
 mustuse bool ipc_kmsg_charge(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes);
+/*
+ * @payer (NULL: nobody else) pays for @kmsg from now on, and for the segments that only this
+ * message holds.  That may bring it over its limits once; who is there already takes nothing
+ * more, so that no two tasks together hold more than their limits and two messages.
+ */
+void ipc_kmsg_pay_by(struct ipc_kmsg *kmsg, struct account *payer);
 /* One more reference; the first one charges @payer, and may be refused. */
 mustuse bool ipc_segment_ref(struct kernel *k, struct kernel_segment *segment,
 			     struct account *payer);

@@ -70,6 +70,10 @@ post(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg)
 	/* messages that are there already come first */
 	if (list_is_empty(&port->messages) && hand_over(k, port, kmsg))
 		return;
+	/* Who asked for an answer and does not take it pays for it, not the server: else a task
+	 * could have any server of others run into its limit. */
+	if (kmsg->dest_type == MACH_MSG_TYPE_PORT_SEND_ONCE)
+		ipc_kmsg_pay_by(kmsg, port->payer);
 	queue_append(k, port, kmsg);
 	trace_send(k, port, kmsg, "queued");
 }

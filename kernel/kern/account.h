@@ -1,8 +1,10 @@
 /*
  * Account: what one task makes the kernel hold.
  *
- * Whatever is held has a payer.  The account outlives its task until every charge has come
- * back: a message that a dead task sent is still paid for until somebody receives it.
+ * Whatever is held has a payer: of a queued message its sender, of one that was sent to a
+ * send-once right, an answer, the task that has the receive right.  The account outlives its task
+ * until every charge has come back: a message that a dead task sent is still paid for until
+ * somebody receives it.
  */
 #ifndef KERNEL_ACCOUNT_H
 #define KERNEL_ACCOUNT_H
