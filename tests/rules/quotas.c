@@ -106,7 +106,8 @@ TEST_2(memory_in_segments_is_paid_for_likewise)
 {
 	mach_port_name_t port = new_port(a), first = give(a, port, MAKE_ONCE, b),
 			 second = give(a, port, MAKE_ONCE, b);
-	struct segment *own = segment_new(w, "its own.", 8), *shared = segment_new(w, "shared..", 8);
+	struct segment *own = segment_new(w, "its own.", 8),
+		       *shared = segment_new(w, "shared..", 8);
 	struct message m = message_to(first, MOVE_ONCE);
 
 	/* one that two messages hold stays with who sent it first; each account checks at its end
