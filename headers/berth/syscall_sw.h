@@ -113,6 +113,13 @@ enum berth_trap_number {
 	BERTH_TRAP_LIMIT
 };
 
+/*
+ * What a trap with a task argument says when the name is a send right, but the port is no kernel
+ * object: a task receives there.  The library then makes the call by message, as it would for
+ * any object that the kernel does not serve.  No other code has this value.
+ */
+#define BERTH_TRAP_BY_MESSAGE 0x62657274
+
 /* values of BERTH_TRAP_MSG: what the library must do with the buffers */
 enum berth_msg_value {
 	BERTH_MSG_BUFFER = 0, /* 0 none; 1 the receive buffer is to be written; 2 the send buffer */

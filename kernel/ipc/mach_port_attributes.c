@@ -1,17 +1,13 @@
 /*
- * The mach_port_* calls that look at a port or set something on it: mach-ports.md §9.14–9.17.
+ * Ports: what their receiver may see and set.
  */
-#include <mach/port.h>
+#include "ipc/mach_port.h"
 
 #include <string.h>
 
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_right.h"
-#include "ipc/mach_port.h"
-
-#define QLIMIT_USER_MAX 1024u /* MACH_PORT_QLIMIT_MAX */
-#define SPACE_INFO_ROW 28u    /* sizeof(ipc_info_name_t) */
 
 /* ---- attributes ------------------------------------------------------------------------- */
 
@@ -47,9 +43,8 @@ port_status(const struct ipc_port *port)
 	};
 }
 
-/* How many integers a flavor needs; 0: there is no such flavor. */
-static uint32_t
-flavor_count(uint64_t flavor)
+uint32_t
+mach_port_flavor_count(mach_port_flavor_t flavor)
 {
 	switch (flavor) {
 	case MACH_PORT_LIMITS_INFO:
@@ -64,75 +59,81 @@ flavor_count(uint64_t flavor)
 	}
 }
 
+/* What some flavors say of 0 and DEAD; the others refuse it. */
 static kern_return_t
-trap_get_attributes(struct syscall *call)
+attributes_of_no_port(mach_port_flavor_t flavor, integer_t *info, mach_msg_type_number_t *count)
 {
-	const uint64_t flavor = call->frame->args[2];
-	const uint32_t needed = flavor_count(flavor);
-	struct ipc_space *space;
-	struct ipc_port *port = NULL;
-	mach_port_info_ext_t *info;
-	kern_return_t kr = call_space(call, KERN_INVALID_ARGUMENT, &space);
+	switch (flavor) {
+	case MACH_PORT_LIMITS_INFO:
+		*count = 0;
+		return KERN_SUCCESS;
+	case MACH_PORT_DNREQUESTS_SIZE:
+		info[0] = 0; /* and the count stays */
+		return KERN_SUCCESS;
+	default:
+		return KERN_INVALID_RIGHT;
+	}
+}
 
-	if (kr != KERN_SUCCESS)
-		return kr;
+kern_return_t
+mach_port_get_attributes(struct ipc_space *space, mach_port_name_t name, mach_port_flavor_t flavor,
+			 integer_t *info, mach_msg_type_number_t *count)
+{
+	const uint32_t needed = mach_port_flavor_count(flavor);
+	struct ipc_port *port;
+	kern_return_t kr;
+
+	if (!space)
+		return KERN_INVALID_ARGUMENT;
 	if (flavor == MACH_PORT_SERVICE_THROTTLED) {
-		kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_ARGUMENT, &port);
+		kr = ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, &port);
 		return kr == KERN_SUCCESS ? KERN_INVALID_CAPABILITY : kr;
 	}
 	if (needed == 0)
 		return KERN_INVALID_ARGUMENT;
-	if (call->frame->args[3] < needed)
+	if (*count < needed)
 		return KERN_FAILURE;
-
-	info = thread_output(call->thread, sizeof(*info));
-	if (!info)
-		return KERN_RESOURCE_SHORTAGE;
-	call->result->bytes = info;
-	if (!MACH_PORT_VALID(call_name(call, 1))) {
-		if (flavor == MACH_PORT_LIMITS_INFO)
-			return KERN_SUCCESS; /* count 0 */
-		if (flavor != MACH_PORT_DNREQUESTS_SIZE)
-			return KERN_INVALID_RIGHT;
-		call->result->bytes_size = sizeof(natural_t);
-		call->result->values[0] = call->frame->args[3];
-		return KERN_SUCCESS;
-	}
-	kr = translate_receive(space, call_name(call, 1), &port);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (flavor == MACH_PORT_LIMITS_INFO)
-		info->mpie_status.mps_pset = port->qlimit; /* the first and only integer */
-	else if (flavor == MACH_PORT_DNREQUESTS_SIZE)
-		info->mpie_status.mps_pset = port->request_count;
-	else
-		info->mpie_status = port_status(port);
-	call->result->bytes_size = needed * (uint32_t)sizeof(natural_t);
-	call->result->values[0] = needed;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-trap_set_attributes(struct syscall *call)
-{
-	const uint64_t flavor = call->frame->args[2];
-	struct ipc_space *space;
-	struct ipc_port *port;
-	natural_t qlimit = 0;
-	kern_return_t kr = call_space(call, KERN_INVALID_TASK, &space);
-
+	if (!MACH_PORT_VALID(name))
+		return attributes_of_no_port(flavor, info, count);
+	kr = ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, &port);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	switch (flavor) {
 	case MACH_PORT_LIMITS_INFO:
-		if (call->frame->args[3] < 1 || call->frame->bytes_size < sizeof(qlimit))
+		info[0] = (integer_t)port->qlimit;
+		break;
+	case MACH_PORT_DNREQUESTS_SIZE:
+		info[0] = (integer_t)port->request_count;
+		break;
+	default: {
+		mach_port_info_ext_t status = { .mpie_status = port_status(port) };
+
+		memcpy(info, &status, needed * sizeof(*info));
+		break;
+	}
+	}
+	*count = needed;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_port_set_attributes(struct ipc_space *space, mach_port_name_t name, mach_port_flavor_t flavor,
+			 integer_t *info, mach_msg_type_number_t count)
+{
+	struct ipc_port *port;
+	kern_return_t kr;
+
+	if (!space)
+		return KERN_INVALID_TASK;
+	switch (flavor) {
+	case MACH_PORT_LIMITS_INFO:
+		if (count < 1)
 			return KERN_FAILURE;
-		memcpy(&qlimit, call->frame->bytes, sizeof(qlimit));
-		if (qlimit > QLIMIT_USER_MAX)
+		if ((mach_port_msgcount_t)info[0] > MACH_PORT_QLIMIT_MAX)
 			return KERN_INVALID_VALUE;
 		break;
 	case MACH_PORT_DNREQUESTS_SIZE:
-		if (call->frame->args[3] < 1)
+		if (count < 1)
 			return KERN_FAILURE;
 		break;
 	case MACH_PORT_TEMPOWNER:
@@ -142,13 +143,13 @@ trap_set_attributes(struct syscall *call)
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}
-	kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_TASK, &port);
+	kr = ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, &port);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	switch (flavor) {
 	case MACH_PORT_LIMITS_INFO:
-		port->qlimit = qlimit;
-		ipc_mqueue_admit(call->kernel, port);
+		port->qlimit = (uint32_t)info[0];
+		ipc_mqueue_admit(space->kernel, port);
 		return KERN_SUCCESS;
 	case MACH_PORT_DNREQUESTS_SIZE:
 		return KERN_SUCCESS; /* tables grow by themselves */
@@ -159,33 +160,6 @@ trap_set_attributes(struct syscall *call)
 	}
 }
 
-static kern_return_t
-trap_assert_attributes(struct syscall *call)
-{
-	struct ipc_space *space;
-	struct ipc_port *port;
-	uint64_t guard;
-	kern_return_t kr = call_space(call, KERN_INVALID_TASK, &space);
-
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (call->frame->args[2] != MACH_PORT_GUARD_INFO)
-		return KERN_INVALID_ARGUMENT;
-	if (call->frame->args[3] < MACH_PORT_GUARD_INFO_COUNT ||
-	    call->frame->bytes_size < sizeof(guard))
-		return KERN_FAILURE;
-	memcpy(&guard, call->frame->bytes, sizeof(guard));
-	kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_TASK, &port);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	return (port->object.flags & IPC_PORT_GUARDED) &&
-		       (port->object.flags & IPC_PORT_STRICT_GUARD) && port->context == guard
-		   ? KERN_SUCCESS
-		   : KERN_INVALID_ARGUMENT;
-}
-
-/* ---- context and guards ------------------------------------------------------------------ */
-
 static bool
 is_strict(const struct ipc_port *port)
 {
@@ -193,43 +167,83 @@ is_strict(const struct ipc_port *port)
 	       (port->object.flags & IPC_PORT_STRICT_GUARD);
 }
 
-static kern_return_t
-trap_get_context(struct syscall *call)
+kern_return_t
+mach_port_assert_attributes(struct ipc_space *space, mach_port_name_t name,
+			    mach_port_flavor_t flavor, integer_t *info,
+			    mach_msg_type_number_t count)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_ARGUMENT, &port);
+	uint64_t guard;
+	kern_return_t kr;
+
+	if (!space)
+		return KERN_INVALID_TASK;
+	if (flavor != MACH_PORT_GUARD_INFO)
+		return KERN_INVALID_ARGUMENT;
+	if (count < MACH_PORT_GUARD_INFO_COUNT)
+		return KERN_FAILURE;
+	memcpy(&guard, info, sizeof(guard));
+	kr = ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, &port);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	return is_strict(port) && port->context == guard ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+}
+
+/* ---- context and guards ------------------------------------------------------------------ */
+
+/* The receive right that a call guards: 0 and DEAD are no names to it. */
+static kern_return_t
+find_guarded(struct ipc_space *space, mach_port_name_t name, struct ipc_port **port)
+{
+	return space ? ipc_space_find_receive(space, name, KERN_INVALID_NAME, port)
+		     : KERN_INVALID_TASK;
+}
+
+/* The receive right that a call sets something on. */
+static kern_return_t
+find_set(struct ipc_space *space, mach_port_name_t name, struct ipc_port **port)
+{
+	return space ? ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, port)
+		     : KERN_INVALID_TASK;
+}
+
+kern_return_t
+mach_port_get_context(struct ipc_space *space, mach_port_name_t name, uint64_t *context)
+{
+	struct ipc_port *port;
+	kern_return_t kr = space ? find_set(space, name, &port) : KERN_INVALID_ARGUMENT;
 
 	if (kr == KERN_SUCCESS)
-		call->result->values[0] = is_strict(port) ? 0 : port->context;
+		*context = is_strict(port) ? 0 : port->context;
 	return kr;
 }
 
-static kern_return_t
-trap_set_context(struct syscall *call)
+kern_return_t
+mach_port_set_context(struct ipc_space *space, mach_port_name_t name, uint64_t context)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_set(space, name, &port);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (is_strict(port))
 		return KERN_INVALID_ARGUMENT;
-	port->context = call->frame->args[2];
+	port->context = context;
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-trap_guard(struct syscall *call)
+kern_return_t
+mach_port_guard_with_flags(struct ipc_space *space, mach_port_name_t name, uint64_t guard,
+			   uint64_t flags)
 {
-	const uint64_t flags = call->frame->args[3];
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_NAME, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_guarded(space, name, &port);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (port->context != 0)
 		return KERN_INVALID_ARGUMENT;
-	port->context = call->frame->args[2];
+	port->context = guard;
 	port->object.flags |= IPC_PORT_GUARDED;
 	if (flags & MPG_STRICT)
 		port->object.flags |= IPC_PORT_STRICT_GUARD;
@@ -238,295 +252,117 @@ trap_guard(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-trap_unguard(struct syscall *call)
+kern_return_t
+mach_port_guard(struct ipc_space *space, mach_port_name_t name, uint64_t guard, boolean_t strict)
+{
+	return mach_port_guard_with_flags(space, name, guard, strict ? MPG_STRICT : 0);
+}
+
+kern_return_t
+mach_port_unguard(struct ipc_space *space, mach_port_name_t name, uint64_t guard)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_NAME, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_guarded(space, name, &port);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!(port->object.flags & IPC_PORT_GUARDED) || port->context != call->frame->args[2])
+	if (!(port->object.flags & IPC_PORT_GUARDED) || port->context != guard)
 		return KERN_INVALID_ARGUMENT;
 	port->context = 0;
 	port->object.flags &= (uint8_t) ~(IPC_PORT_GUARDED | IPC_PORT_STRICT_GUARD);
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-trap_swap_guard(struct syscall *call)
+kern_return_t
+mach_port_swap_guard(struct ipc_space *space, mach_port_name_t name, uint64_t old_guard,
+		     uint64_t new_guard)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_NAME, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_guarded(space, name, &port);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (!(port->object.flags & IPC_PORT_GUARDED) || is_strict(port) ||
-	    port->context != call->frame->args[2])
+	    port->context != old_guard)
 		return KERN_INVALID_ARGUMENT;
-	port->context = call->frame->args[3];
+	port->context = new_guard;
 	return KERN_SUCCESS;
 }
 
 /* ---- counters and peek ---------------------------------------------------------------------- */
 
-static kern_return_t
-trap_set_mscount(struct syscall *call)
+kern_return_t
+mach_port_set_mscount(struct ipc_space *space, mach_port_name_t name, mach_port_mscount_t mscount)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_set(space, name, &port);
 
 	if (kr == KERN_SUCCESS)
-		port->mscount = (mach_port_mscount_t)call->frame->args[2];
+		port->mscount = mscount;
 	return kr;
 }
 
-static kern_return_t
-trap_set_seqno(struct syscall *call)
+kern_return_t
+mach_port_set_seqno(struct ipc_space *space, mach_port_name_t name, mach_port_seqno_t seqno)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_RIGHT, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_set(space, name, &port);
 
 	if (kr == KERN_SUCCESS)
-		port->seqno = (mach_port_seqno_t)call->frame->args[2];
+		port->seqno = seqno;
 	return kr;
 }
 
-static kern_return_t
-trap_get_srights(struct syscall *call)
+kern_return_t
+mach_port_get_srights(struct ipc_space *space, mach_port_name_t name, mach_port_rights_t *srights)
 {
 	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_NAME, KERN_INVALID_TASK, &port);
+	kern_return_t kr = find_guarded(space, name, &port);
 
 	if (kr == KERN_SUCCESS)
-		call->result->values[0] = port->srights;
+		*srights = port->srights;
 	return kr;
 }
 
-static kern_return_t
-trap_peek(struct syscall *call)
+kern_return_t
+mach_port_peek(struct ipc_space *space, mach_port_name_t name, mach_msg_trailer_type_t type,
+	       mach_port_seqno_t *seqno, mach_msg_size_t *size, mach_msg_id_t *id, char *info,
+	       mach_msg_type_number_t *info_count)
 {
-	const mach_msg_option_t option =
-	    (mach_msg_option_t)call->frame->args[2]; /* as for a receive */
-	uint32_t seqno = (uint32_t)call->frame->args[3];
-	struct ipc_space *space;
+	const mach_msg_option_t option = (mach_msg_option_t)type; /* as for a receive */
 	struct ipc_port *port;
-	uint8_t *output;
-	kern_return_t kr = call_space(call, KERN_INVALID_TASK, &space);
+	uint32_t wanted = *seqno;
+	kern_return_t kr;
 
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (!MACH_PORT_VALID(call_name(call, 1)))
+	if (!space)
+		return KERN_INVALID_TASK;
+	if (!MACH_PORT_VALID(name))
 		return KERN_INVALID_RIGHT;
 	if (GET_RCV_ELEMENTS(option) > MACH_RCV_TRAILER_AUDIT ||
-	    ipc_kmsg_trailer_size(option) > call->frame->args[4])
+	    ipc_kmsg_trailer_size(option) > *info_count)
 		return KERN_INVALID_VALUE;
-	kr = translate_receive(space, call_name(call, 1), &port);
+	kr = find_set(space, name, &port);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (seqno == 0)
-		seqno = port->seqno;
-	if (seqno - port->seqno >= port->msgcount)
+	if (wanted == 0)
+		wanted = port->seqno;
+	if (wanted - port->seqno >= port->msgcount)
 		return KERN_FAILURE;
 
 	struct ipc_kmsg *kmsg = list_entry(list_first(&port->messages), struct ipc_kmsg, link);
 
-	for (uint32_t skip = seqno - port->seqno; skip > 0; skip--)
+	for (uint32_t skip = wanted - port->seqno; skip > 0; skip--)
 		kmsg = list_entry(kmsg->link.next, struct ipc_kmsg, link);
-	output = thread_output(call->thread, sizeof(mach_msg_max_trailer_t));
-	if (!output)
-		return KERN_RESOURCE_SHORTAGE;
-	kmsg->seqno = seqno;
+	kmsg->seqno = wanted;
 
-	uint32_t size = ipc_kmsg_add_trailer(kmsg, option, port->context, false);
+	uint32_t trailer_size = ipc_kmsg_add_trailer(kmsg, option, port->context, false);
+	mach_msg_trailer_t *trailer = (void *)(kmsg->bytes + kmsg->bytes_size);
 
-	memcpy(output, kmsg->bytes + kmsg->bytes_size, size);
-	((mach_msg_trailer_t *)(void *)output)->msgh_trailer_size = MACH_MSG_TRAILER_MINIMUM_SIZE;
-	call->result->bytes = output;
-	call->result->bytes_size = size;
-	call->result->values[0] = seqno;
-	call->result->values[1] = kmsg->size;
-	call->result->values[2] = (uint32_t)ikm_header(kmsg)->msgh_id;
-	call->result->values[3] = size;
+	trailer->msgh_trailer_size = MACH_MSG_TRAILER_MINIMUM_SIZE;
+	memcpy(info, trailer, trailer_size);
+	*seqno = wanted;
+	*size = kmsg->size;
+	*id = ikm_header(kmsg)->msgh_id;
+	*info_count = trailer_size;
 	return KERN_SUCCESS;
-}
-
-/* ---- listings ------------------------------------------------------------------------------- */
-
-static uint32_t
-space_used_count(const struct ipc_space *space)
-{
-	return space->table_size - 1 - space->free_count;
-}
-
-static kern_return_t
-trap_names(struct syscall *call)
-{
-	struct ipc_space *space;
-	mach_port_name_t *names;
-	mach_port_type_t *types;
-	uint32_t count;
-	kern_return_t kr = call_space(call, KERN_INVALID_TASK, &space);
-
-	if (kr != KERN_SUCCESS)
-		return kr;
-	count = space_used_count(space);
-	if (count == 0)
-		return KERN_SUCCESS;
-	names = thread_output(call->thread, count * (sizeof(*names) + sizeof(*types)));
-	if (!names)
-		return KERN_RESOURCE_SHORTAGE;
-	types = names + count;
-	for (uint32_t i = 1, at = 0; i < space->table_size; i++) {
-		const struct ipc_entry *entry = &space->table[i];
-
-		if (ie_type(entry) == MACH_PORT_TYPE_NONE)
-			continue;
-		names[at] = ie_name(space, entry);
-		types[at++] = ipc_right_type(space, entry);
-	}
-	call->result->bytes = names;
-	call->result->bytes_size = count * (uint32_t)(sizeof(*names) + sizeof(*types));
-	call->result->values[0] = count;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-trap_type(struct syscall *call)
-{
-	const mach_port_name_t name = call_name(call, 1);
-	struct ipc_space *space;
-	struct ipc_entry *entry;
-	kern_return_t kr = call_space(call, KERN_INVALID_TASK, &space);
-
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (name == MACH_PORT_DEAD) {
-		call->result->values[0] = MACH_PORT_TYPE_DEAD_NAME;
-		return KERN_SUCCESS;
-	}
-	entry = ipc_space_find(space, name);
-	if (!entry)
-		return KERN_INVALID_NAME;
-	ipc_right_notice(space, entry);
-	call->result->values[0] = ipc_right_type(space, entry) &
-				  ~(MACH_PORT_TYPE_SPREQUEST | MACH_PORT_TYPE_SPREQUEST_DELAYED);
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-trap_kobject(struct syscall *call)
-{
-	struct ipc_space *space;
-	struct ipc_entry *entry;
-	kern_return_t kr = call_space(call, KERN_INVALID_ARGUMENT, &space);
-
-	if (kr != KERN_SUCCESS)
-		return kr;
-	entry = ipc_space_find(space, call_name(call, 1));
-	if (!entry || ipc_right_notice(space, entry))
-		return KERN_INVALID_NAME;
-	if (!(ie_type(entry) & MACH_PORT_TYPE_SEND_RECEIVE))
-		return KERN_INVALID_RIGHT;
-	call->result->values[0] = entry->port->object.kobject;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-trap_space_info(struct syscall *call)
-{
-	struct ipc_space *space;
-	uint32_t count;
-	uint32_t *row;
-	kern_return_t kr = call_space(call, KERN_INVALID_ARGUMENT, &space);
-
-	if (kr != KERN_SUCCESS)
-		return kr;
-	count = space_used_count(space);
-	call->result->values[0] = space->table_size;
-	call->result->values[1] = space->table_size * 2 > IPC_ENTRY_TABLE_MAX
-				      ? IPC_ENTRY_TABLE_MAX
-				      : space->table_size * 2;
-	call->result->values[2] = count;
-	if (count == 0)
-		return KERN_SUCCESS;
-	row = thread_output(call->thread, (size_t)count * SPACE_INFO_ROW);
-	if (!row)
-		return KERN_RESOURCE_SHORTAGE;
-	call->result->bytes = row;
-	call->result->bytes_size = count * SPACE_INFO_ROW;
-	for (uint32_t i = 1; i < space->table_size; i++) {
-		const struct ipc_entry *entry = &space->table[i];
-		mach_port_type_t type = ie_type(entry);
-
-		if (type == MACH_PORT_TYPE_NONE)
-			continue;
-		row[0] = ie_name(space, entry);
-		row[1] = 0; /* collision */
-		row[2] = ipc_right_type(space, entry);
-		row[3] = ie_urefs(entry);
-		row[4] = type == MACH_PORT_TYPE_PORT_SET    ? (uint32_t)entry->pset->id
-			 : type == MACH_PORT_TYPE_DEAD_NAME ? 0
-							    : (uint32_t)entry->port->id;
-		row[5] = 0; /* next */
-		row[6] = 0; /* hash */
-		row += SPACE_INFO_ROW / sizeof(*row);
-	}
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-trap_dnrequest_info(struct syscall *call)
-{
-	struct ipc_port *port;
-	kern_return_t kr = call_receive(call, KERN_INVALID_NAME, KERN_INVALID_TASK, &port);
-
-	if (kr == KERN_SUCCESS) {
-		call->result->values[0] = port->request_count;
-		call->result->values[1] = port->request_used_count;
-	}
-	return kr;
-}
-
-syscall_function *
-mach_port_attribute_syscall(uint32_t number)
-{
-	switch (number) {
-	case BERTH_TRAP_PORT_GET_ATTRIBUTES:
-		return trap_get_attributes;
-	case BERTH_TRAP_PORT_SET_ATTRIBUTES:
-		return trap_set_attributes;
-	case BERTH_TRAP_PORT_ASSERT_ATTRIBUTES:
-		return trap_assert_attributes;
-	case BERTH_TRAP_PORT_GET_CONTEXT:
-		return trap_get_context;
-	case BERTH_TRAP_PORT_SET_CONTEXT:
-		return trap_set_context;
-	case BERTH_TRAP_PORT_GUARD:
-		return trap_guard;
-	case BERTH_TRAP_PORT_UNGUARD:
-		return trap_unguard;
-	case BERTH_TRAP_PORT_SWAP_GUARD:
-		return trap_swap_guard;
-	case BERTH_TRAP_PORT_SET_MSCOUNT:
-		return trap_set_mscount;
-	case BERTH_TRAP_PORT_SET_SEQNO:
-		return trap_set_seqno;
-	case BERTH_TRAP_PORT_GET_SRIGHTS:
-		return trap_get_srights;
-	case BERTH_TRAP_PORT_PEEK:
-		return trap_peek;
-	case BERTH_TRAP_PORT_NAMES:
-		return trap_names;
-	case BERTH_TRAP_PORT_TYPE:
-		return trap_type;
-	case BERTH_TRAP_PORT_KOBJECT:
-		return trap_kobject;
-	case BERTH_TRAP_PORT_SPACE_INFO:
-		return trap_space_info;
-	case BERTH_TRAP_PORT_DNREQUEST_INFO:
-		return trap_dnrequest_info;
-	default:
-		return NULL;
-	}
 }

@@ -15,6 +15,13 @@ struct syscall {
 	struct trap_result *result;
 };
 
+/* Arguments of 32 bits: what stands above them means nothing. */
+static inline uint32_t
+call_arg32(const struct syscall *call, uint32_t index)
+{
+	return (uint32_t)call->frame->args[index];
+}
+
 typedef kern_return_t syscall_function(struct syscall *call);
 
 /* Does what @frame asks of @thread: it is completed or parked after it. */

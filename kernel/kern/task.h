@@ -43,16 +43,4 @@ struct task {
 void task_died(struct kernel *k, struct task *task);
 void task_exec(struct kernel *k, struct task *task);
 
-/*
- * The task that @name, a send right in @caller's space, controls.
- *
- * KERN_SUCCESS            and *task is borrowed
- * MACH_SEND_INVALID_DEST  no live send right of that name
- * @wrong_object           some other kernel object, or a plain port
- *
- * Source: mach-ports.md §9.
- */
-mustuse kern_return_t task_from_name(struct task *caller, mach_port_name_t name,
-				     kern_return_t wrong_object, struct task **task);
-
 #endif

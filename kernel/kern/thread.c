@@ -113,6 +113,14 @@ thread_output(struct thread *thread, size_t size_bytes)
 	return thread->output;
 }
 
+void
+thread_output_take(struct thread *thread, void *memory, size_t size_bytes)
+{
+	check(!thread->output && memory);
+	thread->output = memory;
+	thread->output_size = size_bytes;
+}
+
 const struct trap_result *
 thread_result(const struct thread *thread)
 {

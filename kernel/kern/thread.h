@@ -73,5 +73,7 @@ struct ipc_port *thread_port(struct thread *thread);
 
 /* Room in the result for an array that goes back to the task; NULL: no memory. */
 mustuse void *thread_output(struct thread *thread, size_t size_bytes);
+/* The same with heap memory that is there already; consumes it. */
+void thread_output_take(struct thread *thread, void *memory, size_t size_bytes);
 
 #endif

@@ -1,0 +1,186 @@
+/*
+ * The traps on tasks: what a frame says becomes objects, the routine is called (ipc_tt.h), and
+ * the rights that it gives go into the caller's space.
+ */
+#include "ipc/ipc_right.h"
+#include "kern/ipc_tt.h"
+#include "kern/syscall.h"
+
+static kern_return_t
+give_name(struct syscall *call, struct ipc_port *port, uint32_t value)
+{
+	mach_port_name_t name;
+	kern_return_t kr =
+	    ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
+
+	call->result->values[value] = name;
+	return kr;
+}
+
+/* The task that argument 0 names; NULL for another kernel object. */
+static kern_return_t
+call_task(const struct syscall *call, struct task **task)
+{
+	struct ipc_port *port;
+	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
+
+	if (kr == KERN_SUCCESS)
+		*task = convert_port_to_task(port);
+	return kr;
+}
+
+/* ---- who one is --------------------------------------------------------------------------- */
+
+static kern_return_t
+trap_task_self(struct syscall *call)
+{
+	return give_name(call, ipc_port_make_send(call->caller->self_port), 0);
+}
+
+static kern_return_t
+trap_thread_self(struct syscall *call)
+{
+	struct ipc_port *port = thread_port(call->thread);
+
+	return port ? give_name(call, ipc_port_make_send(port), 0) : KERN_RESOURCE_SHORTAGE;
+}
+
+static kern_return_t
+trap_host_self(struct syscall *call)
+{
+	return give_name(call, ipc_port_make_send(call->kernel->host_port), 0);
+}
+
+static kern_return_t
+trap_task_is_self(struct syscall *call)
+{
+	struct ipc_port *port;
+
+	if (kobject_from_name(call->caller, call_arg32(call, 0), &port) == KERN_SUCCESS)
+		call->result->values[0] =
+		    port == call->caller->self_port || port == call->caller->name_port;
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+trap_pid_for_task(struct syscall *call)
+{
+	struct ipc_port *port;
+
+	if (kobject_from_name(call->caller, call_arg32(call, 0), &port) != KERN_SUCCESS)
+		return KERN_FAILURE;
+	if (port->object.kobject != IKOT_TASK && port->object.kobject != IKOT_TASK_NAME)
+		return KERN_FAILURE;
+	call->result->values[0] = kernel_task_pid(port->kobject);
+	return KERN_SUCCESS;
+}
+
+/* ---- special ports --------------------------------------------------------------------------- */
+
+static kern_return_t
+trap_get_special_port(struct syscall *call)
+{
+	struct task *task;
+	struct ipc_port *port;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr == KERN_SUCCESS)
+		kr = task_get_special_port(task, (int)call_arg32(call, 1), &port);
+	return kr == KERN_SUCCESS ? give_name(call, port, 0) : kr;
+}
+
+/* The send right that @name stands for, copied; NULL and IP_DEAD as they are. */
+static kern_return_t
+copy_send_right(struct syscall *call, mach_port_name_t name, struct ipc_port **port)
+{
+	struct ipc_entry *entry;
+
+	*port = name == MACH_PORT_DEAD ? IP_DEAD : NULL;
+	if (!MACH_PORT_VALID(name))
+		return KERN_SUCCESS;
+	entry = ipc_space_find(&call->caller->space, name);
+	if (!entry || ipc_right_copyin(&call->caller->space, entry, MACH_MSG_TYPE_COPY_SEND, true,
+				       port) != KERN_SUCCESS)
+		return MACH_SEND_INVALID_RIGHT;
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+trap_set_special_port(struct syscall *call)
+{
+	struct task *task;
+	struct ipc_port *port;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr == KERN_SUCCESS)
+		kr = copy_send_right(call, call_arg32(call, 2), &port);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = task_set_special_port(task, (int)call_arg32(call, 1), port);
+	if (kr != KERN_SUCCESS)
+		ipc_port_release_send(call->kernel, port);
+	return kr;
+}
+
+static kern_return_t
+trap_ports_register(struct syscall *call)
+{
+	const uint32_t count = call_arg32(call, 1);
+	struct ipc_port *ports[TASK_REGISTERED_COUNT] = { NULL };
+	struct task *task;
+	kern_return_t kr = call_task(call, &task);
+
+	for (uint32_t i = 0; i < count && i < TASK_REGISTERED_COUNT && kr == KERN_SUCCESS; i++)
+		kr = copy_send_right(call, call_arg32(call, 2 + i), &ports[i]);
+	if (kr == KERN_SUCCESS)
+		kr = mach_ports_register(task, ports, count);
+	for (uint32_t i = 0; i < TASK_REGISTERED_COUNT && kr != KERN_SUCCESS; i++)
+		ipc_port_release_send(call->kernel, ports[i]);
+	return kr;
+}
+
+static kern_return_t
+trap_ports_lookup(struct syscall *call)
+{
+	struct task *task;
+	struct ipc_port **ports = NULL;
+	mach_msg_type_number_t count = 0;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr == KERN_SUCCESS)
+		kr = mach_ports_lookup(task, &ports, &count);
+	for (uint32_t i = 0; i < count; i++)
+		if (kr == KERN_SUCCESS)
+			kr = give_name(call, ports[i], i);
+		else
+			ipc_port_release_send(call->kernel, ports[i]);
+	kernel_memory_free(call->kernel, ports, count * sizeof(*ports));
+	return kr;
+}
+
+syscall_function *
+task_syscall(uint32_t number)
+{
+	switch (number) {
+	case BERTH_TRAP_TASK_SELF:
+		return trap_task_self;
+	case BERTH_TRAP_THREAD_SELF:
+		return trap_thread_self;
+	case BERTH_TRAP_HOST_SELF:
+		return trap_host_self;
+	case BERTH_TRAP_TASK_IS_SELF:
+		return trap_task_is_self;
+	case BERTH_TRAP_PID_FOR_TASK:
+		return trap_pid_for_task;
+	case BERTH_TRAP_TASK_GET_SPECIAL_PORT:
+		return trap_get_special_port;
+	case BERTH_TRAP_TASK_SET_SPECIAL_PORT:
+		return trap_set_special_port;
+	case BERTH_TRAP_PORTS_REGISTER:
+		return trap_ports_register;
+	case BERTH_TRAP_PORTS_LOOKUP:
+		return trap_ports_lookup;
+	default:
+		return NULL;
+	}
+}
