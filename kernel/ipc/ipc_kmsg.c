@@ -44,15 +44,21 @@ ipc_kmsg_new_kernel(struct kernel *k, uint32_t size)
 	return kmsg;
 }
 
+void
+ipc_kmsg_charge_over(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes)
+{
+	payer->queued_bytes += bytes;
+	kmsg->charge_bytes += bytes;
+	if (!kmsg->payer)
+		kmsg->payer = account_ref(payer);
+}
+
 mustuse bool
 ipc_kmsg_charge(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes)
 {
 	if (payer->queued_bytes + bytes > TASK_QUEUED_BYTES_MAX)
 		return false;
-	payer->queued_bytes += bytes;
-	kmsg->charge_bytes += bytes;
-	if (!kmsg->payer)
-		kmsg->payer = account_ref(payer);
+	ipc_kmsg_charge_over(kmsg, payer, bytes);
 	return true;
 }
 

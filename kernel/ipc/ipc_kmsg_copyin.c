@@ -367,11 +367,10 @@ copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
 
 /* ---- S6: the body ------------------------------------------------------------------------ */
 
-/* A receive right goes into a message to @dest. */
-static void
-port_enter_transit(struct ipc_kmsg *kmsg, struct ipc_port *port)
+void
+ipc_kmsg_carry_receive(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
-	if (!ip_active(kmsg->dest))
+	if (!kmsg->dest || !ip_active(kmsg->dest))
 		return; /* stays in limbo: the message is about to be destroyed */
 	if (ipc_port_would_circle(port, kmsg->dest)) {
 		kmsg->circular = true;
@@ -396,7 +395,7 @@ copyin_right(struct thread *thread, struct ipc_kmsg *kmsg, mach_port_name_t name
 	if (!entry || ipc_right_copyin(space, entry, disposition, true, port) != KERN_SUCCESS)
 		return MACH_SEND_INVALID_RIGHT;
 	if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE)
-		port_enter_transit(kmsg, *port);
+		ipc_kmsg_carry_receive(kmsg, *port);
 	return MACH_MSG_SUCCESS;
 }
 

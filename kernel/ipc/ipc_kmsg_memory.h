@@ -11,6 +11,10 @@ mustuse struct ipc_kmsg *ipc_kmsg_alloc(struct kernel *k, uint32_t bytes_size,
 					uint32_t descriptor_count);
 /* False: the payer has too much unreceived already. */
 mustuse bool ipc_kmsg_charge(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes);
+/* The same for memory that is there already: it may bring @payer over its limit once. */
+void ipc_kmsg_charge_over(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes);
+/* @port, a receive right in hand, goes into @kmsg, whose destination is known. */
+void ipc_kmsg_carry_receive(struct ipc_kmsg *kmsg, struct ipc_port *port);
 /*
  * @payer (NULL: nobody else) pays for @kmsg from now on, and for the segments that only this
  * message holds.  That may bring it over its limits once; who is there already takes nothing

@@ -195,14 +195,13 @@ ipc_port_clear_receiver(struct kernel *k, struct ipc_port *port)
 	    (uint8_t) ~(IPC_PORT_GUARDED | IPC_PORT_STRICT_GUARD | IPC_PORT_IMMOVABLE);
 }
 
-static void
-port_leave_transit(struct kernel *k, struct ipc_port *port)
+void
+ipc_port_leave_transit(struct kernel *k, struct ipc_port *port)
 {
-	if (port->object.place != PORT_IN_TRANSIT)
-		return;
-
 	struct ipc_port *destination = port->destination;
 
+	if (port->object.place != PORT_IN_TRANSIT)
+		return;
 	port->destination = NULL;
 	port->object.place = PORT_IN_LIMBO;
 	ipc_port_unref(k, destination);
@@ -213,7 +212,7 @@ ipc_port_release_receive(struct kernel *k, struct ipc_port *port)
 {
 	struct ipc_port *backup = port->port_destroyed;
 
-	port_leave_transit(k, port);
+	ipc_port_leave_transit(k, port);
 	check(port->object.place == PORT_IN_LIMBO);
 	if (!backup) {
 		ipc_port_destroy(k, port);
@@ -375,7 +374,7 @@ port_destroy_now(struct kernel *k, struct ipc_port *port)
 {
 	KERNEL_TRACE(k, .kind = TRACE_IPC_PORT_DESTROY, .port_id = port->id,
 		     .count = port->msgcount);
-	port_leave_transit(k, port);
+	ipc_port_leave_transit(k, port);
 	ipc_port_clear_receiver(k, port);
 	port->object.place = PORT_DEAD;
 	port->receiver = NULL;

@@ -155,6 +155,8 @@ void ipc_port_destroy(struct kernel *k, struct ipc_port *port);
 /* Sends NO_SENDERS if it is asked for and due. */
 void ipc_port_check_no_senders(struct kernel *k, struct ipc_port *port);
 
+/* A receive right comes out of a message, if it was in one: in hand. */
+void ipc_port_leave_transit(struct kernel *k, struct ipc_port *port);
 /* Would a message to @dest that carries @port's receive right hold itself? */
 bool ipc_port_would_circle(const struct ipc_port *port, const struct ipc_port *dest);
 

@@ -346,19 +346,6 @@ copyout_fresh(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port 
 	}
 }
 
-/* Out of a message: the receive right is in hand again. */
-static void
-port_arrive(struct kernel *k, struct ipc_port *port)
-{
-	struct ipc_port *destination = port->destination;
-
-	if (port->object.place != PORT_IN_TRANSIT)
-		return;
-	port->object.place = PORT_IN_LIMBO;
-	port->destination = NULL;
-	ipc_port_unref(k, destination);
-}
-
 kern_return_t
 ipc_right_copyout(struct ipc_space *space, struct ipc_port *port, mach_msg_type_name_t kind,
 		  mach_port_name_t *name)
@@ -375,7 +362,7 @@ ipc_right_copyout(struct ipc_space *space, struct ipc_port *port, mach_msg_type_
 		return KERN_SUCCESS;
 	}
 	if (kind == MACH_MSG_TYPE_PORT_RECEIVE)
-		port_arrive(k, port);
+		ipc_port_leave_transit(k, port);
 	if (!ip_active(port)) {
 		ipc_port_unref(k, port);
 		*name = MACH_PORT_DEAD;
