@@ -18,7 +18,7 @@
 typedef natural_t mach_port_name_t;
 typedef mach_port_name_t *mach_port_name_array_t;
 
-#if BERTH_KERNEL_STUBS
+#ifdef BERTH_KERNEL_STUBS
 /* Inside Berth's kernel, in stubs made by MIG: the object that a right is for. */
 typedef struct ipc_port *mach_port_t;
 #else
