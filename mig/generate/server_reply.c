@@ -1,0 +1,514 @@
+/*
+ * Results of a server function: room for them before the call, the reply after it.
+ *
+ * Arrays are made in the reply where their place is known beforehand; everything else in
+ * variables.  All of it begins as zero, so that what a function leaves alone tells nobody
+ * what lay there before.  Source: mig-codegen.md §7.2 (steps 2, 4 and 7), §9.
+ */
+#include "mig/generate/server.h"
+
+#include <string.h>
+
+static const struct message_field *
+value_field(const struct server_stub *stub, const struct argument *argument)
+{
+	return message_find(&stub->routine->reply, FIELD_VALUE, argument);
+}
+
+/* Is it made in the reply itself? */
+static bool
+is_in_place(const struct server_stub *stub, const struct argument *argument)
+{
+	const struct ipc_type *type = argument->type;
+
+	return type->carriage == CARRIAGE_INLINE &&
+	       (type->form == FORM_STRING ||
+		(type->form == FORM_ARRAY && !c_needs_alignment(type))) &&
+	       value_field(stub, argument)->cut_before == 0;
+}
+
+/* Is its variable an array of bytes, not of its C type? */
+static bool
+is_buffer(const struct argument *argument)
+{
+	const struct ipc_type *type = argument->type;
+
+	return type->carriage == CARRIAGE_INLINE && type->form != FORM_SCALAR &&
+	       type->form != FORM_STRUCT;
+}
+
+/* ---- before the call ------------------------------------------------------------------- */
+
+/* The most elements that all arrays of one count can hold. */
+static uint32_t
+least_capacity(const struct server_stub *stub, const struct argument *owner)
+{
+	uint32_t least = owner->type->capacity;
+
+	for (uint32_t i = 0; i < stub->routine->argument_count; i++) {
+		const struct argument *argument = &stub->routine->arguments[i];
+
+		if (argument->count_of == owner && argument->type->extent == EXTENT_BOUNDED &&
+		    argument->type->capacity < least)
+			least = argument->type->capacity;
+	}
+	return least;
+}
+
+static void
+declare_count(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+	uint32_t most = least_capacity(stub, argument);
+	const struct message_field *asked =
+	    message_find(&stub->routine->request, FIELD_COUNT, argument);
+	const char *value = write_string(w, "%u", type_is_out_of_line(argument->type) ? 0 : most);
+
+	if (argument->role == ROLE_INOUT) {
+		value = server_request_count(stub, argument);
+	} else if (asked) {
+		const char *count = c_field_number(w, &stub->request, asked);
+
+		value = write_string(w, "%s < %u ? %s : %u", count, most, count, most);
+	}
+	write_line(w, "\tmach_msg_type_number_t %sCnt = %s;", argument->name, value);
+}
+
+static void
+declare_row(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+	const struct ipc_type *type = argument->type;
+	const char *element = type->element ? c_message_type(w, type->element) : NULL;
+
+	if (!element)
+		element = type->carriage == CARRIAGE_PORTS ? "mach_port_t" : "void *";
+	write_line(w, "\t%s %s[%u];", element, argument->name, type->capacity);
+	if (argument->role == ROLE_INOUT)
+		write_line(w, "\tmemcpy(%s, %sIn, sizeof(%s));", argument->name, argument->name,
+			   argument->name);
+	else
+		write_line(w, "\tmemset(%s, 0, sizeof(%s));", argument->name, argument->name);
+	if (!argument->has_subs)
+		return;
+	write_line(w, "\tmach_msg_type_number_t %sSubs[%u];", argument->name, type->capacity);
+	if (argument->role == ROLE_INOUT)
+		write_line(w, "\tmemcpy(%sSubs, %sSubsIn, sizeof(%sSubs));", argument->name,
+			   argument->name, argument->name);
+	else
+		write_line(w, "\tmemset(%sSubs, 0, sizeof(%sSubs));", argument->name,
+			   argument->name);
+}
+
+/* An array, a string or a native value. */
+static void
+declare_buffer(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+	const struct message_field *field = value_field(stub, argument);
+	const char *room = c_field_room(w, field);
+	const char *buffer = argument->name;
+
+	if (is_in_place(stub, argument))
+		buffer = write_string(w, "OutP->%s", argument->name);
+	else
+		write_line(w, "\t_Alignas(16) char %s[%s];", argument->name, room);
+	write_line(w, "\tmemset(%s, 0, %s);", buffer, c_field_size(w, field));
+	if (argument->role == ROLE_INOUT)
+		write_line(
+		    w, "\tmemcpy(%s, %s, %s);", buffer,
+		    c_field_address(w, &stub->request,
+				    message_find(&stub->routine->request, FIELD_VALUE, argument)),
+		    c_field_size(w, field));
+}
+
+static void
+declare_variable(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+	const char *c = c_type(w, argument->type);
+
+	if (argument->role == ROLE_INOUT) {
+		write_line(w, "\t%s %s = %s;", c, argument->name,
+			   argument->type->intran ? write_string(w, "%sObject", argument->name)
+						  : server_request_value(stub, argument));
+		return;
+	}
+	write_line(w, "\t%s %s;", c, argument->name);
+	write_line(w, "\tmemset(&%s, 0, sizeof(%s));", argument->name, argument->name);
+}
+
+static void
+declare_result(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+	enum carriage carriage = argument->type->carriage;
+
+	write_line(w, "\t/* %s */", argument->name);
+	if (carriage == CARRIAGE_PORTS || carriage == CARRIAGE_OOLS ||
+	    carriage == CARRIAGE_OOLS_PORTS)
+		declare_row(stub, argument);
+	else if (is_buffer(argument))
+		declare_buffer(stub, argument);
+	else
+		declare_variable(stub, argument);
+	if (argument->has_poly)
+		write_line(w, "\tmach_msg_type_name_t %sPoly = %s;", argument->name,
+			   argument->role == ROLE_INOUT
+			       ? write_string(w, "In0P->%s.disposition", argument->name)
+			       : "MACH_MSG_TYPE_MOVE_SEND");
+	if (argument->has_count)
+		declare_count(stub, argument);
+	if (c_has_dealloc(w, argument))
+		write_line(w, "\tboolean_t %sDealloc = FALSE;", argument->name);
+}
+
+void
+server_declare_results(const struct server_stub *stub)
+{
+	for (uint32_t i = 0; i < stub->routine->argument_count; i++) {
+		const struct argument *argument = &stub->routine->arguments[i];
+
+		if (argument->server == PASS_OUT || argument->server == PASS_INOUT)
+			declare_result(stub, argument);
+	}
+	if (stub->routine->reply.cut_count > 0)
+		write_line(stub->w, "\tmach_msg_size_t ReplyCut = 0;");
+}
+
+const char *
+server_result_parameter(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+
+	if (is_in_place(stub, argument))
+		return write_string(w, "(void *)OutP->%s", argument->name);
+	if (is_buffer(argument))
+		return write_string(w, "(void *)%s", argument->name);
+	if (argument->type->form == FORM_ARRAY)
+		return argument->name;
+	return write_string(w, "&%s", argument->name);
+}
+
+/* ---- after the call: descriptors ------------------------------------------------------- */
+
+static const char *
+disposition(const struct server_stub *stub, const struct argument *argument)
+{
+	if (argument->has_poly)
+		return write_string(stub->w, "(unsigned char)%sPoly", argument->name);
+	return c_sent_disposition(stub->w, argument);
+}
+
+static const char *
+deallocate(const struct server_stub *stub, const struct argument *argument)
+{
+	struct writer *w = stub->w;
+
+	if (argument->server_frees && argument->role == ROLE_INOUT)
+		/* the function gave back the very memory that came in: it goes with the reply */
+		return write_string(w, "%s((void *)%s == In0P->%s.address)",
+				    argument->dealloc == DEALLOC_YES ? "TRUE || " : "",
+				    argument->name, argument->name);
+	if (argument->dealloc == DEALLOC_RUN_TIME)
+		return write_string(w, "(%sDealloc != FALSE)", argument->name);
+	return argument->dealloc == DEALLOC_YES ? "TRUE" : "FALSE";
+}
+
+static const char *
+result_count(const struct server_stub *stub, const struct argument *argument)
+{
+	return write_string(stub->w, "%sCnt", argument->count_of->name);
+}
+
+static void
+pack_ports(const struct server_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const char *name = d->argument->name;
+	const char *value = write_string(w, "%s[Index]", name);
+
+	if (d->argument->count_of)
+		value = write_string(w, "Index < %s ? %s : MACH_PORT_NULL",
+				     result_count(stub, d->argument), value);
+	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
+	write_line(w, "\t\tOutP->%s[Index] = (mach_msg_port_descriptor_t){", name);
+	write_line(w, "\t\t\t.name = %s,", value);
+	write_line(w, "\t\t\t.disposition = %s,", disposition(stub, d->argument));
+	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
+	write_line(w, "\t\t};");
+}
+
+static void
+pack_memory(const struct server_stub *stub, const struct argument *argument,
+	    const struct ipc_type *type, const char *indent, const char *place, const char *address,
+	    const char *count)
+{
+	struct writer *w = stub->w;
+	bool ports = type->carriage == CARRIAGE_OOL_PORTS;
+
+	write_line(w, "%sOutP->%s = (%s){", indent, place,
+		   ports ? "mach_msg_ool_ports_descriptor_t" : "mach_msg_ool_descriptor_t");
+	write_line(w, "%s\t.address = (void *)(%s),", indent, address);
+	if (ports) {
+		write_line(w, "%s\t.count = %s,", indent, count);
+		write_line(w, "%s\t.disposition = %s,", indent, disposition(stub, argument));
+	} else {
+		write_line(w, "%s\t.size = (mach_msg_size_t)(%s * %u),", indent, count,
+			   type->element_size);
+	}
+	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(stub, argument));
+	write_line(w, "%s\t.copy = %s,", indent,
+		   argument->physical_copy ? "MACH_MSG_PHYSICAL_COPY" : "MACH_MSG_VIRTUAL_COPY");
+	write_line(w, "%s\t.type = %s,", indent,
+		   ports ? "MACH_MSG_OOL_PORTS_DESCRIPTOR" : "MACH_MSG_OOL_DESCRIPTOR");
+	write_line(w, "%s};", indent);
+}
+
+static void
+pack_row_of_memory(const struct server_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = d->argument;
+	const struct ipc_type *part = argument->type->element;
+	const char *address = write_string(w, "%s[Index]", argument->name);
+	const char *count = argument->has_subs ? write_string(w, "%sSubs[Index]", argument->name)
+					       : write_string(w, "%uu", part->capacity);
+
+	if (argument->count_of) {
+		const char *used = write_string(w, "Index < %s", result_count(stub, argument));
+
+		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
+		count = write_string(w, "(%s ? %s : 0)", used, count);
+	}
+	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
+	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[Index]", argument->name),
+		    address, count);
+}
+
+static void
+pack_descriptor(const struct server_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = d->argument;
+	const char *count;
+	const char *value = argument->name;
+
+	if (argument->type->outtran)
+		value = write_string(w, "%s(%s)", argument->type->outtran, argument->name);
+	switch (argument->type->carriage) {
+	case CARRIAGE_PORT:
+		write_line(w, "\tOutP->%s = (mach_msg_port_descriptor_t){", argument->name);
+		write_line(w, "\t\t.name = %s,", value);
+		write_line(w, "\t\t.disposition = %s,", disposition(stub, argument));
+		write_line(w, "\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
+		write_line(w, "\t};");
+		break;
+	case CARRIAGE_PORTS:
+		pack_ports(stub, d);
+		break;
+	case CARRIAGE_OOL:
+	case CARRIAGE_OOL_PORTS:
+		count = argument->count_of ? result_count(stub, argument)
+					   : write_string(w, "%uu", argument->type->capacity);
+		pack_memory(stub, argument, argument->type, "\t", argument->name, value, count);
+		break;
+	default:
+		pack_row_of_memory(stub, d);
+	}
+}
+
+/* ---- after the call: inline ------------------------------------------------------------ */
+
+/* A function must not say more than there is room for; what it wrote there is gone anyway. */
+static void
+clamp_counts(const struct server_stub *stub)
+{
+	struct writer *w = stub->w;
+
+	for (uint32_t i = 0; i < stub->routine->argument_count; i++) {
+		const struct argument *argument = &stub->routine->arguments[i];
+
+		if (!argument->in_reply || !argument->has_count ||
+		    argument->type->extent != EXTENT_BOUNDED)
+			continue;
+		write_line(w, "\tif (%sCnt > %u)", argument->name, least_capacity(stub, argument));
+		write_line(w, "\t\t%sCnt = %u;", argument->name, least_capacity(stub, argument));
+	}
+}
+
+static void
+pack_number(const struct server_stub *stub, const struct message_field *field, const char *value)
+{
+	write_line(stub->w, "\t%s = %s;", c_field_number(stub->w, &stub->reply, field), value);
+}
+
+static void
+zero_padding(const struct server_stub *stub, const struct message_field *field)
+{
+	if (field->padding > 0)
+		write_line(stub->w, "\tmemset((char *)%s + %u, 0, %u);",
+			   c_field_address(stub->w, &stub->reply, field), field->size_max,
+			   field->padding);
+}
+
+static void
+pack_cut_array(const struct server_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *place = c_field_address(w, &stub->reply, field);
+	const char *count = result_count(stub, argument);
+	uint32_t size = argument->type->element_size;
+
+	if (!is_in_place(stub, argument))
+		write_line(w, "\tmemcpy(%s, %s, (size_t)%s * %u);", place, argument->name, count,
+			   size);
+	if (size % 4 != 0)
+		write_line(w, "\tmemset((char *)%s + %s * %u, 0, round_msg(%s * %u) - %s * %u);",
+			   place, count, size, count, size, count, size);
+	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s * %u));",
+		   field->size_max + field->padding, count, size);
+}
+
+static void
+pack_string(const struct server_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *place = c_field_address(w, &stub->reply, field);
+	uint32_t most = argument->type->capacity;
+
+	if (is_in_place(stub, argument))
+		write_line(w, "\tOutP->%s[%u] = '\\0';", argument->name, most - 1);
+	else
+		write_line(w, "\tmig_strncpy_zerofill(%s, %s, %u);", place, argument->name, most);
+	if (!field->is_cut) {
+		zero_padding(stub, field);
+		return;
+	}
+	const struct message_field *count_field = message_count(&stub->routine->reply, argument);
+	const char *count = c_field_number(w, &stub->reply, count_field);
+
+	write_line(w, "\t%s = (mach_msg_type_number_t)strlen(%s) + 1;", count, place);
+	write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, count, count,
+		   count);
+	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s));",
+		   field->size_max + field->padding, count);
+}
+
+static void
+pack_scalar(const struct server_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const struct ipc_type *type = argument->type;
+	const char *value = argument->name;
+
+	if (type->outtran)
+		value = write_string(w, "%s(%s)", type->outtran, argument->name);
+	if (field->cut_before == 0) {
+		write_line(w, "\tOutP->%s = %s;", field->name, value);
+	} else if (type->outtran) {
+		write_line(w, "\t%s %sOut = %s;\n", c_message_type(w, type), argument->name, value);
+		write_line(w, "\tmemcpy(%s, &%sOut, %u);", c_field_address(w, &stub->reply, field),
+			   argument->name, field->size_max);
+	} else {
+		write_line(w, "\tmemcpy(%s, &%s, %u);", c_field_address(w, &stub->reply, field),
+			   value, field->size_max);
+	}
+	zero_padding(stub, field);
+}
+
+static void
+pack_value(const struct server_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+
+	switch (argument->type->form) {
+	case FORM_SCALAR:
+	case FORM_STRUCT:
+		pack_scalar(stub, field);
+		break;
+	case FORM_STRING:
+		pack_string(stub, field);
+		break;
+	case FORM_ARRAY:
+	case FORM_POINTER:
+		if (field->is_cut) {
+			pack_cut_array(stub, field);
+			break;
+		}
+		if (!is_in_place(stub, argument))
+			write_line(w, "\tmemcpy(%s, %s, %u);",
+				   c_field_address(w, &stub->reply, field), argument->name,
+				   field->size_max);
+		zero_padding(stub, field);
+		break;
+	default:
+		write_line(w, "\tmemcpy(%s, %s, %s);", c_field_address(w, &stub->reply, field),
+			   argument->name, c_field_room(w, field));
+	}
+}
+
+static void
+pack_field(const struct server_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+
+	switch (field->kind) {
+	case FIELD_VALUE:
+		pack_value(stub, field);
+		break;
+	case FIELD_COUNT:
+		if (field->argument->type->form != FORM_STRING) /* that is with the string */
+			pack_number(stub, field, result_count(stub, field->argument));
+		break;
+	case FIELD_OFFSET:
+		pack_number(stub, field, "0");
+		break;
+	case FIELD_SUBS:
+		write_line(w, "\tmemcpy(%s, %sSubs, sizeof(%sSubs));",
+			   c_field_address(w, &stub->reply, field), field->argument->name,
+			   field->argument->name);
+		break;
+	case FIELD_RETCODE:
+		write_line(w, "\tOutP->RetCode = KERN_SUCCESS;");
+		break;
+	case FIELD_PRESENCE:
+		break; /* comes in alone */
+	}
+}
+
+void
+server_pack_reply(const struct server_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct message *reply = &stub->routine->reply;
+	const struct argument *last = NULL;
+
+	write_line(w, "\n\t/* the reply */");
+	clamp_counts(stub);
+	if (reply->is_complex) {
+		write_line(w, "\tOutP->Head.msgh_bits |= MACH_MSGH_BITS_COMPLEX;");
+		write_line(w, "\tOutP->msgh_body.msgh_descriptor_count = %u;",
+			   reply->wire_descriptor_count);
+	}
+	for (uint32_t i = 0; i < reply->descriptor_count; i++) {
+		write_line(w, "\t/* %s */", reply->descriptors[i].argument->name);
+		pack_descriptor(stub, &reply->descriptors[i]);
+	}
+	if (reply->has_ndr)
+		write_line(w, "\tOutP->NDR = NDR_record;");
+	for (uint32_t i = 0; i < reply->field_count; i++) {
+		const struct message_field *field = &reply->fields[i];
+
+		if (field->argument && field->argument != last)
+			write_line(w, "\t/* %s */", field->argument->name);
+		last = field->argument;
+		pack_field(stub, field);
+	}
+	write_line(w, "\tOutP->Head.msgh_size = (mach_msg_size_t)sizeof(%s)%s;", stub->reply.type,
+		   reply->cut_count > 0 ? " - ReplyCut" : "");
+}

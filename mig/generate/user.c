@@ -1,0 +1,624 @@
+/*
+ * User stubs: each packs a request, makes one mach_msg() of it and unpacks the reply.
+ * Source: mig-codegen.md §5, §6.
+ *
+ * A stub is laid out so: what fails before anything is sent; the request; the call; what is
+ * to be undone when that fails; the check of the reply; the results.
+ */
+#include "mig/generate/c_text.h"
+
+#include <string.h>
+
+#include "mig/generate/user.h"
+
+/* ---- names in a stub ------------------------------------------------------------------- */
+
+/* The value of a parameter that is passed in, or in and out. */
+static const char *
+value_of(struct writer *w, const struct argument *argument, const char *suffix)
+{
+	const struct ipc_type *type = argument->type;
+	bool by_pointer = argument->user == PASS_INOUT;
+
+	if (*suffix == '\0' && (type->form == FORM_ARRAY || type->form == FORM_STRING))
+		by_pointer = false;
+	return write_string(w, by_pointer ? "(*%s%s)" : "%s%s", argument->name, suffix);
+}
+
+static const char *
+count_of(struct writer *w, const struct argument *argument)
+{
+	return value_of(w, argument->count_of, "Cnt");
+}
+
+/* Leave the stub with @result. */
+static void
+leave(const struct user_stub *stub, const char *indent, const char *result)
+{
+	if (stub->is_big) {
+		write_line(stub->w, "%sResult = %s;", indent, result);
+		write_line(stub->w, "%sgoto done;", indent);
+	} else {
+		write_line(stub->w, "%sreturn %s;", indent, result);
+	}
+}
+
+void
+user_leave(const struct user_stub *stub, const char *indent, const char *result)
+{
+	leave(stub, indent, result);
+}
+
+/* ---- before anything is sent ----------------------------------------------------------- */
+
+static bool
+is_sent_array(const struct argument *argument)
+{
+	return argument->in_request && argument->count_of && argument->role != ROLE_OUT;
+}
+
+/* Counts beyond what the type or a size in bytes can hold. */
+static void
+refuse_counts(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+
+	for (uint32_t i = 0; i < stub->routine->argument_count; i++) {
+		const struct argument *argument = &stub->routine->arguments[i];
+		const struct ipc_type *type = argument->type;
+
+		if (!is_sent_array(argument))
+			continue;
+		if (type->extent == EXTENT_BOUNDED)
+			write_line(w, "\tif (%s > %u)", count_of(w, argument), type->capacity);
+		else if (type->carriage == CARRIAGE_OOL && type->element_size > 1)
+			write_line(w, "\tif (%s > UINT32_MAX / %u)", count_of(w, argument),
+				   type->element_size);
+		else
+			continue;
+		write_line(w, "\t\treturn MIG_ARRAY_TOO_LARGE;");
+	}
+}
+
+/* ---- the request: descriptors ---------------------------------------------------------- */
+
+static const char *
+disposition(struct writer *w, const struct argument *argument)
+{
+	if (argument->has_poly)
+		return write_string(w, "(unsigned char)%s", value_of(w, argument, "Poly"));
+	return c_sent_disposition(w, argument);
+}
+
+static const char *
+deallocate(const struct argument *argument, struct writer *w)
+{
+	if (argument->dealloc == DEALLOC_RUN_TIME)
+		return write_string(w, "(%sDealloc != FALSE)", argument->name);
+	return argument->dealloc == DEALLOC_YES ? "TRUE" : "FALSE";
+}
+
+static const char *
+copy_option(const struct argument *argument)
+{
+	return argument->physical_copy ? "MACH_MSG_PHYSICAL_COPY" : "MACH_MSG_VIRTUAL_COPY";
+}
+
+static void
+pack_ports(const struct user_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = d->argument;
+	const char *name = write_string(w, "%s[Index]", argument->name);
+
+	if (argument->count_of)
+		name = write_string(w, "Index < %s ? %s : MACH_PORT_NULL", count_of(w, argument),
+				    name);
+	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
+	write_line(w, "\t\tInP->%s[Index] = (mach_msg_port_descriptor_t){", argument->name);
+	write_line(w, "\t\t\t.name = %s,", name);
+	write_line(w, "\t\t\t.disposition = %s,", disposition(w, argument));
+	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
+	write_line(w, "\t\t};");
+}
+
+/* One out-of-line descriptor at @place, of what @address and @count (of elements) say. */
+static void
+pack_memory(const struct user_stub *stub, const struct argument *argument,
+	    const struct ipc_type *type, const char *indent, const char *place, const char *address,
+	    const char *count)
+{
+	struct writer *w = stub->w;
+	bool ports = type->carriage == CARRIAGE_OOL_PORTS;
+
+	write_line(w, "%sInP->%s = (%s){", indent, place,
+		   ports ? "mach_msg_ool_ports_descriptor_t" : "mach_msg_ool_descriptor_t");
+	write_line(w, "%s\t.address = (void *)(%s),", indent, address);
+	if (ports) {
+		write_line(w, "%s\t.count = %s,", indent, count);
+		write_line(w, "%s\t.disposition = %s,", indent, disposition(w, argument));
+	} else {
+		write_line(w, "%s\t.size = (mach_msg_size_t)(%s * %u),", indent, count,
+			   type->element_size);
+	}
+	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(argument, w));
+	write_line(w, "%s\t.copy = %s,", indent, copy_option(argument));
+	write_line(w, "%s\t.type = %s,", indent,
+		   ports ? "MACH_MSG_OOL_PORTS_DESCRIPTOR" : "MACH_MSG_OOL_DESCRIPTOR");
+	write_line(w, "%s};", indent);
+}
+
+static void
+pack_row_of_memory(const struct user_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = d->argument;
+	const struct ipc_type *part = argument->type->element;
+	const char *address = write_string(w, "%s[Index]", argument->name);
+	const char *count = argument->has_subs ? write_string(w, "%sSubs[Index]", argument->name)
+					       : write_string(w, "%uu", part->capacity);
+
+	if (argument->count_of) {
+		const char *used = write_string(w, "Index < %s", count_of(w, argument));
+
+		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
+		count = write_string(w, "(%s ? %s : 0)", used, count);
+	}
+	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
+	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[Index]", argument->name),
+		    address, count);
+}
+
+static void
+pack_descriptor(const struct user_stub *stub, const struct message_descriptor *d)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = d->argument;
+	const char *count;
+
+	switch (argument->type->carriage) {
+	case CARRIAGE_PORT:
+		write_line(w, "\tInP->%s = (mach_msg_port_descriptor_t){", argument->name);
+		write_line(w, "\t\t.name = %s,", value_of(w, argument, ""));
+		write_line(w, "\t\t.disposition = %s,", disposition(w, argument));
+		write_line(w, "\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
+		write_line(w, "\t};");
+		break;
+	case CARRIAGE_PORTS:
+		pack_ports(stub, d);
+		break;
+	case CARRIAGE_OOL:
+	case CARRIAGE_OOL_PORTS:
+		count = argument->count_of ? count_of(w, argument)
+					   : write_string(w, "%uu", argument->type->capacity);
+		pack_memory(stub, argument, argument->type, "\t", argument->name,
+			    value_of(w, argument, ""), count);
+		break;
+	default:
+		pack_row_of_memory(stub, d);
+		break;
+	}
+}
+
+/* ---- the request: inline --------------------------------------------------------------- */
+
+static void
+pack_number(const struct user_stub *stub, const struct message_field *field, const char *number)
+{
+	write_line(stub->w, "\t%s = %s;", c_field_number(stub->w, &stub->request, field), number);
+}
+
+/* Zero what lies between the bytes of a value and the next field. */
+static void
+pack_padding(const struct user_stub *stub, const struct message_field *field)
+{
+	if (field->padding > 0)
+		write_line(stub->w, "\tmemset((char *)%s + %u, 0, %u);",
+			   c_field_address(stub->w, &stub->request, field), field->size_max,
+			   field->padding);
+}
+
+static void
+pack_string(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *place = c_field_address(w, &stub->request, field);
+
+	if (!field->is_cut) {
+		write_line(w, "\tmig_strncpy_zerofill(%s, %s, %u);", place, argument->name,
+			   argument->type->capacity);
+		pack_padding(stub, field);
+		return;
+	}
+	const struct message_field *count = message_count(&stub->routine->request, argument);
+	const char *number = c_field_number(w, &stub->request, count);
+
+	write_line(w, "\t%s =", number);
+	write_line(w, "\t    (mach_msg_type_number_t)mig_strncpy_zerofill(%s, %s, %u);", place,
+		   argument->name, argument->type->capacity);
+	pack_padding(stub, field);
+	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s));",
+		   field->size_max + field->padding, number);
+}
+
+static void
+pack_cut_array(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *place = c_field_address(w, &stub->request, field);
+	const char *count = count_of(w, argument);
+	uint32_t size = argument->type->element_size;
+
+	write_line(w, "\tif (%s > 0)", count);
+	write_line(w, "\t\tmemcpy(%s, %s, (size_t)%s * %u);", place, argument->name, count, size);
+	if (size % 4 != 0)
+		write_line(w, "\tmemset((char *)%s + %s * %u, 0, round_msg(%s * %u) - %s * %u);",
+			   place, count, size, count, size, count, size);
+	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s * %u));",
+		   field->size_max + field->padding, count, size);
+}
+
+static void
+pack_native(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const struct ipc_type *type = argument->type;
+	const char *place = c_field_address(w, &stub->request, field);
+
+	write_line(w, "\tmemset(%s, 0, %s);", place, c_field_room(w, field));
+	if (type->form == FORM_NATIVE_VALUE)
+		write_line(w, "\tmemcpy(%s, &%s, sizeof(%s));", place, argument->name,
+			   type->native_type);
+	else if (type->form == FORM_NATIVE_POINTER)
+		write_line(w, "\tmemcpy(%s, %s, sizeof(%s));", place, argument->name,
+			   type->native_type);
+	else
+		write_line(w, "\tif (%s != %s)\n\t\tmemcpy(%s, %s, sizeof(%s));", argument->name,
+			   type->native_value, place, argument->name, type->native_type);
+}
+
+static void
+pack_value(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *place = c_field_address(w, &stub->request, field);
+
+	switch (argument->type->form) {
+	case FORM_STRING:
+		pack_string(stub, field);
+		return;
+	case FORM_SCALAR:
+	case FORM_STRUCT:
+		if (field->cut_before == 0)
+			write_line(w, "\tInP->%s = %s;", field->name, value_of(w, argument, ""));
+		else
+			write_line(w, "\tmemcpy(%s, &%s, %u);", place, value_of(w, argument, ""),
+				   field->size_max);
+		pack_padding(stub, field);
+		return;
+	case FORM_ARRAY:
+	case FORM_POINTER:
+		if (field->is_cut) {
+			pack_cut_array(stub, field);
+			return;
+		}
+		write_line(w, "\tmemcpy(%s, %s, %u);", place, argument->name, field->size_max);
+		pack_padding(stub, field);
+		return;
+	default:
+		pack_native(stub, field);
+	}
+}
+
+static void
+pack_count(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+
+	if (argument->type->form == FORM_STRING)
+		return;                 /* with the string */
+	if (argument->role == ROLE_OUT) /* countinout: what there is room for */
+		pack_number(stub, field,
+			    write_string(w, "*%sCnt < %u ? *%sCnt : %u", argument->name,
+					 argument->type->capacity, argument->name,
+					 argument->type->capacity));
+	else
+		pack_number(stub, field, count_of(w, argument));
+}
+
+static void
+pack_subs(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+	const struct argument *argument = field->argument;
+	const char *used =
+	    argument->count_of ? write_string(w, "Index < %s ? ", count_of(w, argument)) : "";
+
+	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", argument->type->capacity);
+	write_line(w, "\t\t((mach_msg_type_number_t *)%s)[Index] = %s%sSubs[Index]%s;",
+		   c_field_address(w, &stub->request, field), used, argument->name,
+		   *used ? " : 0" : "");
+}
+
+static void
+pack_field(const struct user_stub *stub, const struct message_field *field)
+{
+	struct writer *w = stub->w;
+
+	switch (field->kind) {
+	case FIELD_VALUE:
+		pack_value(stub, field);
+		break;
+	case FIELD_COUNT:
+		pack_count(stub, field);
+		break;
+	case FIELD_OFFSET:
+		pack_number(stub, field, "0");
+		break;
+	case FIELD_SUBS:
+		pack_subs(stub, field);
+		break;
+	case FIELD_PRESENCE:
+		pack_number(stub, field,
+			    write_string(w, "%s != %s", field->argument->name,
+					 field->argument->type->native_value));
+		break;
+	case FIELD_RETCODE:
+		pack_number(stub, field, field->argument->name);
+		break;
+	}
+}
+
+static void
+pack_request(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct message *request = &stub->routine->request;
+
+	if (request->is_complex)
+		write_line(w, "\tInP->msgh_body.msgh_descriptor_count = %u;",
+			   request->wire_descriptor_count);
+	for (uint32_t i = 0; i < request->descriptor_count; i++) {
+		write_line(w, "\n\t/* %s */", request->descriptors[i].argument->name);
+		pack_descriptor(stub, &request->descriptors[i]);
+	}
+	if (request->has_ndr)
+		write_line(w, "\n\tInP->NDR = NDR_record;");
+	const struct argument *last = NULL;
+	for (uint32_t i = 0; i < request->field_count; i++) {
+		const struct message_field *field = &request->fields[i];
+
+		if (field->argument != last)
+			write_line(w, "\n\t/* %s */", field->argument->name);
+		last = field->argument;
+		pack_field(stub, field);
+	}
+	write_line(w, "%s", "");
+}
+
+/* ---- the header ------------------------------------------------------------------------ */
+
+static const char *
+port_disposition(struct writer *w, const struct argument *argument)
+{
+	return argument->has_poly ? write_string(w, "%sPoly", argument->name)
+				  : c_sent_disposition(w, argument);
+}
+
+static void
+pack_header(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct routine *routine = stub->routine;
+	const char *local = "0";
+	const char *local_port = "MACH_PORT_NULL";
+
+	if (stub->reply_argument) {
+		local = port_disposition(w, stub->reply_argument);
+		local_port = stub->reply_argument->name;
+	} else if (!routine->simple) {
+		local = "MACH_MSG_TYPE_MAKE_SEND_ONCE";
+		local_port = "ReplyPort";
+	}
+	if (!stub->reply_argument && !routine->simple && !w->interface->kernel_user)
+		write_line(w, "\tReplyPort = mig_get_%sreply_port();",
+			   routine->special_reply_port ? "special_" : "");
+	write_line(w, "\tInP->Head.msgh_bits =%s",
+		   routine->request.is_complex ? " MACH_MSGH_BITS_COMPLEX |" : "");
+	write_line(w, "\t    MACH_MSGH_BITS(%s, %s);", port_disposition(w, routine->request_port),
+		   local);
+	write_line(w, "\tInP->Head.msgh_size = %s;", stub->send_size);
+	write_line(w, "\tInP->Head.msgh_remote_port = %s;", routine->request_port->name);
+	write_line(w, "\tInP->Head.msgh_local_port = %s;",
+		   w->interface->kernel_user && !stub->reply_argument ? "MACH_PORT_NULL"
+								      : local_port);
+	write_line(w, "\tInP->Head.msgh_voucher_port = MACH_PORT_NULL;");
+	write_line(w, "\tInP->Head.msgh_id = %d;\n", routine->id);
+	if (w->settings->use_vouchers && !w->interface->kernel_user) {
+		write_line(w, "\tif (voucher_mach_msg_set != NULL)");
+		write_line(w, "\t\tvoucher_mach_msg_set(&InP->Head);\n");
+	}
+}
+
+/* ---- a stub ---------------------------------------------------------------------------- */
+
+static void
+declare_locals(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct routine *routine = stub->routine;
+	const char *trailer = routine->user_trailer == TRAILER_MINIMAL ? "mach_msg_trailer_t"
+								       : "mach_msg_max_trailer_t";
+
+	write_line(w, "\tunion {");
+	write_line(w, "\t\t%s In;", stub->request.type);
+	if (!routine->simple) {
+		write_line(w, "\t\tstruct {");
+		write_line(w, "\t\t\t%s Message;", stub->reply.type);
+		write_line(w, "\t\t\t%s Trailer;", trailer);
+		write_line(w, "\t\t} Out;");
+		write_line(w, "\t\tmig_reply_error_t Error;");
+	}
+	if (stub->is_big) {
+		write_line(w, "\t} *Mess;");
+		write_line(w, "\tkern_return_t Result;");
+	} else {
+		write_line(w, "\t} Mess;");
+		write_line(w, "\t%s *InP = &Mess.In;", stub->request.type);
+		if (!routine->simple)
+			write_line(w, "\t%s *Out0P = &Mess.Out.Message;", stub->reply.type);
+	}
+	write_line(w, "\tmach_msg_return_t MsgResult;");
+	if (routine->request.cut_count > 0)
+		write_line(w, "\tmach_msg_size_t Cut = 0;");
+	if (!routine->simple && !stub->reply_argument && !w->interface->kernel_user)
+		write_line(w, "\tmach_port_t ReplyPort;");
+	if (!routine->simple) {
+		write_line(w, "\tkern_return_t CheckResult;");
+		if (routine->reply.cut_count > 0)
+			write_line(w, "\tmach_msg_size_t ReplyCut[%u];", routine->reply.cut_count);
+		write_line(w, "\t__DeclareSendRpc(%d, \"%s\")", routine->id, routine->name);
+	} else {
+		write_line(w, "\t__DeclareSendSimple(%d, \"%s\")", routine->id, routine->name);
+	}
+	write_line(w, "%s", "");
+}
+
+static void
+allocate_big(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+
+	write_line(w, "\tMess = (void *)mig_user_allocate(sizeof(*Mess));");
+	write_line(w, "\tif (Mess == NULL)");
+	write_line(w, "\t\treturn KERN_RESOURCE_SHORTAGE;");
+	write_line(w, "\t%s *InP = &Mess->In;", stub->request.type);
+	if (!stub->routine->simple)
+		write_line(w, "\t%s *Out0P = &Mess->Out.Message;", stub->reply.type);
+	write_line(w, "%s", "");
+}
+
+static uint32_t
+stack_limit(const struct writer *w, const struct routine *routine)
+{
+	return routine->stack_limit > 0 ? routine->stack_limit : w->settings->stack_limit;
+}
+
+/* In a request whose code is not in the message: a code that is not 0 is the message. */
+static void
+send_error_form(const struct user_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct routine *routine = stub->routine;
+
+	write_line(w, "\tif (%s != KERN_SUCCESS) {", routine->retcode->name);
+	write_line(w, "\t\tmig_reply_error_t Error = { .NDR = NDR_record, .RetCode = %s };\n",
+		   routine->retcode->name);
+	write_line(w, "\t\tError.Head.msgh_bits = MACH_MSGH_BITS(%s, 0);",
+		   port_disposition(w, routine->request_port));
+	write_line(w, "\t\tError.Head.msgh_size = sizeof(Error);");
+	write_line(w, "\t\tError.Head.msgh_remote_port = %s;", routine->request_port->name);
+	write_line(w, "\t\tError.Head.msgh_id = %d;", routine->id);
+	write_line(w,
+		   "\t\treturn mach_msg(&Error.Head, MACH_SEND_MSG%s, sizeof(Error), 0, "
+		   "MACH_PORT_NULL, %s, MACH_PORT_NULL);",
+		   user_send_options(stub), user_timeout(stub));
+	write_line(w, "\t}");
+}
+
+static void
+write_stub(struct writer *w, const struct routine *routine)
+{
+	const char *request_type = c_request_type(w, routine);
+	uint32_t limit = stack_limit(w, routine);
+	struct user_stub stub = {
+		.w = w,
+		.routine = routine,
+		.request = { &routine->request, "InP", request_type, "Cut", false },
+		.reply = { &routine->reply, "Out0P", c_reply_type(w, routine), "ReplyCut", true },
+		.is_big = limit > 0 &&
+			  (routine->request.size_max > limit || routine->reply.size_max > limit),
+		.send_size = write_string(w, "(mach_msg_size_t)sizeof(%s)", request_type),
+	};
+
+	if (routine->reply_port && routine->reply_port->user != PASS_NOT)
+		stub.reply_argument = routine->reply_port;
+	if (routine->request.cut_count > 0)
+		stub.send_size = write_string(w, "(mach_msg_size_t)sizeof(%s) - Cut", request_type);
+	if (!routine->simple)
+		user_write_check(&stub);
+
+	write_line(w, "/* %s %s: request %d */", routine->simple ? "Simpleroutine" : "Routine",
+		   routine->name, routine->id);
+	write_line(w, "mig_external kern_return_t");
+	text_printf(w->text, "%s", routine->user_function);
+	c_parameters(w, routine);
+	write_line(w, "\n{");
+	declare_locals(&stub);
+	refuse_counts(&stub);
+	if (routine->retcode && routine->request.is_complex)
+		send_error_form(&stub);
+	if (stub.is_big)
+		allocate_big(&stub);
+	pack_request(&stub);
+	pack_header(&stub);
+	user_write_call(&stub);
+	if (!routine->simple)
+		user_write_results(&stub);
+	leave(&stub, "\t", routine->simple ? "MsgResult" : "KERN_SUCCESS");
+	if (stub.is_big) {
+		write_line(w, "done:");
+		write_line(w, "\tmig_user_deallocate((char *)Mess, sizeof(*Mess));");
+		write_line(w, "\treturn Result;");
+	}
+	write_line(w, "}\n");
+}
+
+/* ---- files ----------------------------------------------------------------------------- */
+
+static void
+write_one_file(const struct interface *interface, const struct settings *settings,
+	       struct outputs *outputs, const char *path, const struct routine *only)
+{
+	struct writer w = writer_begin(interface, settings, outputs, path, SIDE_USER);
+
+	c_file_begin(&w, "User stubs", settings->header_file, path);
+	for (uint32_t i = 0; i < interface->routine_count; i++) {
+		const struct routine *routine = &interface->routines[i];
+
+		if (routine->name && (!only || only == routine))
+			write_stub(&w, routine);
+	}
+	writer_end(&w);
+}
+
+static void
+generate_user(const struct interface *interface, const struct settings *settings,
+	      struct outputs *outputs)
+{
+	struct arena *arena;
+
+	if (!settings->user_prefix_files) {
+		if (c_is_wanted(settings->user_file))
+			write_one_file(interface, settings, outputs, settings->user_file, NULL);
+		return;
+	}
+	arena = arena_new();
+	for (uint32_t i = 0; i < interface->routine_count; i++) {
+		const struct routine *routine = &interface->routines[i];
+
+		if (routine->name)
+			write_one_file(interface, settings, outputs,
+				       arena_printf(arena, "%s%s.c", settings->user_prefix_files,
+						    routine->name),
+				       routine);
+	}
+	arena_free(arena);
+}
+
+const struct generator user_generator = { "user stubs", generate_user };
