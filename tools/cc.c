@@ -14,7 +14,9 @@
 
 #include "tools/command.h"
 #include "tools/compiler_options.h"
+#include "tools/stubs.h"
 #include "tools/toolchain.h"
+#include "tools/words.h"
 
 /*
  * Set for the compiler that is run.  `make CC='berth cc'` puts that into the environment,
@@ -32,6 +34,9 @@ static const char help_text[] =
     "All options of the compiler are handed on; Darwin's headers come before the system's,\n"
     "and the program is linked with libberth so that it runs as it is.\n"
     "\n"
+    "An interface, FILE.defs, is compiled by mig: the program includes \"FILE.h\" or\n"
+    "\"FILEServer.h\" and is linked with the stubs of both sides as far as it uses them.\n"
+    "\n"
     "  --apple              define __APPLE__, for sources that test it.  The headers of\n"
     "                       this system do not expect that and may behave oddly\n"
     "  --print-flags cflags print what is added to compile; 'libs': to link\n"
@@ -40,85 +45,16 @@ static const char help_text[] =
     "\n"
     "Exit status: the compiler's; 1 if it could not be run, 2 for wrong usage.\n";
 
-/* ---- lists of words ------------------------------------------------------------------ */
-
-/* Words for execvp, all of them the list's own. */
-struct words {
-	char **word;
-	size_t count, capacity;
-	bool no_memory;
-};
-
-static void
-words_free(struct words *words)
-{
-	for (size_t i = 0; i < words->count; i++)
-		free(words->word[i]);
-	free(words->word);
-	*words = (struct words){ 0 };
-}
-
-/* Consumes @word; NULL, or no room for it, is remembered as no_memory. */
-static void
-words_take(struct words *words, char *word)
-{
-	if (words->count + 1 >= words->capacity) {
-		size_t capacity = words->capacity * 2 + 32;
-		char **more = realloc(words->word, capacity * sizeof(*more));
-
-		if (!more) {
-			words->no_memory = true;
-			free(word);
-			return;
-		}
-		words->word = more;
-		words->capacity = capacity;
-	}
-	if (!word) {
-		words->no_memory = true;
-		return;
-	}
-	words->word[words->count++] = word;
-	words->word[words->count] = NULL;
-}
-
-static void
-words_add(struct words *words, const char *word)
-{
-	words_take(words, strdup(word));
-}
-
-/* One word from two parts: "-L" and a folder. */
-static void
-words_add_joined(struct words *words, const char *start, const char *rest)
-{
-	char *word;
-
-	words_take(words, asprintf(&word, "%s%s", start, rest) < 0 ? NULL : word);
-}
-
-/* $CC may say more than a name: "ccache gcc -m64". */
-static void
-words_add_split(struct words *words, const char *text)
-{
-	static const char blanks[] = " \t\n";
-
-	for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
-		size_t length = strcspn(text, blanks);
-
-		words_take(words, strndup(text, length));
-		text += length;
-	}
-}
-
 /* ---- what is added -------------------------------------------------------------------- */
 
 struct driver {
-	bool is_cxx;   /* called as `berth c++` */
-	bool is_apple; /* --apple */
-	bool is_inner; /* $CC led back here: nothing is added */
+	bool is_cxx;     /* called as `berth c++` */
+	bool is_apple;   /* --apple */
+	bool is_inner;   /* $CC led back here: nothing is added */
+	bool has_output; /* -o */
 	const char *print_flags;
-	struct words given; /* without what is ours */
+	struct words given; /* without what is ours, and without interfaces */
+	struct stubs stubs; /* of the interfaces */
 	struct compiler_options options;
 	struct toolchain toolchain;
 };
@@ -163,6 +99,10 @@ add_cflags(struct words *words, const struct driver *driver)
 		words_add(words, driver->toolchain.libbsd);
 		words_add(words, "-DLIBBSD_OVERLAY");
 	}
+	if (driver->stubs.folder) {
+		words_add(words, "-isystem");
+		words_add(words, driver->stubs.folder);
+	}
 	words_add(words, "-D__BERTH__=1");
 	words_add(words, "-D__MACH__=1");
 	if (driver->is_apple)
@@ -180,7 +120,9 @@ add_libs(struct words *words, const struct driver *driver)
 	uint32_t sources = driver->options.inputs & INPUT_SOURCES;
 	bool is_static = driver->options.is_static;
 
-	words_add_joined(words, "-L", toolchain->libdir);
+	if (driver->stubs.folder)
+		words_add_text(words, "%s/" STUBS_ARCHIVE, driver->stubs.folder);
+	words_add_text(words, "-L%s", toolchain->libdir);
 	words_add(words, "-lberth");
 	if (toolchain->needs_rpath && !is_static) {
 		/* not -Wl,: a comma in the folder's name would cut it */
@@ -210,17 +152,37 @@ add_libs(struct words *words, const struct driver *driver)
 
 /* ---- the command line ------------------------------------------------------------------ */
 
+static void
+note_option(struct driver *driver, const char *option, bool *has_language)
+{
+	if (strncmp(option, "-x", 2) == 0)
+		*has_language = strcmp(option, "-xnone") != 0;
+	if (strncmp(option, "-o", 2) == 0 || strncmp(option, "--output", 8) == 0)
+		driver->has_output = true;
+	stubs_note_option(&driver->stubs, option, NULL);
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse(struct driver *driver, int argc, char **argv)
 {
-	bool is_value = false; /* of the option before */
+	const char *option = NULL; /* that takes the next argument */
+	bool has_language = false; /* of -x: it says what files are, not their names */
 
 	for (int i = 1; i < argc; i++) {
 		char *argument = argv[i];
 
-		if (is_value || argument[0] != '-') {
-			is_value = false;
+		if (option) {
+			if (strcmp(option, "-o") == 0 || strcmp(option, "--output") == 0)
+				driver->has_output = true;
+			if (strcmp(option, "-x") == 0)
+				has_language = strcmp(argument, "none") != 0;
+			stubs_note_option(&driver->stubs, option, argument);
+			option = NULL;
+			words_add(&driver->given, argument);
+		} else if (argument[0] != '-' && stubs_is_interface(argument) && !has_language) {
+			words_add(&driver->stubs.interfaces, argument);
+		} else if (argument[0] != '-') {
 			words_add(&driver->given, argument);
 		} else if (strcmp(argument, "--help") == 0) {
 			return command_help(help_text);
@@ -234,7 +196,10 @@ parse(struct driver *driver, int argc, char **argv)
 		} else if (strncmp(argument, "--print-flags=", 14) == 0) {
 			driver->print_flags = argument + 14;
 		} else {
-			is_value = compiler_option_takes_next(argument);
+			if (compiler_option_takes_next(argument))
+				option = argument;
+			else
+				note_option(driver, argument, &has_language);
 			words_add(&driver->given, argument);
 		}
 	}
@@ -242,7 +207,7 @@ parse(struct driver *driver, int argc, char **argv)
 	    strcmp(driver->print_flags, "libs") != 0)
 		return command_usage(argv[0], "no flags '%s'; there are 'cflags' and 'libs'",
 				     driver->print_flags);
-	if (!driver->print_flags && driver->given.count == 0)
+	if (!driver->print_flags && driver->given.count == 0 && driver->stubs.interfaces.count == 0)
 		return command_usage(argv[0], "no input files");
 	return -1;
 }
@@ -281,25 +246,37 @@ print_flags(const struct driver *driver)
 	return fflush(stdout) == 0 ? COMMAND_OK : COMMAND_FAILED;
 }
 
+static void
+add_compiler(struct words *words, const struct driver *driver, bool is_cxx)
+{
+	const char *compiler = getenv(is_cxx ? "CXX" : "CC");
+
+	if (compiler && !driver->is_inner)
+		words_add_split(words, compiler);
+	if (words->count == 0)
+		words_add(words, is_cxx ? "c++" : "cc");
+}
+
+static void
+add_command(struct words *words, const struct driver *driver)
+{
+	add_compiler(words, driver, wants_cxx(driver));
+	if (compiles(driver) && !driver->is_inner)
+		add_cflags(words, driver);
+	for (size_t i = 0; i < driver->given.count; i++)
+		words_add(words, driver->given.word[i]);
+	if (links(driver) && !driver->is_inner)
+		add_libs(words, driver);
+}
+
 /* Returns only if it failed: the exit code. */
 static int
 run_compiler(const struct driver *driver, const char *command)
 {
-	bool is_cxx = wants_cxx(driver);
-	const char *compiler = getenv(is_cxx ? "CXX" : "CC");
 	struct words words = { 0 };
-
-	if (compiler && !driver->is_inner)
-		words_add_split(&words, compiler);
-	if (words.count == 0)
-		words_add(&words, is_cxx ? "c++" : "cc");
-	if (compiles(driver) && !driver->is_inner)
-		add_cflags(&words, driver);
-	for (size_t i = 0; i < driver->given.count; i++)
-		words_add(&words, driver->given.word[i]);
-	if (links(driver) && !driver->is_inner)
-		add_libs(&words, driver);
 	int code;
+
+	add_command(&words, driver);
 	if (words.no_memory || setenv(RUNNING_VARIABLE, "1", 1) < 0) {
 		code = command_failed(command, "out of memory");
 	} else {
@@ -307,6 +284,50 @@ run_compiler(const struct driver *driver, const char *command)
 		code = command_failed(command, "cannot run the compiler '%s': %s", words.word[0],
 				      strerror(errno));
 	}
+	words_free(&words);
+	return code;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------ */
+
+/* Is there anything else to compile or link? */
+static bool
+has_more(const struct driver *driver)
+{
+	return driver->options.inputs != 0;
+}
+
+/* mig, the compiler for the stubs, the compiler for the rest.  The exit code. */
+static int
+run_with_stubs(struct driver *driver, const char *command)
+{
+	struct words compiler = { 0 }, words = { 0 };
+	bool only_stubs = !has_more(driver);
+	bool compiles_stubs = !driver->options.no_link || driver->options.no_link_but_objects;
+
+	if (driver->options.no_link_but_objects && driver->has_output)
+		return command_usage(command,
+				     "-c with -o, and an interface: it becomes two objects");
+	if (only_stubs && !compiles_stubs)
+		return command_usage(command, "stubs are compiled, with -c, or linked: for their "
+					      "text run mig");
+	int code = stubs_make(&driver->stubs);
+	if (code == 0 && compiles_stubs) {
+		add_compiler(&compiler, driver, false);
+		add_cflags(&compiler, driver);
+		if (compiler.no_memory || setenv(RUNNING_VARIABLE, "1", 1) < 0)
+			code = command_failed(command, "out of memory");
+		else
+			code = stubs_compile(&driver->stubs, &compiler,
+					     driver->options.no_link_but_objects ? "." : NULL);
+	}
+	if (only_stubs && !driver->options.no_link)
+		driver->options.inputs = INPUT_LINKER; /* whose `main` is in a library */
+	if (code == 0 && has_more(driver)) {
+		add_command(&words, driver);
+		code = stubs_run(&driver->stubs, &words);
+	}
+	words_free(&compiler);
 	words_free(&words);
 	return code;
 }
@@ -335,6 +356,7 @@ berth_cc_main(int argc, char **argv)
 	struct driver driver = {
 		.is_cxx = strcmp(argv[0], "c++") == 0,
 		.is_inner = getenv(RUNNING_VARIABLE) != NULL,
+		.stubs = { .command = argv[0] },
 	};
 	int code = parse(&driver, argc, argv);
 
@@ -344,12 +366,17 @@ berth_cc_main(int argc, char **argv)
 		    compiler_options_read(&driver.options, (int)driver.given.count,
 					  driver.given.word) < 0)
 			code = command_failed(argv[0], "out of memory");
-		else if (driver.print_flags || (driver.options.inputs != 0 && !driver.is_inner))
+		else if (driver.print_flags || driver.stubs.interfaces.count > 0 ||
+			 (driver.options.inputs != 0 && !driver.is_inner))
 			code = find_toolchain(&driver, argv[0]);
-		if (code == 0)
-			code = driver.print_flags ? print_flags(&driver)
-						  : run_compiler(&driver, argv[0]);
+		if (code == 0 && driver.print_flags)
+			code = print_flags(&driver);
+		else if (code == 0 && driver.stubs.interfaces.count > 0)
+			code = run_with_stubs(&driver, argv[0]);
+		else if (code == 0)
+			code = run_compiler(&driver, argv[0]);
 	}
+	stubs_free(&driver.stubs);
 	words_free(&driver.given);
 	return code;
 }

@@ -229,6 +229,9 @@ read_argument(struct reader *reader, const char *argument)
 	} else if (strncmp(argument, "--language=", 11) == 0) {
 		read_language(reader, argument + 11);
 	} else if (IS_IN(argument, stops_before_link)) {
+		options->no_link_but_objects =
+		    (!options->no_link || options->no_link_but_objects) &&
+		    (strcmp(argument, "-c") == 0 || strcmp(argument, "--compile") == 0);
 		options->no_link = true;
 	} else if (strcmp(argument, "-nostdlib") == 0 || strcmp(argument, "-nodefaultlibs") == 0 ||
 		   strcmp(argument, "-r") == 0) {

@@ -21,10 +21,11 @@ enum compiler_input {
 };
 
 struct compiler_options {
-	uint32_t inputs; /* enum compiler_input */
-	bool no_link;    /* -c, -S, -E, -M, -fsyntax-only … */
-	bool no_libs;    /* -nostdlib, -nodefaultlibs, -r */
-	bool is_static;  /* -static, -static-pie */
+	uint32_t inputs;          /* enum compiler_input */
+	bool no_link;             /* -c, -S, -E, -M, -fsyntax-only … */
+	bool no_link_but_objects; /* -c, and nothing that stops earlier */
+	bool no_libs;             /* -nostdlib, -nodefaultlibs, -r */
+	bool is_static;           /* -static, -static-pie */
 };
 
 /*
