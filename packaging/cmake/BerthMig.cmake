@@ -1,0 +1,55 @@
+# berth_add_mig(TARGET FILE.defs [USER] [SERVER] [OPTIONS ...] [DEPENDS ...])
+#
+# Compile an interface with mig and add the stubs to TARGET: those of the user's side, of the
+# server's, or of both if neither is named.  TARGET then includes "FILE.h" (user) or
+# "FILEServer.h" (server), and is to be linked with Berth::Berth.
+#
+#   OPTIONS  for mig: -DNAME=VALUE, -IFOLDER ...
+#   DEPENDS  files that FILE.defs includes: when one changes it is compiled again
+#
+# The project must have C among its languages.
+
+function(berth_add_mig target defs)
+  cmake_parse_arguments(PARSE_ARGV 2 mig "USER;SERVER" "" "OPTIONS;DEPENDS")
+  if(mig_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "berth_add_mig: what is ${mig_UNPARSED_ARGUMENTS}?")
+  endif()
+  if(NOT TARGET "${target}")
+    message(FATAL_ERROR "berth_add_mig: there is no target ${target}")
+  endif()
+  if(NOT mig_USER AND NOT mig_SERVER)
+    set(mig_USER TRUE)
+    set(mig_SERVER TRUE)
+  endif()
+
+  get_filename_component(input "${defs}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+  get_filename_component(name "${defs}" NAME_WE)
+  set(folder "${CMAKE_CURRENT_BINARY_DIR}/${target}.mig")
+  file(MAKE_DIRECTORY "${folder}")
+
+  set(header /dev/null)
+  set(user /dev/null)
+  set(server /dev/null)
+  set(server_header)
+  if(mig_USER)
+    set(header "${folder}/${name}.h")
+    set(user "${folder}/${name}User.c")
+    set(outputs "${header}" "${user}")
+  endif()
+  if(mig_SERVER)
+    set(server "${folder}/${name}Server.c")
+    set(server_header -sheader "${folder}/${name}Server.h")
+    list(APPEND outputs "${folder}/${name}Server.h" "${server}")
+  endif()
+
+  add_custom_command(
+    OUTPUT ${outputs}
+    COMMAND "${Berth_MIG_EXECUTABLE}" ${mig_OPTIONS} -header "${header}" -user "${user}"
+      -server "${server}" ${server_header} "${input}"
+    DEPENDS "${input}" ${mig_DEPENDS}
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "Compiling the interface ${defs}"
+    VERBATIM)
+  target_sources("${target}" PRIVATE ${outputs})
+  target_include_directories("${target}" PRIVATE "${folder}")
+endfunction()
