@@ -170,7 +170,9 @@ struct argument {
 	bool retcode; /* see mig-codegen.md §7.5 */
 
 	/* C parameters behind the argument, in this order: Poly, Cnt, Dealloc, Subs */
-	bool has_poly;
+	bool has_poly;    /* one of the two sides has it: */
+	bool user_poly;   /* the user function, which says how it sends or is told what came */
+	bool server_poly; /* the server function, likewise */
 	bool has_count; /* `<name>Cnt` */
 	bool has_dealloc;
 	bool has_subs;

@@ -13,6 +13,9 @@ struct source_place {
 	uint32_t line;   /* from 1; 0: no place */
 	uint32_t column; /* from 1, in bytes of the preprocessed line; 0: the line as a whole */
 	uint32_t length; /* bytes that are meant, for the caret; 0 as 1 */
+	/* The start of that line in the preprocessed text, which ends with a newline or a NUL
+	 * and lives as long as the place; NULL: not known. */
+	const char *line_text;
 };
 
 #endif

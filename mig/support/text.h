@@ -14,8 +14,7 @@ struct text {
 };
 
 void text_add(struct text *text, const char *bytes, size_t size);
-void text_printf(struct text *text, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 void text_deinit(struct text *text);
