@@ -29,7 +29,7 @@ compile_generate(struct arena *arena, const struct interface *interface,
 	if (!named.header_file)
 		named.header_file = arena_printf(arena, "%s.h", interface->name);
 	if (settings->json) /* in place of all files */
-		named.user_file = named.server_file = named.header_file = NULL;
+		named = (struct settings){ .json = true };
 	for (const struct generator *const *generator = generators; *generator; generator++)
 		(*generator)->generate(interface, &named, outputs);
 }

@@ -21,8 +21,9 @@ struct interface *compile_read(struct arena *arena, struct diagnostics *diagnost
 			       const struct settings *settings, const char *source,
 			       const char *text, size_t size);
 
-/* Run all generators. */
-void compile_generate(const struct interface *interface, const struct settings *settings,
-		      struct outputs *outputs);
+/* Run all generators.  Outputs that @settings leave NULL get the names that follow from the
+ * subsystem's, in @arena; with JSON there are no other outputs. */
+void compile_generate(struct arena *arena, const struct interface *interface,
+		      const struct settings *settings, struct outputs *outputs);
 
 #endif

@@ -186,8 +186,9 @@ check_count(const struct check *c, const struct message_field *field)
 				c->bad_type);
 		else
 			fail_if(c,
-				write_string(w, "%s(uint64_t)%s * %u != %s->%s.size", bound, count,
-					     type->element_size, c->m->pointer, argument->name),
+				write_string(w, "%s(uint64_t)%s != %s->%s.size", bound,
+					     c_bytes(w, count, type->element_size), c->m->pointer,
+					     argument->name),
 				c->bad_type);
 	}
 }
@@ -229,12 +230,12 @@ check_cut(const struct check *c, const struct message_field *field, uint32_t *cu
 	const struct ipc_type *type = field->argument->type;
 	const struct message_field *count_field = message_count(c->m->message, field->argument);
 	const char *count = c_field_number(w, c->m, count_field);
-	const char *bytes = write_string(w, "round_msg(%s * %u)", count, type->element_size);
+	const char *bytes = write_string(w, "round_msg(%s)", c_bytes(w, count, type->element_size));
 	const char *before =
 	    *cut_index > 0 ? write_string(w, "%s[%u] + ", c->m->cut, *cut_index - 1) : "";
 
 	write_line(w, "\t/* %s: as long as its count says */", field->argument->name);
-	fail_if(c, write_string(w, "%s > %u || %s > Room", count, type->capacity, bytes),
+	fail_if(c, write_string(w, "%s > %u ||\n\t    %s > Room", count, type->capacity, bytes),
 		c->bad_shape);
 	write_line(w, "\tRoom -= (mach_msg_size_t)%s;", bytes);
 	write_line(w, "\t%s[%u] = (mach_msg_size_t)(%s%u - %s);", c->m->cut, *cut_index, before,

@@ -121,8 +121,11 @@ c_file_macros(struct writer *w)
 	write_line(w, "/* A field that has moved by `cut` bytes, for arrays before it that are not "
 		      "full. */");
 	write_line(w, "#ifndef MIG_AT");
-	write_line(w, "#define MIG_AT(message, type, field, cut) \\");
-	write_line(w, "\t((void *)((char *)(message) + offsetof(type, field) - (cut)))");
+	write_line(w, "#define MIG_AT(message, field, cut) \\");
+	write_line(w, "\t((void *)((char *)(message) + \\");
+	write_line(w, "\t    offsetof(__typeof__(*(message)), field) - (cut)))");
+	write_line(w, "#define MIG_NUMBER_AT(message, field, cut) \\");
+	write_line(w, "\t(*(mach_msg_type_number_t *)MIG_AT(message, field, cut))");
 	write_line(w, "#endif\n");
 }
 
@@ -191,8 +194,11 @@ c_file_begin(struct writer *w, const char *what, const char *header, const char 
 			c_server_symbols(w);
 		c_message_types(w);
 	}
-	if (w->side == SIDE_USER)
+	if (w->side == SIDE_USER) {
+		if (!w->interface->kernel_user)
+			write_line(w, "#include <mach/mach.h>\n");
 		c_voucher_hook(w);
+	}
 	c_file_macros(w);
 	c_hooks(w);
 }

@@ -30,18 +30,32 @@ message_count(const struct message *message, const struct argument *argument)
 			    argument->count_of ? argument->count_of : argument);
 }
 
+/* Is it declared as an array? */
+static bool
+is_array(const struct message_field *field)
+{
+	if (field->kind == FIELD_VALUE)
+		return field->argument->type->form != FORM_SCALAR &&
+		       field->argument->type->form != FORM_STRUCT;
+	return field->kind == FIELD_SUBS;
+}
+
 /* ---- places ---------------------------------------------------------------------------- */
+
+static const char *
+cut_before(struct writer *w, const struct c_message *m, const struct message_field *field)
+{
+	return m->is_checked ? write_string(w, "%s[%u]", m->cut, field->cut_before - 1) : m->cut;
+}
 
 const char *
 c_field_address(struct writer *w, const struct c_message *m, const struct message_field *field)
 {
-	const char *cut = m->cut;
-
 	if (field->cut_before == 0)
-		return write_string(w, "MIG_AT(%s, %s, %s, 0)", m->pointer, m->type, field->name);
-	if (m->is_checked)
-		cut = write_string(w, "%s[%u]", m->cut, field->cut_before - 1);
-	return write_string(w, "MIG_AT(%s, %s, %s, %s)", m->pointer, m->type, field->name, cut);
+		return write_string(w, "%s%s->%s", is_array(field) ? "" : "&", m->pointer,
+				    field->name);
+	return write_string(w, "MIG_AT(%s, %s, %s)", m->pointer, field->name,
+			    cut_before(w, m, field));
 }
 
 const char *
@@ -49,7 +63,8 @@ c_field_number(struct writer *w, const struct c_message *m, const struct message
 {
 	if (field->cut_before == 0)
 		return write_string(w, "%s->%s", m->pointer, field->name);
-	return write_string(w, "*(mach_msg_type_number_t *)%s", c_field_address(w, m, field));
+	return write_string(w, "MIG_NUMBER_AT(%s, %s, %s)", m->pointer, field->name,
+			    cut_before(w, m, field));
 }
 
 static bool
@@ -72,6 +87,12 @@ c_field_room(struct writer *w, const struct message_field *field)
 	if (is_native(field))
 		return write_string(w, "round_msg(sizeof(%s))", field->argument->type->native_type);
 	return write_string(w, "%u", field->size_max + field->padding);
+}
+
+const char *
+c_bytes(struct writer *w, const char *count, uint32_t element_size)
+{
+	return element_size == 1 ? count : write_string(w, "%s * %u", count, element_size);
 }
 
 const char *

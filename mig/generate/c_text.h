@@ -39,6 +39,10 @@ bool c_has_dealloc(const struct writer *w, const struct argument *argument);
 /* The parameters, one a line, between parentheses. */
 void c_parameters(struct writer *w, const struct routine *routine);
 unsigned c_parameter_count(struct writer *w, const struct routine *routine);
+/* Does the side have the parameter `<name>Poly`? */
+bool c_has_poly(const struct writer *w, const struct argument *argument);
+/* Does who sends say what kind of right it is? */
+bool c_sender_chooses(const struct argument *argument);
 /* MACH_MSG_TYPE_*: what a sender writes into a descriptor, what a receiver finds there. */
 const char *c_sent_disposition(const struct writer *w, const struct argument *argument);
 bool c_is_polymorphic(const struct ipc_type *type);
@@ -81,6 +85,8 @@ const char *c_field_number(struct writer *w, const struct c_message *m,
 const char *c_field_room(struct writer *w, const struct message_field *field);
 /* Bytes of the value: a C expression; most of them where it is cut. */
 const char *c_field_size(struct writer *w, const struct message_field *field);
+/* Bytes of @count elements. */
+const char *c_bytes(struct writer *w, const char *count, uint32_t element_size);
 /* sizeof the message when all cut fields are full, and when they are empty. */
 const char *c_size_min(struct writer *w, const struct c_message *m);
 
@@ -117,8 +123,5 @@ void c_file_begin(struct writer *w, const char *what, const char *header, const 
 void c_server_symbols(struct writer *w);
 
 bool c_is_wanted(const char *path); /* not NULL, not /dev/null */
-
-extern const struct generator header_generator, server_header_generator, defines_generator,
-    internal_header_generator, user_generator, server_generator;
 
 #endif

@@ -84,6 +84,18 @@ c_has_dealloc(const struct writer *w, const struct argument *argument)
 }
 
 bool
+c_has_poly(const struct writer *w, const struct argument *argument)
+{
+	return w->side == SIDE_USER ? argument->user_poly : argument->server_poly;
+}
+
+bool
+c_sender_chooses(const struct argument *argument)
+{
+	return argument->type->out_name.value < 0;
+}
+
+bool
 c_is_polymorphic(const struct ipc_type *type)
 {
 	return type->in_name.value < 0;
@@ -93,7 +105,8 @@ const char *
 c_sent_disposition(const struct writer *w, const struct argument *argument)
 {
 	/* the kernel holds already what it sends */
-	if (w->side == SIDE_SERVER && w->interface->kernel_server)
+	if (w->side == SIDE_SERVER && w->interface->kernel_server &&
+	    !c_is_polymorphic(argument->type))
 		return argument->type->in_name.text;
 	return argument->type->out_name.text;
 }
@@ -167,7 +180,7 @@ implicit_parameters(struct parameters *p, const struct argument *argument, enum 
 	struct writer *w = p->w;
 	const char *star = passing == PASS_IN ? "" : "*";
 
-	if (argument->has_poly)
+	if (c_has_poly(w, argument))
 		parameter(p, "mach_msg_type_name_t", star, argument->name, "Poly");
 	if (argument->has_count)
 		parameter(p, "mach_msg_type_number_t", star, argument->name, "Cnt");

@@ -152,7 +152,7 @@ declare_result(const struct server_stub *stub, const struct argument *argument)
 		declare_buffer(stub, argument);
 	else
 		declare_variable(stub, argument);
-	if (argument->has_poly)
+	if (argument->server_poly)
 		write_line(w, "\tmach_msg_type_name_t %sPoly = %s;", argument->name,
 			   argument->role == ROLE_INOUT
 			       ? write_string(w, "In0P->%s.disposition", argument->name)
@@ -195,7 +195,7 @@ server_result_parameter(const struct server_stub *stub, const struct argument *a
 static const char *
 disposition(const struct server_stub *stub, const struct argument *argument)
 {
-	if (argument->has_poly)
+	if (c_sender_chooses(argument))
 		return write_string(stub->w, "(unsigned char)%sPoly", argument->name);
 	return c_sent_disposition(stub->w, argument);
 }
@@ -254,8 +254,8 @@ pack_memory(const struct server_stub *stub, const struct argument *argument,
 		write_line(w, "%s\t.count = %s,", indent, count);
 		write_line(w, "%s\t.disposition = %s,", indent, disposition(stub, argument));
 	} else {
-		write_line(w, "%s\t.size = (mach_msg_size_t)(%s * %u),", indent, count,
-			   type->element_size);
+		write_line(w, "%s\t.size = (mach_msg_size_t)(%s),", indent,
+			   c_bytes(w, count, type->element_size));
 	}
 	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(stub, argument));
 	write_line(w, "%s\t.copy = %s,", indent,
@@ -358,17 +358,15 @@ pack_cut_array(const struct server_stub *stub, const struct message_field *field
 	struct writer *w = stub->w;
 	const struct argument *argument = field->argument;
 	const char *place = c_field_address(w, &stub->reply, field);
-	const char *count = result_count(stub, argument);
-	uint32_t size = argument->type->element_size;
+	const char *bytes = c_bytes(w, result_count(stub, argument), argument->type->element_size);
 
 	if (!is_in_place(stub, argument))
-		write_line(w, "\tmemcpy(%s, %s, (size_t)%s * %u);", place, argument->name, count,
-			   size);
-	if (size % 4 != 0)
-		write_line(w, "\tmemset((char *)%s + %s * %u, 0, round_msg(%s * %u) - %s * %u);",
-			   place, count, size, count, size, count, size);
-	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s * %u));",
-		   field->size_max + field->padding, count, size);
+		write_line(w, "\tmemcpy(%s, %s, (size_t)%s);", place, argument->name, bytes);
+	if (argument->type->element_size % 4 != 0)
+		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
+			   bytes, bytes);
+	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s));",
+		   field->size_max + field->padding, bytes);
 }
 
 static void
@@ -378,19 +376,27 @@ pack_string(const struct server_stub *stub, const struct message_field *field)
 	const struct argument *argument = field->argument;
 	const char *place = c_field_address(w, &stub->reply, field);
 	uint32_t most = argument->type->capacity;
+	const char *count = NULL;
+	const char *set = "";
 
-	if (is_in_place(stub, argument))
+	if (field->is_cut) {
+		count =
+		    c_field_number(w, &stub->reply, message_count(&stub->routine->reply, argument));
+		set = write_string(w, "%s =\n\t    (mach_msg_type_number_t)", count);
+	}
+	if (is_in_place(stub, argument)) {
+		/* it began as zero: what lies behind its end is what the function left there */
 		write_line(w, "\tOutP->%s[%u] = '\\0';", argument->name, most - 1);
-	else
-		write_line(w, "\tmig_strncpy_zerofill(%s, %s, %u);", place, argument->name, most);
-	if (!field->is_cut) {
+		if (count)
+			write_line(w, "\t%s(strlen(OutP->%s) + 1);", set, argument->name);
+	} else {
+		write_line(w, "\t%smig_strncpy_zerofill(%s, %s, %u);", set, place, argument->name,
+			   most);
+	}
+	if (!count) {
 		zero_padding(stub, field);
 		return;
 	}
-	const struct message_field *count_field = message_count(&stub->routine->reply, argument);
-	const char *count = c_field_number(w, &stub->reply, count_field);
-
-	write_line(w, "\t%s = (mach_msg_type_number_t)strlen(%s) + 1;", count, place);
 	write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, count, count,
 		   count);
 	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s));",

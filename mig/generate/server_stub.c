@@ -153,8 +153,12 @@ server_request_value(const struct server_stub *stub, const struct argument *argu
 			field = message_find(&stub->routine->request, FIELD_RETCODE, argument);
 		if (!field)
 			return "KERN_SUCCESS";
+		if (type->form == FORM_STRING)
+			return write_string(w, "(char *)%s",
+					    c_field_address(w, &stub->request, field));
 		if (type->form != FORM_SCALAR && type->form != FORM_STRUCT)
-			return c_field_address(w, &stub->request, field);
+			return write_string(w, "(void *)%s",
+					    c_field_address(w, &stub->request, field));
 		if (field->cut_before == 0)
 			return write_string(w, "In0P->%s", field->name);
 		return write_string(w, "%sIn", argument->name); /* a copy: see take_value() */
@@ -314,7 +318,7 @@ pass_in(struct call *call, const struct argument *argument)
 	const struct server_stub *stub = call->stub;
 
 	pass(call, in_parameter(stub, argument));
-	if (argument->has_poly)
+	if (argument->server_poly)
 		pass(call, disposition_in_request(stub, argument));
 	if (argument->has_count)
 		pass(call, server_request_count(stub, argument));
@@ -328,7 +332,7 @@ pass_result(struct call *call, const struct argument *argument)
 	struct writer *w = call->stub->w;
 
 	pass(call, server_result_parameter(call->stub, argument));
-	if (argument->has_poly)
+	if (argument->server_poly)
 		pass(call, write_string(w, "&%sPoly", argument->name));
 	if (argument->has_count)
 		pass(call, write_string(w, "&%sCnt", argument->name));

@@ -85,7 +85,7 @@ refuse_counts(const struct user_stub *stub)
 static const char *
 disposition(struct writer *w, const struct argument *argument)
 {
-	if (argument->has_poly)
+	if (c_sender_chooses(argument))
 		return write_string(w, "(unsigned char)%s", value_of(w, argument, "Poly"));
 	return c_sent_disposition(w, argument);
 }
@@ -138,8 +138,8 @@ pack_memory(const struct user_stub *stub, const struct argument *argument,
 		write_line(w, "%s\t.count = %s,", indent, count);
 		write_line(w, "%s\t.disposition = %s,", indent, disposition(w, argument));
 	} else {
-		write_line(w, "%s\t.size = (mach_msg_size_t)(%s * %u),", indent, count,
-			   type->element_size);
+		write_line(w, "%s\t.size = (mach_msg_size_t)(%s),", indent,
+			   c_bytes(w, count, type->element_size));
 	}
 	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(argument, w));
 	write_line(w, "%s\t.copy = %s,", indent, copy_option(argument));
@@ -249,15 +249,15 @@ pack_cut_array(const struct user_stub *stub, const struct message_field *field)
 	const struct argument *argument = field->argument;
 	const char *place = c_field_address(w, &stub->request, field);
 	const char *count = count_of(w, argument);
-	uint32_t size = argument->type->element_size;
+	const char *bytes = c_bytes(w, count, argument->type->element_size);
 
 	write_line(w, "\tif (%s > 0)", count);
-	write_line(w, "\t\tmemcpy(%s, %s, (size_t)%s * %u);", place, argument->name, count, size);
-	if (size % 4 != 0)
-		write_line(w, "\tmemset((char *)%s + %s * %u, 0, round_msg(%s * %u) - %s * %u);",
-			   place, count, size, count, size, count, size);
-	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s * %u));",
-		   field->size_max + field->padding, count, size);
+	write_line(w, "\t\tmemcpy(%s, %s, (size_t)%s);", place, argument->name, bytes);
+	if (argument->type->element_size % 4 != 0)
+		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
+			   bytes, bytes);
+	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s));",
+		   field->size_max + field->padding, bytes);
 }
 
 static void
@@ -406,8 +406,8 @@ pack_request(const struct user_stub *stub)
 static const char *
 port_disposition(struct writer *w, const struct argument *argument)
 {
-	return argument->has_poly ? write_string(w, "%sPoly", argument->name)
-				  : c_sent_disposition(w, argument);
+	return c_sender_chooses(argument) ? write_string(w, "%sPoly", argument->name)
+					  : c_sent_disposition(w, argument);
 }
 
 static void

@@ -331,7 +331,7 @@ copy_disposition(const struct user_stub *stub, const struct argument *argument)
 	enum carriage carriage = argument->type->carriage;
 	bool row = carriage == CARRIAGE_PORTS || carriage == CARRIAGE_OOLS_PORTS;
 
-	if (argument->has_poly)
+	if (argument->user_poly)
 		write_line(stub->w, "\t*%sPoly = Out0P->%s%s.disposition;", argument->name,
 			   argument->name, row ? "[0]" : "");
 }
