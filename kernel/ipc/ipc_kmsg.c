@@ -34,16 +34,6 @@ ipc_kmsg_alloc(struct kernel *k, uint32_t bytes_size, uint32_t descriptor_count)
 	return kmsg;
 }
 
-struct ipc_kmsg *
-ipc_kmsg_new_kernel(struct kernel *k, uint32_t size)
-{
-	struct ipc_kmsg *kmsg = ipc_kmsg_alloc(k, size, 1);
-
-	if (kmsg)
-		memset(kmsg->bytes, 0, size);
-	return kmsg;
-}
-
 void
 ipc_kmsg_charge_over(struct ipc_kmsg *kmsg, struct account *payer, uint64_t bytes)
 {

@@ -75,9 +75,6 @@ mustuse mach_msg_return_t ipc_kmsg_get(struct thread *thread, const struct trap_
  * descriptors whose memory was captured. */
 mustuse mach_msg_return_t ipc_kmsg_copyin(struct thread *thread, struct ipc_kmsg *kmsg,
 					  const struct trap_frame *frame, uint32_t *captured);
-/* A message of the kernel's: @size bytes, zeroed, no rights; NULL: no memory. */
-mustuse struct ipc_kmsg *ipc_kmsg_new_kernel(struct kernel *k, uint32_t size);
-
 /* R5 and R6: rights into the receiver's space; MACH_MSG_SUCCESS, or bits that say what found
  * no room.  On MACH_RCV_HEADER_ERROR everything was destroyed and only a bare header is left. */
 mach_msg_return_t ipc_kmsg_copyout(struct thread *thread, struct ipc_kmsg *kmsg);

@@ -1,19 +1,17 @@
 /*
  * Serving kernel objects by message.
  *
- * What programs call on tasks and ports comes as traps (kern/syscall.c).  No routine has a
- * message form yet, so that each id is one that the object does not know.
+ * A message's number finds the routine, whatever the object: a stub that finds an object of
+ * another kind calls its function without one, and that says what is wrong.  The traps
+ * (ipc/mach_port_traps.c, kern/task_traps.c) call the same functions.
  */
 #include "ipc/ipc_kobject.h"
 
 #include <mach/mig_errors.h>
-#include <mach/ndr.h>
 
-#include "ipc/ipc_kmsg_memory.h"
+#include "ipc/ipc_kobject_message.h"
 #include "ipc/ipc_mqueue.h"
 #include "kern/thread.h"
-
-#define REPLY_ID_STEP 100
 
 const char *
 ipc_kobject_kind_name(enum ipc_kobject_kind kind)
@@ -32,39 +30,50 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 	}
 }
 
-/* The error form of a reply, moved to the request's reply right. */
+/* The reply right of @request moves into a reply, if anybody can get one. */
 static void
-reply_error(struct kernel *k, struct ipc_kmsg *request, kern_return_t code)
+take_reply_right(struct ipc_kmsg *request, struct ipc_kmsg *reply)
 {
-	struct ipc_kmsg *reply;
-
-	if (!ip_valid(request->reply) || request->reply_type == MACH_MSG_TYPE_PORT_RECEIVE)
+	if (!ip_valid(request->reply))
 		return;
 	if (ip_active(request->reply) && request->reply->object.place == PORT_KERNEL)
 		return; /* kernel objects have no queue, and an answer has no answer */
-	reply = ipc_kmsg_new_kernel(k, sizeof(mig_reply_error_t));
-	if (!reply)
-		return; /* the reply right dies with the request: the caller learns of it */
-
-	mig_reply_error_t *error = (mig_reply_error_t *)(void *)reply->bytes;
-
-	error->Head.msgh_id = ikm_header(request)->msgh_id + REPLY_ID_STEP;
-	error->NDR.int_rep = NDR_INT_LITTLE_ENDIAN;
-	error->RetCode = code;
 	reply->dest = request->reply;
 	reply->dest_type = request->reply_type;
 	request->reply = NULL;
-	ipc_mqueue_send_always(k, reply);
 }
 
+/*
+ * The reply is there before the routine is called, so that nothing is done that nobody hears
+ * of.  Without memory for it nothing is done: its right dies with the request, as if the
+ * server had.
+ */
 void
 ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg)
 {
-	KERNEL_TRACE(k, .kind = TRACE_IPC_KOBJECT_SERVER, .port_id = kmsg->dest->id,
-		     .msgh_id = ikm_header(kmsg)->msgh_id,
+	const mach_msg_id_t id = ikm_header(kmsg)->msgh_id;
+	const struct routine_descriptor *routine = ipc_kobject_find(id);
+	struct ipc_kmsg *reply = ipc_kobject_reply_new(k, thread->task->account, routine);
+	kern_return_t code = MIG_BAD_ID;
+
+	KERNEL_TRACE(k, .kind = TRACE_IPC_KOBJECT_SERVER, .port_id = kmsg->dest->id, .msgh_id = id,
 		     .note = ipc_kobject_kind_name(kmsg->dest->object.kobject));
-	(void)thread;
 	kmsg->dest->seqno++;
-	reply_error(k, kmsg, MIG_BAD_ID);
+	if (!reply) {
+		ipc_kmsg_destroy(k, kmsg);
+		return;
+	}
+	take_reply_right(kmsg, reply);
+	if (routine)
+		code = ipc_kobject_call(routine, kmsg, reply);
+	if (code != KERN_SUCCESS && code != MIG_NO_REPLY)
+		ipc_kobject_reply_error(reply, id, code);
+	if (code == MIG_NO_REPLY)
+		reply->dest = NULL; /* the routine keeps the right, to answer later */
+	/* what the routine did not take goes before the answer does */
 	ipc_kmsg_destroy(k, kmsg);
+	if (reply->dest)
+		ipc_mqueue_send_always(k, reply);
+	else
+		ipc_kmsg_destroy(k, reply);
 }

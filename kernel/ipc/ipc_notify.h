@@ -16,6 +16,9 @@ void ipc_notify_commit(struct kernel *k);
 void ipc_notify_uncommit(struct kernel *k, uint32_t count);
 void ipc_notify_pool_free(struct kernel *k);
 
+/* The message kept for @notify, a send-once right of a task's port, now with that right in it. */
+struct ipc_kmsg *ipc_notify_take(struct ipc_port *notify);
+
 /* Each consumes @notify, a send-once right (IP_DEAD: nothing happens). */
 void ipc_notify_port_deleted(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);
 void ipc_notify_send_possible(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);

@@ -3,8 +3,6 @@
  */
 #include "ipc/mach_port.h"
 
-#include <mach/mig_errors.h>
-
 #include "ipc/ipc_right.h"
 #include "kern/task.h"
 
@@ -314,16 +312,8 @@ mach_port_mod_refs(struct ipc_space *space, mach_port_name_t name, mach_port_rig
 	return kr == KERN_SUCCESS && entry ? ipc_right_delta(space, entry, right, delta) : kr;
 }
 
-/* ---- what is left of old calls -------------------------------------------------------------- */
-
-kern_return_t
-mach_port_rename(struct ipc_space *space, mach_port_name_t old_name, mach_port_name_t new_name)
-{
-	(void)space;
-	(void)old_name;
-	(void)new_name;
-	return MIG_BAD_ID;
-}
+/* ---- what is left of an old call --------------------------------------------------------------
+ */
 
 kern_return_t
 task_set_port_space(struct ipc_space *space, int table_entries)

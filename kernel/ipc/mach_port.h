@@ -16,7 +16,7 @@
 #ifndef KERNEL_MACH_PORT_H
 #define KERNEL_MACH_PORT_H
 
-#include <mach_debug/ipc_info.h>
+#include <mach_debug/mach_debug_types.h>
 
 #include "ipc/ipc_space.h"
 
@@ -47,9 +47,6 @@ kern_return_t mach_port_get_refs(struct ipc_space *space, mach_port_name_t name,
 				 mach_port_right_t right, mach_port_urefs_t *refs);
 kern_return_t mach_port_mod_refs(struct ipc_space *space, mach_port_name_t name,
 				 mach_port_right_t right, mach_port_delta_t delta);
-/* MIG_BAD_ID: no kernel renames any more. */
-kern_return_t mach_port_rename(struct ipc_space *space, mach_port_name_t old_name,
-			       mach_port_name_t new_name);
 /* KERN_SUCCESS, and nothing else: tables grow by themselves. */
 kern_return_t task_set_port_space(struct ipc_space *space, int table_entries);
 
@@ -124,11 +121,12 @@ kern_return_t mach_port_names(struct ipc_space *space, mach_port_name_t **names,
 			      mach_msg_type_number_t *types_count);
 kern_return_t mach_port_type(struct ipc_space *space, mach_port_name_t name,
 			     mach_port_type_t *type);
-/* These without a space: KERN_INVALID_ARGUMENT.  @description has room for 512 bytes. */
+/* These without a space: KERN_INVALID_ARGUMENT. */
 kern_return_t mach_port_kobject(struct ipc_space *space, mach_port_name_t name, natural_t *type,
 				uint64_t *address);
 kern_return_t mach_port_kobject_description(struct ipc_space *space, mach_port_name_t name,
-					    natural_t *type, uint64_t *address, char *description);
+					    natural_t *type, uint64_t *address,
+					    kobject_description_t description);
 kern_return_t mach_port_kernel_object(struct ipc_space *space, mach_port_name_t name,
 				      unsigned *type, unsigned *address);
 kern_return_t mach_port_space_info(struct ipc_space *space, ipc_info_space_t *info,

@@ -165,7 +165,7 @@ mach_port_kobject(struct ipc_space *space, mach_port_name_t name, natural_t *typ
 
 kern_return_t
 mach_port_kobject_description(struct ipc_space *space, mach_port_name_t name, natural_t *type,
-			      uint64_t *address, char *description)
+			      uint64_t *address, kobject_description_t description)
 {
 	kern_return_t kr = mach_port_kobject(space, name, type, address);
 
