@@ -8,7 +8,7 @@
 #include "mig/support/text.h"
 
 /* More text than this is refused. */
-#define PREPROCESS_BYTES_MAX (1024u * 1024 * 1024)
+#define PREPROCESS_BYTES_MAX (256u * 1024 * 1024)
 
 /*
  * Append what the preprocessor makes of @file to @text.

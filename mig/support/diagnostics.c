@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mig/support/diagnostics.h"
+#include "mig/support/text.h"
 
 /* Of a longer line only what is around the place is shown. */
 #define SHOWN_BEFORE 100u
@@ -74,20 +75,22 @@ show_line(FILE *out, const struct source_place *place)
 __attribute__((format(printf, 4, 0))) static void
 say(FILE *out, const char *kind, const struct source_place *place, const char *format, va_list args)
 {
+	struct text text = { 0 };
+
 	if (!out)
 		return;
-	if (place && place->file)
-		fprintf(out, "%s:", place->file);
-	else
-		fputs("mig:", out);
+	text_printf(&text, "%s:", place && place->file ? place->file : "mig");
 	if (place && place->line) {
-		fprintf(out, "%u:", place->line);
+		text_printf(&text, "%u:", place->line);
 		if (place->column)
-			fprintf(out, "%u:", place->column);
+			text_printf(&text, "%u:", place->column);
 	}
-	fprintf(out, " %s: ", kind);
-	vfprintf(out, format, args);
+	text_printf(&text, " %s: ", kind);
+	text_vprintf(&text, format, args);
+	for (size_t i = 0; i < text.size; i++)
+		put_harmless(out, text.bytes[i]);
 	putc('\n', out);
+	text_deinit(&text);
 	if (place && place->line && place->column && place->line_text)
 		show_line(out, place);
 }

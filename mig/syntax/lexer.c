@@ -6,6 +6,9 @@
 
 #include "mig/syntax/lexer.h"
 
+/* Longer names no C compiler takes; so a hostile one costs nothing to repeat. */
+#define NAME_BYTES_MAX 1024
+
 static bool
 is_digit(char c)
 {
@@ -253,6 +256,23 @@ refuse_bytes(struct lexer *lexer)
 				  byte);
 }
 
+/* All bytes that @belongs says, as a token; too many are told, and cut. */
+static struct token
+read_word(struct lexer *lexer, bool (*belongs)(char), enum token_kind kind)
+{
+	const char *start = lexer->at;
+
+	while (belongs(*lexer->at))
+		lexer->at++;
+	struct token token = token_of(lexer, kind, start);
+	if (token.size > NAME_BYTES_MAX) {
+		diagnostics_error(lexer->diagnostics, &token.place, "a name of more than %d bytes",
+				  NAME_BYTES_MAX);
+		token.size = NAME_BYTES_MAX;
+	}
+	return token;
+}
+
 struct token
 lexer_next(struct lexer *lexer, enum lexer_mode mode)
 {
@@ -272,11 +292,8 @@ lexer_next(struct lexer *lexer, enum lexer_mode mode)
 			lexer->at = lexer->end;
 			return token;
 		}
-		if (mode == LEXER_OPTION && is_option(c)) {
-			while (is_option(*lexer->at))
-				lexer->at++;
-			return token_of(lexer, TOKEN_OPTION, start);
-		}
+		if (mode == LEXER_OPTION && is_option(c))
+			return read_word(lexer, is_option, TOKEN_OPTION);
 		if (mode == LEXER_FILE && c == '<') {
 			if (read_closed(lexer, '>', TOKEN_FILE, &token))
 				return token;
@@ -291,9 +308,7 @@ lexer_next(struct lexer *lexer, enum lexer_mode mode)
 		if (is_digit(c))
 			return read_number(lexer);
 		if (is_name_start(c)) {
-			while (is_name(*lexer->at))
-				lexer->at++;
-			token = token_of(lexer, TOKEN_NAME, start);
+			token = read_word(lexer, is_name, TOKEN_NAME);
 			token.keyword = keyword_find(token.text, token.size);
 			if (token.keyword != KEYWORD_NONE)
 				token.kind = TOKEN_KEYWORD;

@@ -10,7 +10,10 @@
 #include "mig/syntax/lexer.h"
 #include "mig/syntax/parser.h"
 
+/* More of anything is refused: a file that has it was not written to be used. */
 #define NESTING_MAX 64
+#define STATEMENTS_MAX 100000
+#define ARGUMENTS_MAX 1000
 
 struct parser {
 	struct lexer lexer;

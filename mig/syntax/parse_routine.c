@@ -192,6 +192,11 @@ parse_arguments(struct parser *parser, struct tree_statement *statement)
 	for (;;) {
 		struct tree_argument *argument = ARENA_NEW(parser->arena, struct tree_argument);
 
+		if (statement->argument_count == ARGUMENTS_MAX) {
+			diagnostics_error(parser->diagnostics, &parser->token.place,
+					  "a routine of more than %d arguments", ARGUMENTS_MAX);
+			return false;
+		}
 		if (parse_argument(parser, argument)) {
 			*last = argument;
 			last = &argument->next;

@@ -183,12 +183,18 @@ parser_parse(struct arena *arena, struct diagnostics *diagnostics, const char *f
 	struct parser parser = { .arena = arena, .diagnostics = diagnostics };
 	struct tree *tree = ARENA_NEW(arena, struct tree);
 	struct tree_statement *first = NULL, **last = &first;
+	unsigned statement_count = 0;
 
 	lexer_init(&parser.lexer, text, size, file, arena, diagnostics);
 	parse_advance(&parser);
 	while (parser.token.kind != TOKEN_END) {
 		if (parse_accept_mark(&parser, ';'))
 			continue;
+		if (statement_count++ == STATEMENTS_MAX) {
+			diagnostics_error(diagnostics, &parser.token.place,
+					  "a file of more than %d statements", STATEMENTS_MAX);
+			break;
+		}
 		struct tree_statement *statement = ARENA_NEW(arena, struct tree_statement);
 		const char *start = parser.token.text;
 
