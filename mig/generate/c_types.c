@@ -166,6 +166,11 @@ value_parameter(struct parameters *p, const struct argument *argument, enum pass
 		star = "*";
 	} else if (type->form == FORM_NATIVE_VALUE) {
 		c = type->native_type;
+	} else if (type->form == FORM_STRING && w->side == SIDE_USER && passing == PASS_IN &&
+		   type->name && strcmp(c, type->name) == 0) {
+		/* the same to C; but gcc warns of every shorter string given for a char[n] */
+		c = "char";
+		star = "*";
 	}
 	if (argument->is_const)
 		c = write_string(w, "const %s", c);
