@@ -1,9 +1,9 @@
 /*
  * The checks that a stub makes of a message before it believes a word of it.
  *
- * The order: descriptors, then the fields one by one.  `Room` counts the bytes that are
+ * The order: descriptors, then the fields one by one.  `_room` counts the bytes that are
  * there beyond the smallest message; each variable field takes its part of them, and in the
- * end none may be left.  Cut[n] is how far the fields behind n + 1 cut ones have moved.
+ * end none may be left.  _cut[n] is how far the fields behind n + 1 cut ones have moved.
  * Source: mig-codegen.md §5.4, §7.2.
  */
 #include "mig/generate/c_text.h"
@@ -39,12 +39,12 @@ static void
 check_row_of_ports(const struct check *c, const struct message_descriptor *d)
 {
 	struct writer *w = c->w;
-	const char *one = write_string(w, "%s->%s[Index]", c->m->pointer, d->argument->name);
+	const char *one = write_string(w, "%s->%s[_index]", c->m->pointer, d->argument->name);
 
 	/* of a bounded row those behind the count are looked at with the count */
 	if (d->argument->type->extent == EXTENT_BOUNDED)
 		return;
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++) {", d->count);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++) {", d->count);
 	write_line(w, "\t\tif (%s.type != MACH_MSG_PORT_DESCRIPTOR%s)", one,
 		   disposition_mismatch(c, d->argument, one));
 	write_line(w, "\t\t\treturn %s;", c->bad_type);
@@ -56,10 +56,10 @@ check_row_of_memory(const struct check *c, const struct message_descriptor *d)
 {
 	struct writer *w = c->w;
 	const struct ipc_type *element = d->argument->type->element;
-	const char *one = write_string(w, "%s->%s[Index]", c->m->pointer, d->argument->name);
+	const char *one = write_string(w, "%s->%s[_index]", c->m->pointer, d->argument->name);
 	bool ports = d->argument->type->carriage == CARRIAGE_OOLS_PORTS;
 
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++) {", d->count);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++) {", d->count);
 	write_line(w, "\t\tif (%s.type != %s%s)", one,
 		   ports ? "MACH_MSG_OOL_PORTS_DESCRIPTOR" : "MACH_MSG_OOL_DESCRIPTOR",
 		   ports ? disposition_mismatch(c, d->argument, one) : "");
@@ -126,17 +126,17 @@ check_bounded_row(const struct check *c, const struct argument *argument, const 
 {
 	struct writer *w = c->w;
 	const struct ipc_type *type = argument->type;
-	const char *one = write_string(w, "%s->%s[Index]", c->m->pointer, argument->name);
+	const char *one = write_string(w, "%s->%s[_index]", c->m->pointer, argument->name);
 
 	fail_if(c, write_string(w, "%s > %u", count, type->capacity), c->bad_shape);
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++) {", type->capacity);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++) {", type->capacity);
 	if (type->carriage == CARRIAGE_PORTS) {
 		write_line(w, "\t\tif (%s.type != MACH_MSG_PORT_DESCRIPTOR)", one);
 		write_line(w, "\t\t\treturn %s;", c->bad_type);
-		write_line(w, "\t\tif (Index >= %s && %s.name != MACH_PORT_NULL)", count, one);
+		write_line(w, "\t\tif (_index >= %s && %s.name != MACH_PORT_NULL)", count, one);
 		write_line(w, "\t\t\treturn %s;", c->bad_type);
 		if (!c_is_polymorphic(type)) {
-			write_line(w, "\t\tif (Index < %s && %s.disposition != %s)", count, one,
+			write_line(w, "\t\tif (_index < %s && %s.disposition != %s)", count, one,
 				   type->in_name.text);
 			write_line(w, "\t\t\treturn %s;", c->bad_type);
 		}
@@ -144,10 +144,10 @@ check_bounded_row(const struct check *c, const struct argument *argument, const 
 		const char *size = type->carriage == CARRIAGE_OOLS ? "size" : "count";
 		const struct ipc_type *element = type->element;
 
-		write_line(w, "\t\tif (Index >= %s && %s.%s != 0)", count, one, size);
+		write_line(w, "\t\tif (_index >= %s && %s.%s != 0)", count, one, size);
 		write_line(w, "\t\t\treturn %s;", c->bad_type);
 		if (!type_is_variable(element)) {
-			write_line(w, "\t\tif (Index < %s && %s.%s != %u)", count, one, size,
+			write_line(w, "\t\tif (_index < %s && %s.%s != %u)", count, one, size,
 				   type->carriage == CARRIAGE_OOLS
 				       ? element->capacity * element->element_size
 				       : element->capacity);
@@ -200,21 +200,21 @@ check_subs(const struct check *c, const struct message_field *field)
 	struct writer *w = c->w;
 	const struct ipc_type *type = field->argument->type;
 	const struct ipc_type *element = type->element;
-	const char *one = write_string(w, "%s->%s[Index]", c->m->pointer, field->argument->name);
+	const char *one = write_string(w, "%s->%s[_index]", c->m->pointer, field->argument->name);
 
 	write_line(w, "\t/* %s: the counts of its parts */", field->argument->name);
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++) {", type->capacity);
-	write_line(w, "\t\tmach_msg_type_number_t Part =");
-	write_line(w, "\t\t    ((const mach_msg_type_number_t *)%s)[Index];\n",
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++) {", type->capacity);
+	write_line(w, "\t\tmach_msg_type_number_t _part =");
+	write_line(w, "\t\t    ((const mach_msg_type_number_t *)%s)[_index];\n",
 		   c_field_address(w, c->m, field));
 	if (element->extent == EXTENT_BOUNDED) {
-		write_line(w, "\t\tif (Part > %u)", element->capacity);
+		write_line(w, "\t\tif (_part > %u)", element->capacity);
 		write_line(w, "\t\t\treturn %s;", c->bad_type);
 	}
 	if (type->carriage == CARRIAGE_OOLS_PORTS)
-		write_line(w, "\t\tif (%s.count != Part)", one);
+		write_line(w, "\t\tif (%s.count != _part)", one);
 	else
-		write_line(w, "\t\tif ((uint64_t)Part * %u != %s.size)", element->element_size,
+		write_line(w, "\t\tif ((uint64_t)_part * %u != %s.size)", element->element_size,
 			   one);
 	write_line(w, "\t\t\treturn %s;", c->bad_type);
 	write_line(w, "\t}");
@@ -222,7 +222,7 @@ check_subs(const struct check *c, const struct message_field *field)
 
 /* ---- values ---------------------------------------------------------------------------- */
 
-/* Take the part of a cut field out of Room. */
+/* Take the part of a cut field out of _room. */
 static void
 check_cut(const struct check *c, const struct message_field *field, uint32_t *cut_index)
 {
@@ -235,9 +235,9 @@ check_cut(const struct check *c, const struct message_field *field, uint32_t *cu
 	    *cut_index > 0 ? write_string(w, "%s[%u] + ", c->m->cut, *cut_index - 1) : "";
 
 	write_line(w, "\t/* %s: as long as its count says */", field->argument->name);
-	fail_if(c, write_string(w, "%s > %u ||\n\t    %s > Room", count, type->capacity, bytes),
+	fail_if(c, write_string(w, "%s > %u ||\n\t    %s > _room", count, type->capacity, bytes),
 		c->bad_shape);
-	write_line(w, "\tRoom -= (mach_msg_size_t)%s;", bytes);
+	write_line(w, "\t_room -= (mach_msg_size_t)%s;", bytes);
 	write_line(w, "\t%s[%u] = (mach_msg_size_t)(%s%u - %s);", c->m->cut, *cut_index, before,
 		   field->size_max + field->padding, bytes);
 	(*cut_index)++;
@@ -269,9 +269,9 @@ c_check_body(struct writer *w, const struct c_message *m, const char *bad_shape,
 	for (uint32_t i = 0; i < message->descriptor_count; i++)
 		check_descriptor(&c, &message->descriptors[i]);
 	if (message->cut_count > 0)
-		write_line(w,
-			   "\tmach_msg_size_t Room = (mach_msg_size_t)(%s->Head.msgh_size - (%s));",
-			   m->pointer, c_size_min(w, m));
+		write_line(
+		    w, "\tmach_msg_size_t _room = (mach_msg_size_t)(%s->Head.msgh_size - (%s));",
+		    m->pointer, c_size_min(w, m));
 	for (uint32_t i = 0; i < message->field_count; i++) {
 		const struct message_field *field = &message->fields[i];
 
@@ -287,5 +287,5 @@ c_check_body(struct writer *w, const struct c_message *m, const char *bad_shape,
 		}
 	}
 	if (message->cut_count > 0)
-		fail_if(&c, "Room != 0", bad_shape);
+		fail_if(&c, "_room != 0", bad_shape);
 }

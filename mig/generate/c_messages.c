@@ -2,7 +2,7 @@
  * Messages in C: their structures, and where each field lies.
  *
  * A structure shows a message with every variable array full.  Behind an array that is cut
- * to what is used the fields have moved towards the start: by the bytes that `Cut` counts.
+ * to what is used the fields have moved towards the start: by the bytes that `_cut` counts.
  * Source: mig-codegen.md §2, §8.
  */
 #include "mig/generate/c_text.h"

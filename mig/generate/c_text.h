@@ -95,7 +95,7 @@ const char *c_size_min(struct writer *w, const struct c_message *m);
 /*
  * The checks of descriptors, counts, lengths and strings of a received message, as
  * statements of a function that returns the error.  @bad_shape and @bad_type are the codes
- * to return.  Where fields are cut the statements set Cut[].
+ * to return.  Where fields are cut the statements set _cut[].
  */
 void c_check_body(struct writer *w, const struct c_message *m, const char *bad_shape,
 		  const char *bad_type);

@@ -206,9 +206,9 @@ generate_server(const struct interface *interface, const struct settings *settin
 		struct server_stub stub = {
 			.w = &w,
 			.routine = routine,
-			.request = { &routine->request, "In0P", c_request_type(&w, routine), "Cut",
+			.request = { &routine->request, "In0P", c_request_type(&w, routine), "_cut",
 				     true },
-			.reply = { &routine->reply, "OutP", c_reply_type(&w, routine), "ReplyCut",
+			.reply = { &routine->reply, "OutP", c_reply_type(&w, routine), "_reply_cut",
 				   false },
 		};
 		layout_check(&w, routine);

@@ -85,7 +85,7 @@ declare_row(const struct server_stub *stub, const struct argument *argument)
 		element = type->carriage == CARRIAGE_PORTS ? "mach_port_t" : "void *";
 	write_line(w, "\t%s %s[%u];", element, argument->name, type->capacity);
 	if (argument->role == ROLE_INOUT)
-		write_line(w, "\tmemcpy(%s, %sIn, sizeof(%s));", argument->name, argument->name,
+		write_line(w, "\tmemcpy(%s, _%s_in, sizeof(%s));", argument->name, argument->name,
 			   argument->name);
 	else
 		write_line(w, "\tmemset(%s, 0, sizeof(%s));", argument->name, argument->name);
@@ -93,7 +93,7 @@ declare_row(const struct server_stub *stub, const struct argument *argument)
 		return;
 	write_line(w, "\tmach_msg_type_number_t %sSubs[%u];", argument->name, type->capacity);
 	if (argument->role == ROLE_INOUT)
-		write_line(w, "\tmemcpy(%sSubs, %sSubsIn, sizeof(%sSubs));", argument->name,
+		write_line(w, "\tmemcpy(%sSubs, _%s_subs_in, sizeof(%sSubs));", argument->name,
 			   argument->name, argument->name);
 	else
 		write_line(w, "\tmemset(%sSubs, 0, sizeof(%sSubs));", argument->name,
@@ -130,7 +130,7 @@ declare_variable(const struct server_stub *stub, const struct argument *argument
 
 	if (argument->role == ROLE_INOUT) {
 		write_line(w, "\t%s %s = %s;", c, argument->name,
-			   argument->type->intran ? write_string(w, "%sObject", argument->name)
+			   argument->type->intran ? write_string(w, "_%s_object", argument->name)
 						  : server_request_value(stub, argument));
 		return;
 	}
@@ -173,7 +173,7 @@ server_declare_results(const struct server_stub *stub)
 			declare_result(stub, argument);
 	}
 	if (stub->routine->reply.cut_count > 0)
-		write_line(stub->w, "\tmach_msg_size_t ReplyCut = 0;");
+		write_line(stub->w, "\tmach_msg_size_t _reply_cut = 0;");
 }
 
 const char *
@@ -205,11 +205,6 @@ deallocate(const struct server_stub *stub, const struct argument *argument)
 {
 	struct writer *w = stub->w;
 
-	if (argument->server_frees && argument->role == ROLE_INOUT)
-		/* the function gave back the very memory that came in: it goes with the reply */
-		return write_string(w, "%s((void *)%s == In0P->%s.address)",
-				    argument->dealloc == DEALLOC_YES ? "TRUE || " : "",
-				    argument->name, argument->name);
 	if (argument->dealloc == DEALLOC_RUN_TIME)
 		return write_string(w, "(%sDealloc != FALSE)", argument->name);
 	return argument->dealloc == DEALLOC_YES ? "TRUE" : "FALSE";
@@ -226,13 +221,13 @@ pack_ports(const struct server_stub *stub, const struct message_descriptor *d)
 {
 	struct writer *w = stub->w;
 	const char *name = d->argument->name;
-	const char *value = write_string(w, "%s[Index]", name);
+	const char *value = write_string(w, "%s[_index]", name);
 
 	if (d->argument->count_of)
-		value = write_string(w, "Index < %s ? %s : MACH_PORT_NULL",
+		value = write_string(w, "_index < %s ? %s : MACH_PORT_NULL",
 				     result_count(stub, d->argument), value);
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
-	write_line(w, "\t\tOutP->%s[Index] = (mach_msg_port_descriptor_t){", name);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
+	write_line(w, "\t\tOutP->%s[_index] = (mach_msg_port_descriptor_t){", name);
 	write_line(w, "\t\t\t.name = %s,", value);
 	write_line(w, "\t\t\t.disposition = %s,", disposition(stub, d->argument));
 	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
@@ -271,18 +266,18 @@ pack_row_of_memory(const struct server_stub *stub, const struct message_descript
 	struct writer *w = stub->w;
 	const struct argument *argument = d->argument;
 	const struct ipc_type *part = argument->type->element;
-	const char *address = write_string(w, "%s[Index]", argument->name);
-	const char *count = argument->has_subs ? write_string(w, "%sSubs[Index]", argument->name)
+	const char *address = write_string(w, "%s[_index]", argument->name);
+	const char *count = argument->has_subs ? write_string(w, "%sSubs[_index]", argument->name)
 					       : write_string(w, "%uu", part->capacity);
 
 	if (argument->count_of) {
-		const char *used = write_string(w, "Index < %s", result_count(stub, argument));
+		const char *used = write_string(w, "_index < %s", result_count(stub, argument));
 
 		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
 		count = write_string(w, "(%s ? %s : 0)", used, count);
 	}
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
-	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[Index]", argument->name),
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
+	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[_index]", argument->name),
 		    address, count);
 }
 
@@ -365,7 +360,7 @@ pack_cut_array(const struct server_stub *stub, const struct message_field *field
 	if (argument->type->element_size % 4 != 0)
 		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
 			   bytes, bytes);
-	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s));",
+	write_line(w, "\t_reply_cut += (mach_msg_size_t)(%u - round_msg(%s));",
 		   field->size_max + field->padding, bytes);
 }
 
@@ -399,7 +394,7 @@ pack_string(const struct server_stub *stub, const struct message_field *field)
 	}
 	write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, count, count,
 		   count);
-	write_line(w, "\tReplyCut += (mach_msg_size_t)(%u - round_msg(%s));",
+	write_line(w, "\t_reply_cut += (mach_msg_size_t)(%u - round_msg(%s));",
 		   field->size_max + field->padding, count);
 }
 
@@ -416,9 +411,11 @@ pack_scalar(const struct server_stub *stub, const struct message_field *field)
 	if (field->cut_before == 0) {
 		write_line(w, "\tOutP->%s = %s;", field->name, value);
 	} else if (type->outtran) {
-		write_line(w, "\t%s %sOut = %s;\n", c_message_type(w, type), argument->name, value);
-		write_line(w, "\tmemcpy(%s, &%sOut, %u);", c_field_address(w, &stub->reply, field),
-			   argument->name, field->size_max);
+		write_line(w, "\t%s _%s_out = %s;\n", c_message_type(w, type), argument->name,
+			   value);
+		write_line(w, "\tmemcpy(%s, &_%s_out, %u);",
+			   c_field_address(w, &stub->reply, field), argument->name,
+			   field->size_max);
 	} else {
 		write_line(w, "\tmemcpy(%s, &%s, %u);", c_field_address(w, &stub->reply, field),
 			   value, field->size_max);
@@ -516,5 +513,5 @@ server_pack_reply(const struct server_stub *stub)
 		pack_field(stub, field);
 	}
 	write_line(w, "\tOutP->Head.msgh_size = (mach_msg_size_t)sizeof(%s)%s;", stub->reply.type,
-		   reply->cut_count > 0 ? " - ReplyCut" : "");
+		   reply->cut_count > 0 ? " - _reply_cut" : "");
 }

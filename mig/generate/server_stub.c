@@ -61,11 +61,12 @@ server_write_check(const struct server_stub *stub)
 	bool moves = request->cut_count > 0;
 
 	write_line(w, "/* Is the request of %s what it should be?%s */", stub->routine->name,
-		   moves ? "  Cut: how far the fields behind each array\n * that is cut have moved."
-			 : "");
+		   moves
+		       ? "  _cut: how far the fields behind each array\n * that is cut have moved."
+		       : "");
 	write_line(w, "mig_internal kern_return_t");
 	write_line(w, "%s(%s *In0P%s)\n{", check_name(stub), stub->request.type,
-		   moves ? ", mach_msg_size_t *Cut" : "");
+		   moves ? ", mach_msg_size_t *_cut" : "");
 	write_line(w, "\tif ((In0P->Head.msgh_bits & MACH_MSGH_BITS_COMPLEX) %s 0 ||",
 		   request->is_complex ? "==" : "!=");
 	if (moves) {
@@ -161,7 +162,7 @@ server_request_value(const struct server_stub *stub, const struct argument *argu
 					    c_field_address(w, &stub->request, field));
 		if (field->cut_before == 0)
 			return write_string(w, "In0P->%s", field->name);
-		return write_string(w, "%sIn", argument->name); /* a copy: see take_value() */
+		return write_string(w, "_%s_in", argument->name); /* a copy: see take_value() */
 	default:
 		return argument->name;
 	}
@@ -207,11 +208,11 @@ copy_aligned(const struct server_stub *stub, const struct argument *argument)
 
 	write_line(w, "\t/* %s: in the message it may lie too badly to be used there */",
 		   argument->name);
-	write_line(w, "\t_Alignas(16) char %sIn[%s];\n", argument->name, size);
+	write_line(w, "\t_Alignas(16) char _%s_in[%s];\n", argument->name, size);
 	if (field->is_cut)
 		size = write_string(w, "(size_t)%s * %u", server_request_count(stub, argument),
 				    argument->type->element_size);
-	write_line(w, "\tmemcpy(%sIn, %s, %s);", argument->name,
+	write_line(w, "\tmemcpy(_%s_in, %s, %s);", argument->name,
 		   c_field_address(w, &stub->request, field), size);
 }
 
@@ -226,14 +227,14 @@ gather_row(const struct server_stub *stub, const struct argument *argument)
 	if (!element)
 		element = ports ? "mach_port_t" : "void *";
 	write_line(w, "\t/* %s: out of its descriptors */", argument->name);
-	write_line(w, "\t%s %sIn[%u];\n", element, argument->name, type->capacity);
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", type->capacity);
-	write_line(w, "\t\t%sIn[Index] = %sIn0P->%s[Index].%s;", argument->name,
+	write_line(w, "\t%s _%s_in[%u];\n", element, argument->name, type->capacity);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", type->capacity);
+	write_line(w, "\t\t_%s_in[_index] = %sIn0P->%s[_index].%s;", argument->name,
 		   ports ? "" : write_string(w, "(%s)", element), argument->name,
 		   ports ? "name" : "address");
 	if (!argument->has_subs)
 		return;
-	write_line(w, "\tmach_msg_type_number_t *%sSubsIn = (mach_msg_type_number_t *)%s;",
+	write_line(w, "\tmach_msg_type_number_t *_%s_subs_in = (mach_msg_type_number_t *)%s;",
 		   argument->name,
 		   c_field_address(w, &stub->request,
 				   message_find(&stub->routine->request, FIELD_SUBS, argument)));
@@ -254,8 +255,8 @@ take_value(const struct server_stub *stub, const struct argument *argument)
 		copy_aligned(stub, argument);
 	} else if (field && field->cut_before > 0 &&
 		   (type->form == FORM_SCALAR || type->form == FORM_STRUCT)) {
-		write_line(w, "\t%s %sIn;\n", c_message_type(w, type), argument->name);
-		write_line(w, "\tmemcpy(&%sIn, %s, %u);", argument->name,
+		write_line(w, "\t%s _%s_in;\n", c_message_type(w, type), argument->name);
+		write_line(w, "\tmemcpy(&_%s_in, %s, %u);", argument->name,
 			   c_field_address(w, &stub->request, field), field->size_max);
 	}
 }
@@ -264,7 +265,7 @@ static void
 translate(const struct server_stub *stub, const struct argument *argument)
 {
 	if (argument->type->intran)
-		write_line(stub->w, "\t%s %sObject = %s(%s);", argument->type->translated_type,
+		write_line(stub->w, "\t%s _%s_object = %s(%s);", argument->type->translated_type,
 			   argument->name, argument->type->intran,
 			   server_request_value(stub, argument));
 }
@@ -280,21 +281,21 @@ in_parameter(const struct server_stub *stub, const struct argument *argument)
 	if (token)
 		return token;
 	if (argument->type->intran)
-		return write_string(w, "%sObject", argument->name);
+		return write_string(w, "_%s_object", argument->name);
 	if (carriage == CARRIAGE_PORTS || carriage == CARRIAGE_OOLS ||
 	    carriage == CARRIAGE_OOLS_PORTS)
-		return write_string(w, "%sIn", argument->name);
+		return write_string(w, "_%s_in", argument->name);
 	if (argument->type->form == FORM_NATIVE_VALUE)
-		return write_string(w, "*(%s *)(void *)%sIn", argument->type->native_type,
+		return write_string(w, "*(%s *)(void *)_%s_in", argument->type->native_type,
 				    argument->name);
 	if (argument->type->form == FORM_NATIVE_IF_NOT)
 		return write_string(
-		    w, "%s ? (%s *)(void *)%sIn : %s",
+		    w, "%s ? (%s *)(void *)_%s_in : %s",
 		    c_field_number(w, &stub->request,
 				   message_find(&stub->routine->request, FIELD_PRESENCE, argument)),
 		    argument->type->native_type, argument->name, argument->type->native_value);
 	if (is_copied(argument))
-		return write_string(w, "(void *)%sIn", argument->name);
+		return write_string(w, "(void *)_%s_in", argument->name);
 	return server_request_value(stub, argument);
 }
 
@@ -323,7 +324,7 @@ pass_in(struct call *call, const struct argument *argument)
 	if (argument->has_count)
 		pass(call, server_request_count(stub, argument));
 	if (argument->has_subs)
-		pass(call, write_string(stub->w, "%sSubsIn", argument->name));
+		pass(call, write_string(stub->w, "_%s_subs_in", argument->name));
 }
 
 static void
@@ -373,30 +374,23 @@ free_memory(const struct server_stub *stub, const struct argument *argument)
 {
 	struct writer *w = stub->w;
 	const char *name = argument->name;
-	bool ports = argument->type->carriage == CARRIAGE_OOL_PORTS;
-	const char *kept = argument->role == ROLE_INOUT
-			       ? write_string(w, "(void *)%s != In0P->%s.address", name, name)
-			       : NULL;
 
-	write_line(w, "\t/* %s */", name);
-	if (ports)
-		write_line(w, "\tif ((RetCode == KERN_SUCCESS || RetCode == MIG_NO_REPLY)%s%s) {",
-			   kept ? " && " : "", kept ? kept : "");
-	else if (kept)
-		write_line(w, "\tif (%s) {", kept);
-	else
-		write_line(w, "\t{");
-	if (ports)
+	write_line(w, "\t/* %s: counts as inline, and goes with the request */", name);
+	if (argument->type->carriage == CARRIAGE_OOL_PORTS) {
+		write_line(w, "\tif (RetCode == KERN_SUCCESS || RetCode == MIG_NO_REPLY) {");
 		write_line(w,
 			   "\t\tmig_deallocate((vm_address_t)In0P->%s.address,\n"
 			   "\t\t    In0P->%s.count * (vm_size_t)sizeof(mach_port_t));",
 			   name, name);
-	else
-		write_line(w, "\t\tmig_deallocate((vm_address_t)In0P->%s.address, In0P->%s.size);",
-			   name, name);
-	write_line(w, "\t\tIn0P->%s.address = NULL;", name);
-	write_line(w, "\t\tIn0P->%s.%s = 0;", name, ports ? "count" : "size");
-	write_line(w, "\t}");
+		write_line(w, "\t\tIn0P->%s.address = NULL;", name);
+		write_line(w, "\t\tIn0P->%s.count = 0;", name);
+		write_line(w, "\t}");
+		return;
+	}
+	write_line(w, "\tmig_deallocate((vm_address_t)In0P->%s.address, In0P->%s.size);", name,
+		   name);
+	write_line(w, "\tIn0P->%s.address = NULL;", name);
+	write_line(w, "\tIn0P->%s.size = 0;", name);
 }
 
 static void
@@ -410,7 +404,7 @@ release_arguments(const struct server_stub *stub)
 		bool comes_in = argument->server == PASS_IN || argument->server == PASS_INOUT;
 
 		if (comes_in && type->intran && type->destructor)
-			write_line(w, "\t%s(%sObject);", type->destructor, argument->name);
+			write_line(w, "\t%s(_%s_object);", type->destructor, argument->name);
 		/* translation took a reference of its own: the message's is left over */
 		if (w->interface->kernel_server && comes_in && type->intran &&
 		    argument->in_request && type->carriage == CARRIAGE_PORT)
@@ -421,6 +415,57 @@ release_arguments(const struct server_stub *stub)
 		if (argument->server_frees)
 			free_memory(stub, argument);
 	}
+}
+
+/* ---- answers that are requests --------------------------------------------------------- */
+
+/* The parameters of an argument that did not come: nothing. */
+static void
+pass_nothing(struct call *call, const struct argument *argument)
+{
+	struct writer *w = call->stub->w;
+	const char *token = token_value(argument);
+
+	if (token)
+		pass(call, token);
+	else if (argument == call->stub->routine->retcode)
+		pass(call, "((mig_reply_error_t *)(void *)InHeadP)->RetCode");
+	else if (!argument->in_request)
+		pass(call, in_parameter(call->stub, argument));
+	else
+		pass(call, write_string(w, "(%s){ 0 }", c_type(w, argument->type)));
+	if (argument->server_poly)
+		pass(call, "0");
+	if (argument->has_count)
+		pass(call, "0");
+	if (argument->has_subs)
+		pass(call, "NULL");
+}
+
+/* An answer that carries rights or memory has no code in it; one that failed is the code
+ * alone.  Source: mig-codegen.md §7.5. */
+static void
+take_error_form(const struct server_stub *stub)
+{
+	struct writer *w = stub->w;
+	const struct routine *routine = stub->routine;
+	struct call call = { .stub = stub };
+
+	if (!routine->retcode || !routine->request.is_complex || routine->server_trailer)
+		return;
+	write_line(w, "\t/* a code that is not 0 comes alone */");
+	write_line(w, "\tif ((InHeadP->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0 &&");
+	write_line(w, "\t    InHeadP->msgh_size == sizeof(mig_reply_error_t) &&");
+	write_line(w, "\t    ((mig_reply_error_t *)(void *)InHeadP)->RetCode != KERN_SUCCESS) {");
+	text_printf(w->text, "\t\tRetCode = %s(", routine->server_function);
+	for (uint32_t i = 0; i < routine->argument_count; i++) {
+		if (routine->arguments[i].server != PASS_NOT)
+			pass_nothing(&call, &routine->arguments[i]);
+	}
+	write_line(w, ");");
+	write_line(w, "\t\t__MIG_reply_error(OutHeadP, RetCode);");
+	write_line(w, "\t\treturn;");
+	write_line(w, "\t}");
 }
 
 /* ---- the stub -------------------------------------------------------------------------- */
@@ -461,11 +506,12 @@ server_write_stub(const struct server_stub *stub)
 			   stub->reply.type);
 	write_line(w, "\tkern_return_t RetCode;");
 	if (routine->request.cut_count > 0)
-		write_line(w, "\tmach_msg_size_t Cut[%u];", routine->request.cut_count);
+		write_line(w, "\tmach_msg_size_t _cut[%u];", routine->request.cut_count);
 	write_line(w, "\t__DeclareRcv%s(%d, \"%s\")\n", routine->simple ? "Simple" : "Rpc",
 		   routine->id, routine->name);
+	take_error_form(stub);
 	write_line(w, "\tRetCode = %s(In0P%s);", check_name(stub),
-		   routine->request.cut_count > 0 ? ", Cut" : "");
+		   routine->request.cut_count > 0 ? ", _cut" : "");
 	write_line(w, "\tif (RetCode != KERN_SUCCESS) {");
 	write_line(w, "\t\t__MIG_reply_error(OutHeadP, RetCode);");
 	write_line(w, "\t\treturn;");

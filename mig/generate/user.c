@@ -109,13 +109,13 @@ pack_ports(const struct user_stub *stub, const struct message_descriptor *d)
 {
 	struct writer *w = stub->w;
 	const struct argument *argument = d->argument;
-	const char *name = write_string(w, "%s[Index]", argument->name);
+	const char *name = write_string(w, "%s[_index]", argument->name);
 
 	if (argument->count_of)
-		name = write_string(w, "Index < %s ? %s : MACH_PORT_NULL", count_of(w, argument),
+		name = write_string(w, "_index < %s ? %s : MACH_PORT_NULL", count_of(w, argument),
 				    name);
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
-	write_line(w, "\t\tInP->%s[Index] = (mach_msg_port_descriptor_t){", argument->name);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
+	write_line(w, "\t\tInP->%s[_index] = (mach_msg_port_descriptor_t){", argument->name);
 	write_line(w, "\t\t\t.name = %s,", name);
 	write_line(w, "\t\t\t.disposition = %s,", disposition(w, argument));
 	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
@@ -154,18 +154,18 @@ pack_row_of_memory(const struct user_stub *stub, const struct message_descriptor
 	struct writer *w = stub->w;
 	const struct argument *argument = d->argument;
 	const struct ipc_type *part = argument->type->element;
-	const char *address = write_string(w, "%s[Index]", argument->name);
-	const char *count = argument->has_subs ? write_string(w, "%sSubs[Index]", argument->name)
+	const char *address = write_string(w, "%s[_index]", argument->name);
+	const char *count = argument->has_subs ? write_string(w, "%sSubs[_index]", argument->name)
 					       : write_string(w, "%uu", part->capacity);
 
 	if (argument->count_of) {
-		const char *used = write_string(w, "Index < %s", count_of(w, argument));
+		const char *used = write_string(w, "_index < %s", count_of(w, argument));
 
 		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
 		count = write_string(w, "(%s ? %s : 0)", used, count);
 	}
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", d->count);
-	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[Index]", argument->name),
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
+	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[_index]", argument->name),
 		    address, count);
 }
 
@@ -238,7 +238,7 @@ pack_string(const struct user_stub *stub, const struct message_field *field)
 	write_line(w, "\t    (mach_msg_type_number_t)mig_strncpy_zerofill(%s, %s, %u);", place,
 		   argument->name, argument->type->capacity);
 	pack_padding(stub, field);
-	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s));",
+	write_line(w, "\t_cut += (mach_msg_size_t)(%u - round_msg(%s));",
 		   field->size_max + field->padding, number);
 }
 
@@ -256,7 +256,7 @@ pack_cut_array(const struct user_stub *stub, const struct message_field *field)
 	if (argument->type->element_size % 4 != 0)
 		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
 			   bytes, bytes);
-	write_line(w, "\tCut += (mach_msg_size_t)(%u - round_msg(%s));",
+	write_line(w, "\t_cut += (mach_msg_size_t)(%u - round_msg(%s));",
 		   field->size_max + field->padding, bytes);
 }
 
@@ -337,10 +337,11 @@ pack_subs(const struct user_stub *stub, const struct message_field *field)
 	struct writer *w = stub->w;
 	const struct argument *argument = field->argument;
 	const char *used =
-	    argument->count_of ? write_string(w, "Index < %s ? ", count_of(w, argument)) : "";
+	    argument->count_of ? write_string(w, "_index < %s ? ", count_of(w, argument)) : "";
 
-	write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", argument->type->capacity);
-	write_line(w, "\t\t((mach_msg_type_number_t *)%s)[Index] = %s%sSubs[Index]%s;",
+	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)",
+		   argument->type->capacity);
+	write_line(w, "\t\t((mach_msg_type_number_t *)%s)[_index] = %s%sSubs[_index]%s;",
 		   c_field_address(w, &stub->request, field), used, argument->name,
 		   *used ? " : 0" : "");
 }
@@ -423,10 +424,10 @@ pack_header(const struct user_stub *stub)
 		local_port = stub->reply_argument->name;
 	} else if (!routine->simple) {
 		local = "MACH_MSG_TYPE_MAKE_SEND_ONCE";
-		local_port = "ReplyPort";
+		local_port = "_reply_port";
 	}
 	if (!stub->reply_argument && !routine->simple && !w->interface->kernel_user)
-		write_line(w, "\tReplyPort = mig_get_%sreply_port();",
+		write_line(w, "\t_reply_port = mig_get_%sreply_port();",
 			   routine->special_reply_port ? "special_" : "");
 	write_line(w, "\tInP->Head.msgh_bits =%s",
 		   routine->request.is_complex ? " MACH_MSGH_BITS_COMPLEX |" : "");
@@ -462,26 +463,27 @@ declare_locals(const struct user_stub *stub)
 		write_line(w, "\t\t\t%s Message;", stub->reply.type);
 		write_line(w, "\t\t\t%s Trailer;", trailer);
 		write_line(w, "\t\t} Out;");
-		write_line(w, "\t\tmig_reply_error_t Error;");
+		write_line(w, "\t\tmig_reply_error_t _error;");
 	}
 	if (stub->is_big) {
 		write_line(w, "\t} *Mess;");
-		write_line(w, "\tkern_return_t Result;");
+		write_line(w, "\tkern_return_t _result;");
 	} else {
 		write_line(w, "\t} Mess;");
 		write_line(w, "\t%s *InP = &Mess.In;", stub->request.type);
 		if (!routine->simple)
 			write_line(w, "\t%s *Out0P = &Mess.Out.Message;", stub->reply.type);
 	}
-	write_line(w, "\tmach_msg_return_t MsgResult;");
+	write_line(w, "\tmach_msg_return_t _msg_result;");
 	if (routine->request.cut_count > 0)
-		write_line(w, "\tmach_msg_size_t Cut = 0;");
+		write_line(w, "\tmach_msg_size_t _cut = 0;");
 	if (!routine->simple && !stub->reply_argument && !w->interface->kernel_user)
-		write_line(w, "\tmach_port_t ReplyPort;");
+		write_line(w, "\tmach_port_t _reply_port;");
 	if (!routine->simple) {
-		write_line(w, "\tkern_return_t CheckResult;");
+		write_line(w, "\tkern_return_t _check_result;");
 		if (routine->reply.cut_count > 0)
-			write_line(w, "\tmach_msg_size_t ReplyCut[%u];", routine->reply.cut_count);
+			write_line(w, "\tmach_msg_size_t _reply_cut[%u];",
+				   routine->reply.cut_count);
 		write_line(w, "\t__DeclareSendRpc(%d, \"%s\")", routine->id, routine->name);
 	} else {
 		write_line(w, "\t__DeclareSendSimple(%d, \"%s\")", routine->id, routine->name);
@@ -517,15 +519,15 @@ send_error_form(const struct user_stub *stub)
 	const struct routine *routine = stub->routine;
 
 	write_line(w, "\tif (%s != KERN_SUCCESS) {", routine->retcode->name);
-	write_line(w, "\t\tmig_reply_error_t Error = { .NDR = NDR_record, .RetCode = %s };\n",
+	write_line(w, "\t\tmig_reply_error_t _error = { .NDR = NDR_record, .RetCode = %s };\n",
 		   routine->retcode->name);
-	write_line(w, "\t\tError.Head.msgh_bits = MACH_MSGH_BITS(%s, 0);",
+	write_line(w, "\t\t_error.Head.msgh_bits = MACH_MSGH_BITS(%s, 0);",
 		   port_disposition(w, routine->request_port));
-	write_line(w, "\t\tError.Head.msgh_size = sizeof(Error);");
-	write_line(w, "\t\tError.Head.msgh_remote_port = %s;", routine->request_port->name);
-	write_line(w, "\t\tError.Head.msgh_id = %d;", routine->id);
+	write_line(w, "\t\t_error.Head.msgh_size = sizeof(_error);");
+	write_line(w, "\t\t_error.Head.msgh_remote_port = %s;", routine->request_port->name);
+	write_line(w, "\t\t_error.Head.msgh_id = %d;", routine->id);
 	write_line(w,
-		   "\t\treturn mach_msg(&Error.Head, MACH_SEND_MSG%s, sizeof(Error), 0, "
+		   "\t\treturn mach_msg(&_error.Head, MACH_SEND_MSG%s, sizeof(_error), 0, "
 		   "MACH_PORT_NULL, %s, MACH_PORT_NULL);",
 		   user_send_options(stub), user_timeout(stub));
 	write_line(w, "\t}");
@@ -539,8 +541,8 @@ write_stub(struct writer *w, const struct routine *routine)
 	struct user_stub stub = {
 		.w = w,
 		.routine = routine,
-		.request = { &routine->request, "InP", request_type, "Cut", false },
-		.reply = { &routine->reply, "Out0P", c_reply_type(w, routine), "ReplyCut", true },
+		.request = { &routine->request, "InP", request_type, "_cut", false },
+		.reply = { &routine->reply, "Out0P", c_reply_type(w, routine), "_reply_cut", true },
 		.is_big = limit > 0 &&
 			  (routine->request.size_max > limit || routine->reply.size_max > limit),
 		.send_size = write_string(w, "(mach_msg_size_t)sizeof(%s)", request_type),
@@ -549,7 +551,8 @@ write_stub(struct writer *w, const struct routine *routine)
 	if (routine->reply_port && routine->reply_port->user != PASS_NOT)
 		stub.reply_argument = routine->reply_port;
 	if (routine->request.cut_count > 0)
-		stub.send_size = write_string(w, "(mach_msg_size_t)sizeof(%s) - Cut", request_type);
+		stub.send_size =
+		    write_string(w, "(mach_msg_size_t)sizeof(%s) - _cut", request_type);
 	if (!routine->simple)
 		user_write_check(&stub);
 
@@ -570,11 +573,11 @@ write_stub(struct writer *w, const struct routine *routine)
 	user_write_call(&stub);
 	if (!routine->simple)
 		user_write_results(&stub);
-	leave(&stub, "\t", routine->simple ? "MsgResult" : "KERN_SUCCESS");
+	leave(&stub, "\t", routine->simple ? "_msg_result" : "KERN_SUCCESS");
 	if (stub.is_big) {
 		write_line(w, "done:");
 		write_line(w, "\tmig_user_deallocate((char *)Mess, sizeof(*Mess));");
-		write_line(w, "\treturn Result;");
+		write_line(w, "\treturn _result;");
 	}
 	write_line(w, "}\n");
 }

@@ -96,7 +96,7 @@ out_size(const struct user_stub *stub)
 static const char *
 reply_port(const struct user_stub *stub)
 {
-	return stub->reply_argument ? stub->reply_argument->name : "ReplyPort";
+	return stub->reply_argument ? stub->reply_argument->name : "_reply_port";
 }
 
 static void
@@ -105,10 +105,10 @@ call_from_kernel(const struct user_stub *stub)
 	struct writer *w = stub->w;
 
 	if (stub->routine->simple)
-		write_line(w, "\tMsgResult = mach_msg_send_from_kernel(&InP->Head, %s);",
+		write_line(w, "\t_msg_result = mach_msg_send_from_kernel(&InP->Head, %s);",
 			   stub->send_size);
 	else
-		write_line(w, "\tMsgResult = mach_msg_rpc_from_kernel(&InP->Head, %s, %s);",
+		write_line(w, "\t_msg_result = mach_msg_rpc_from_kernel(&InP->Head, %s, %s);",
 			   stub->send_size, out_size(stub));
 }
 
@@ -118,7 +118,7 @@ call_mach_msg(const struct user_stub *stub, const char *option, const char *send
 {
 	struct writer *w = stub->w;
 
-	write_line(w, "MsgResult = mach_msg(&InP->Head,");
+	write_line(w, "_msg_result = mach_msg(&InP->Head,");
 	write_line(w, "\t    %s,", option);
 	write_line(w, "\t    %s, %s, %s,", send_size, receive_size, receive_port);
 	write_line(w, "\t    %s, MACH_PORT_NULL);", user_timeout(stub));
@@ -138,7 +138,7 @@ call(const struct user_stub *stub)
 		const char *both = write_string(w, "%s%s", receive, extra_options(stub));
 
 		call_mach_msg(stub, send, stub->send_size, "0", "MACH_PORT_NULL");
-		text_printf(w->text, "\tif (MsgResult == MACH_MSG_SUCCESS)\n\t\t");
+		text_printf(w->text, "\tif (_msg_result == MACH_MSG_SUCCESS)\n\t\t");
 		call_mach_msg(stub, both, "0", out_size(stub), reply_port(stub));
 	} else {
 		call_mach_msg(stub, write_string(w, "%s | %s", send, receive), stub->send_size,
@@ -155,13 +155,13 @@ settle_reply_port(const struct user_stub *stub)
 	struct writer *w = stub->w;
 	const char *special = stub->routine->special_reply_port ? "special_" : "";
 
-	write_line(w, "\t\tif (MsgResult != MACH_SEND_INVALID_DATA &&");
-	write_line(w, "\t\t    MsgResult != MACH_SEND_INVALID_DEST &&");
-	write_line(w, "\t\t    MsgResult != MACH_SEND_INVALID_HEADER)");
-	write_line(w, "\t\t\tmig_dealloc_%sreply_port(ReplyPort);", special);
+	write_line(w, "\t\tif (_msg_result != MACH_SEND_INVALID_DATA &&");
+	write_line(w, "\t\t    _msg_result != MACH_SEND_INVALID_DEST &&");
+	write_line(w, "\t\t    _msg_result != MACH_SEND_INVALID_HEADER)");
+	write_line(w, "\t\t\tmig_dealloc_%sreply_port(_reply_port);", special);
 	if (!stub->routine->special_reply_port) {
 		write_line(w, "\t\telse");
-		write_line(w, "\t\t\tmig_put_reply_port(ReplyPort);");
+		write_line(w, "\t\t\tmig_put_reply_port(_reply_port);");
 	}
 }
 
@@ -171,15 +171,15 @@ consume_request(const struct user_stub *stub)
 	struct writer *w = stub->w;
 
 	write_line(w, "\t\t/* ConsumeOnSendError: the rights go with the message */");
-	write_line(w, "\t\tif (MsgResult == MACH_SEND_TIMED_OUT%s) {",
+	write_line(w, "\t\tif (_msg_result == MACH_SEND_TIMED_OUT%s) {",
 		   stub->routine->consume == CONSUME_ANY
-		       ? " ||\n\t\t    MsgResult == MACH_SEND_INVALID_DEST"
+		       ? " ||\n\t\t    _msg_result == MACH_SEND_INVALID_DEST"
 		       : "");
 	if (stub->reply_argument) {
-		write_line(w, "\t\t\tmach_msg_type_name_t Local =");
+		write_line(w, "\t\t\tmach_msg_type_name_t _local =");
 		write_line(w, "\t\t\t    MACH_MSGH_BITS_LOCAL(InP->Head.msgh_bits);\n");
-		write_line(w, "\t\t\tif ((Local == MACH_MSG_TYPE_MOVE_SEND ||");
-		write_line(w, "\t\t\t     Local == MACH_MSG_TYPE_MOVE_SEND_ONCE) &&");
+		write_line(w, "\t\t\tif ((_local == MACH_MSG_TYPE_MOVE_SEND ||");
+		write_line(w, "\t\t\t     _local == MACH_MSG_TYPE_MOVE_SEND_ONCE) &&");
 		write_line(w, "\t\t\t    MACH_PORT_VALID(InP->Head.msgh_local_port))");
 		write_line(w, "\t\t\t\tmach_port_deallocate(mach_task_self(),");
 		write_line(w, "\t\t\t\t    InP->Head.msgh_local_port);");
@@ -204,8 +204,8 @@ free_copies(const struct user_stub *stub)
 		if (carriage != CARRIAGE_OOL && carriage != CARRIAGE_OOL_PORTS)
 			continue;
 		if (!begun) {
-			write_line(w, "\t\tif (MsgResult == MACH_SEND_TIMED_OUT ||");
-			write_line(w, "\t\t    MsgResult == MACH_SEND_INTERRUPTED) {");
+			write_line(w, "\t\tif (_msg_result == MACH_SEND_TIMED_OUT ||");
+			write_line(w, "\t\t    _msg_result == MACH_SEND_INTERRUPTED) {");
 			begun = true;
 		}
 		write_line(w, "\t\t\tif (InP->%s.address != (void *)(%s%s))", argument->name, star,
@@ -240,7 +240,7 @@ user_write_call(const struct user_stub *stub)
 	write_line(w, "\t__AfterSend%s(%d, \"%s\")", kind, routine->id, routine->name);
 	if (w->settings->event_logger)
 		write_line(w, "\t__MIG_LogEvent(\"sent\", %d, \"%s\")", routine->id, routine->name);
-	write_line(w, "\tif (MsgResult != MACH_MSG_SUCCESS) {");
+	write_line(w, "\tif (_msg_result != MACH_MSG_SUCCESS) {");
 	if (!w->interface->kernel_user) {
 		if (!routine->simple && !stub->reply_argument)
 			settle_reply_port(stub);
@@ -249,6 +249,6 @@ user_write_call(const struct user_stub *stub)
 		else
 			free_copies(stub);
 	}
-	user_leave(stub, "\t\t", "MsgResult");
+	user_leave(stub, "\t\t", "_msg_result");
 	write_line(w, "\t}");
 }

@@ -83,12 +83,12 @@ user_write_check(const struct user_stub *stub)
 	write_line(w, "/* The reply of %s: KERN_SUCCESS, the server's code, or what is wrong.%s */",
 		   routine->name,
 		   reply->cut_count > 0
-		       ? "\n * ReplyCut: how far the fields behind each array that "
+		       ? "\n * _reply_cut: how far the fields behind each array that "
 			 "is cut have moved."
 		       : "");
 	write_line(w, "mig_internal kern_return_t");
 	write_line(w, "%s(%s *Out0P%s)\n{", check_name(stub), stub->reply.type,
-		   reply->cut_count > 0 ? ", mach_msg_size_t *ReplyCut" : "");
+		   reply->cut_count > 0 ? ", mach_msg_size_t *_reply_cut" : "");
 	write_line(w, "\tif (Out0P->Head.msgh_id != %d)", routine->id + 100);
 	write_line(w, "\t\treturn Out0P->Head.msgh_id == MACH_NOTIFY_SEND_ONCE ? "
 		      "MIG_SERVER_DIED : MIG_REPLY_MISMATCH;");
@@ -186,13 +186,13 @@ copy_cut_array(const struct user_stub *stub, const struct message_field *field)
 			   argument->type->element_size);
 		return;
 	}
-	write_line(w, "\tFit = %s;", capacity(stub, argument));
-	write_line(w, "\tif (%s > Fit)", count);
-	write_line(w, "\t\tTooLarge = TRUE;");
+	write_line(w, "\t_fit = %s;", capacity(stub, argument));
+	write_line(w, "\tif (%s > _fit)", count);
+	write_line(w, "\t\t_too_large = TRUE;");
 	write_line(w, "\telse");
-	write_line(w, "\t\tFit = %s;", count);
-	write_line(w, "\tif (Fit > 0)");
-	write_line(w, "\t\tmemcpy(%s, %s, (size_t)Fit * %u);", argument->name,
+	write_line(w, "\t\t_fit = %s;", count);
+	write_line(w, "\tif (_fit > 0)");
+	write_line(w, "\t\tmemcpy(%s, %s, (size_t)_fit * %u);", argument->name,
 		   c_field_address(w, &stub->reply, field), argument->type->element_size);
 }
 
@@ -240,25 +240,26 @@ copy_ports(const struct user_stub *stub, const struct argument *argument)
 	uint32_t most = argument->type->capacity;
 
 	if (!argument->count_of) {
-		write_line(w, "\tfor (unsigned Index = 0; Index < %u; Index++)", most);
-		write_line(w, "\t\t%s[Index] = Out0P->%s[Index].name;", argument->name,
+		write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", most);
+		write_line(w, "\t\t%s[_index] = Out0P->%s[_index].name;", argument->name,
 			   argument->name);
 		return;
 	}
 	const char *count = wire_count(stub, argument);
 
 	if (!argument->count_of->count_inout) {
-		write_line(w, "\tfor (unsigned Index = 0; Index < %s; Index++)", count);
-		write_line(w, "\t\t%s[Index] = Out0P->%s[Index].name;", argument->name,
+		write_line(w, "\tfor (unsigned _index = 0; _index < %s; _index++)", count);
+		write_line(w, "\t\t%s[_index] = Out0P->%s[_index].name;", argument->name,
 			   argument->name);
 		return;
 	}
-	write_line(w, "\tFit = %s;", capacity(stub, argument));
-	write_line(w, "\tif (%s > Fit)", count);
-	write_line(w, "\t\tTooLarge = TRUE;");
-	write_line(w, "\tfor (unsigned Index = 0; Index < Fit && Index < %s; Index++) {", count);
-	write_line(w, "\t\t%s[Index] = Out0P->%s[Index].name;", argument->name, argument->name);
-	write_line(w, "\t\tOut0P->%s[Index].name = MACH_PORT_NULL; /* the caller's */",
+	write_line(w, "\t_fit = %s;", capacity(stub, argument));
+	write_line(w, "\tif (%s > _fit)", count);
+	write_line(w, "\t\t_too_large = TRUE;");
+	write_line(w, "\tfor (unsigned _index = 0; _index < _fit && _index < %s; _index++) {",
+		   count);
+	write_line(w, "\t\t%s[_index] = Out0P->%s[_index].name;", argument->name, argument->name);
+	write_line(w, "\t\tOut0P->%s[_index].name = MACH_PORT_NULL; /* the caller's */",
 		   argument->name);
 	write_line(w, "\t}");
 }
@@ -288,11 +289,13 @@ copy_row_of_memory(const struct user_stub *stub, const struct argument *argument
 	const char *end = argument->count_of ? wire_count(stub, argument)
 					     : write_string(w, "%u", argument->type->capacity);
 
-	write_line(w, "\tfor (unsigned Index = 0; Index < %s; Index++) {", end);
-	write_line(w, "\t\t%s[Index] = Out0P->%s[Index].address;", argument->name, argument->name);
+	write_line(w, "\tfor (unsigned _index = 0; _index < %s; _index++) {", end);
+	write_line(w, "\t\t%s[_index] = Out0P->%s[_index].address;", argument->name,
+		   argument->name);
 	if (argument->has_subs)
 		write_line(
-		    w, "\t\t%sSubs[Index] = ((mach_msg_type_number_t *)%s)[Index];", argument->name,
+		    w, "\t\t%sSubs[_index] = ((mach_msg_type_number_t *)%s)[_index];",
+		    argument->name,
 		    c_field_address(w, &stub->reply,
 				    message_find(&stub->routine->reply, FIELD_SUBS, argument)));
 	write_line(w, "\t}");
@@ -362,8 +365,8 @@ copy_what_may_not_fit(const struct user_stub *stub)
 		if (!may_be_too_large(argument))
 			continue;
 		if (!begun) {
-			write_line(w, "\tboolean_t TooLarge = FALSE;");
-			write_line(w, "\tmach_msg_type_number_t Fit;\n");
+			write_line(w, "\tboolean_t _too_large = FALSE;");
+			write_line(w, "\tmach_msg_type_number_t _fit;\n");
 			begun = true;
 		}
 		write_line(w, "\t/* %s: as much as there is room for */", argument->name);
@@ -372,7 +375,7 @@ copy_what_may_not_fit(const struct user_stub *stub)
 		else if (argument->type->carriage == CARRIAGE_PORTS)
 			copy_ports(stub, argument);
 		else
-			write_line(w, "\tFit = *%sCnt;\n\tif (%s > Fit)\n\t\tTooLarge = TRUE;",
+			write_line(w, "\t_fit = *%sCnt;\n\tif (%s > _fit)\n\t\t_too_large = TRUE;",
 				   argument->count_of->name, wire_count(stub, argument));
 	}
 	return begun;
@@ -398,16 +401,16 @@ user_write_results(const struct user_stub *stub)
 	struct writer *w = stub->w;
 	const struct routine *routine = stub->routine;
 
-	write_line(w, "\n\tCheckResult = %s(Out0P%s);", check_name(stub),
-		   routine->reply.cut_count > 0 ? ", ReplyCut" : "");
-	write_line(w, "\tif (CheckResult != KERN_SUCCESS) {");
-	refuse_reply(stub, "CheckResult");
+	write_line(w, "\n\t_check_result = %s(Out0P%s);", check_name(stub),
+		   routine->reply.cut_count > 0 ? ", _reply_cut" : "");
+	write_line(w, "\tif (_check_result != KERN_SUCCESS) {");
+	refuse_reply(stub, "_check_result");
 	write_line(w, "\t}");
 	copy_tokens(stub);
 	bool may_not_fit = copy_what_may_not_fit(stub);
 	copy_counts(stub);
 	if (may_not_fit) {
-		write_line(w, "\tif (TooLarge) {");
+		write_line(w, "\tif (_too_large) {");
 		refuse_reply(stub, "MIG_ARRAY_TOO_LARGE");
 		write_line(w, "\t}");
 	}
