@@ -75,7 +75,7 @@ load_plist(const char *path, plist_t plist)
 	plist_to_xml(plist, &xml, &size);
 	if (!xml)
 		return launch_tell(path, "out of memory");
-	int error = launch_ask(LAUNCH_LOAD, path, LAUNCH_LOAD_ENABLED, xml, size, &result);
+	int error = launch_ask(berth_launch_load, path, LAUNCH_LOAD_ENABLED, xml, size, &result);
 	plist_to_xml_free(xml);
 	if (error)
 		return -1;
@@ -124,7 +124,7 @@ unload_file(const char *path, void *context)
 	else
 		error = options->store ? launch_set_enabled(label, 0) : 0;
 	if (!error)
-		error = launch_order(LAUNCH_REMOVE, label, 0);
+		error = launch_order(berth_launch_remove, label, 0);
 	plist_free(plist);
 	return error;
 }
@@ -256,7 +256,7 @@ command_submit(int argc, char **argv)
 /* ---- steering -------------------------------------------------------------------------- */
 
 static int
-on_label(int argc, char **argv, enum launch_routine routine)
+on_label(int argc, char **argv, launch_routine *routine)
 {
 	if (argc != 2)
 		return command_usage("launch", "%s: needs one label", argv[0]);
@@ -266,19 +266,19 @@ on_label(int argc, char **argv, enum launch_routine routine)
 static int
 command_start(int argc, char **argv)
 {
-	return on_label(argc, argv, LAUNCH_START);
+	return on_label(argc, argv, berth_launch_start);
 }
 
 static int
 command_stop(int argc, char **argv)
 {
-	return on_label(argc, argv, LAUNCH_STOP);
+	return on_label(argc, argv, berth_launch_stop);
 }
 
 static int
 command_remove(int argc, char **argv)
 {
-	return on_label(argc, argv, LAUNCH_REMOVE);
+	return on_label(argc, argv, berth_launch_remove);
 }
 
 static int
@@ -302,7 +302,7 @@ command_kickstart(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return command_usage("launch", "kickstart: needs one label");
-	plist_t answer = launch_ask_plist(LAUNCH_KICKSTART, bare_label(argv[optind]), flags);
+	plist_t answer = launch_ask_plist(berth_launch_kickstart, bare_label(argv[optind]), flags);
 	if (!answer)
 		return COMMAND_FAILED;
 	plist_t pid = plist_dict_get_item(answer, "PID");
@@ -322,8 +322,8 @@ command_list(int argc, char **argv)
 {
 	if (argc > 2)
 		return command_usage("launch", "list: one label at most");
-	plist_t answer = argc == 2 ? launch_ask_plist(LAUNCH_PRINT, bare_label(argv[1]), 0)
-				   : launch_ask_plist(LAUNCH_LIST, "", 0);
+	plist_t answer = argc == 2 ? launch_ask_plist(berth_launch_print, bare_label(argv[1]), 0)
+				   : launch_ask_plist(berth_launch_list, "", 0);
 	if (!answer)
 		return COMMAND_FAILED;
 	if (argc == 2)
@@ -339,7 +339,7 @@ command_print(int argc, char **argv)
 {
 	if (argc != 2)
 		return command_usage("launch", "print: needs one label");
-	plist_t answer = launch_ask_plist(LAUNCH_PRINT, bare_label(argv[1]), 0);
+	plist_t answer = launch_ask_plist(berth_launch_print, bare_label(argv[1]), 0);
 	if (!answer)
 		return COMMAND_FAILED;
 	launch_print_job(answer);

@@ -23,83 +23,24 @@ launch_tell(const char *what, const char *format, ...)
 	return -1;
 }
 
-union exchange {
-	struct launch_request in;
-	struct {
-		struct launch_reply body;
-		mach_msg_trailer_t trailer;
-	} reply;
-	mig_reply_error_t error;
-	mach_msg_header_t head;
-};
-
-/* Is what came the answer?  Otherwise a code that says why not. */
-static kern_return_t
-reply_check(enum launch_routine id, const union exchange *message)
-{
-	if (message->head.msgh_id != (mach_msg_id_t)id + JOB_REPLY_OFFSET)
-		return message->head.msgh_id == MACH_NOTIFY_SEND_ONCE ? MIG_SERVER_DIED
-								      : MIG_REPLY_MISMATCH;
-	if (!MACH_MSGH_BITS_IS_COMPLEX(message->head.msgh_bits))
-		return message->head.msgh_size == sizeof(message->error) && message->error.RetCode
-			   ? message->error.RetCode
-			   : MIG_TYPE_ERROR;
-	if (message->head.msgh_size != sizeof(message->reply.body) ||
-	    message->reply.body.msgh_body.msgh_descriptor_count != 1 ||
-	    message->reply.body.data.type != MACH_MSG_OOL_DESCRIPTOR)
-		return MIG_TYPE_ERROR;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-launch_call(enum launch_routine id, union exchange *message)
-{
-	mach_port_t reply_port = mig_get_reply_port();
-
-	message->head.msgh_bits =
-	    MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
-	    MACH_MSGH_BITS_COMPLEX;
-	message->head.msgh_size = sizeof(message->in);
-	message->head.msgh_remote_port = bootstrap_port;
-	message->head.msgh_local_port = reply_port;
-	message->head.msgh_id = (mach_msg_id_t)id;
-	kern_return_t kr =
-	    mach_msg(&message->head, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(message->in),
-		     sizeof(message->reply), reply_port, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
-	if (kr != MACH_MSG_SUCCESS)
-		return kr;
-	kr = reply_check(id, message);
-	if (kr != KERN_SUCCESS)
-		mach_msg_destroy(&message->head);
-	return kr;
-}
-
 int
-launch_ask(enum launch_routine id, const char *argument, uint32_t flags, const char *data,
+launch_ask(launch_routine *routine, const char *argument, uint32_t flags, const char *data,
 	   size_t size_bytes, struct launch_result *result)
 {
-	union exchange message = { .in = { .msgh_body = { .msgh_descriptor_count = 1 },
-					   .data = { .address = (void *)(uintptr_t)data,
-						     .copy = MACH_MSG_VIRTUAL_COPY,
-						     .type = MACH_MSG_OOL_DESCRIPTOR,
-						     .size = (mach_msg_size_t)size_bytes },
-					   .NDR = NDR_record,
-					   .dataCnt = (mach_msg_type_number_t)size_bytes,
-					   .flags = flags } };
+	launch_text_t answer;
+	mach_msg_type_number_t answer_size;
 
-	if (strlen(argument) >= sizeof(message.in.argument))
+	if (strlen(argument) >= LAUNCH_ARGUMENT_SIZE)
 		return launch_tell(argument, "too long");
-	strcpy(message.in.argument, argument);
-	kern_return_t kr = launch_call(id, &message);
+	kern_return_t kr = routine(bootstrap_port, (launch_data_t)(uintptr_t)data,
+				   (mach_msg_type_number_t)size_bytes, flags, argument, &answer,
+				   &answer_size, &result->error);
 	if (kr == MACH_SEND_INVALID_DEST)
 		return launch_tell(NULL, "there is no name server to ask");
 	if (kr != KERN_SUCCESS)
 		return launch_tell(NULL, "the name server: %s", mach_error_string(kr));
-	result->error = message.reply.body.status;
-	result->text =
-	    strndup(message.reply.body.data.address ? message.reply.body.data.address : "",
-		    message.reply.body.data.size);
-	mach_msg_destroy(&message.head);
+	result->text = strndup(answer ? answer : "", answer_size);
+	mig_deallocate((vm_address_t)answer, answer_size);
 	return result->text ? 0 : launch_tell(NULL, "out of memory");
 }
 
@@ -114,12 +55,12 @@ launch_tell_error(const char *argument, struct launch_result *result)
 }
 
 plist_t
-launch_ask_plist(enum launch_routine id, const char *argument, uint32_t flags)
+launch_ask_plist(launch_routine *routine, const char *argument, uint32_t flags)
 {
 	struct launch_result result;
 	plist_t plist = NULL;
 
-	if (launch_ask(id, argument, flags, NULL, 0, &result))
+	if (launch_ask(routine, argument, flags, NULL, 0, &result))
 		return NULL;
 	if (result.error) {
 		launch_tell_error(argument, &result);
@@ -133,11 +74,11 @@ launch_ask_plist(enum launch_routine id, const char *argument, uint32_t flags)
 }
 
 int
-launch_order(enum launch_routine id, const char *argument, uint32_t flags)
+launch_order(launch_routine *routine, const char *argument, uint32_t flags)
 {
 	struct launch_result result;
 
-	if (launch_ask(id, argument, flags, NULL, 0, &result))
+	if (launch_ask(routine, argument, flags, NULL, 0, &result))
 		return -1;
 	if (result.error)
 		return launch_tell_error(argument, &result);

@@ -8,28 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "launchServer.h"
+#include "launch_replyUser.h"
 #include "report.h"
 #include "server.h"
-
-#define REQUEST(type) ((struct type *)(void *)request->in)
 
 /* ---- for the library ------------------------------------------------------------------- */
 
 /* The name server holds the port; whoever declared it may check it in. */
-static kern_return_t
-serve_create_service(struct request *request)
+kern_return_t
+serve_launch_create_service(mach_port_t bp, const name_t name, mach_port_t *service_port)
 {
-	const struct launch_name_request *in = REQUEST(launch_name_request);
+	struct request *request = request_current();
 	struct job_service_config config = { .drain = JOB_DRAIN_NONE };
 	struct context *context;
 	struct job *job;
 
-	if (in->name[0] == '\0')
+	if (name[0] == '\0')
 		return BOOTSTRAP_UNKNOWN_SERVICE;
 	kern_return_t kr = request_own_context(request, &context);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	struct service *service = context_find_service(context, in->name, 0);
+	struct service *service = context_find_service(context, name, 0);
 	if (service && !request_is_from(request, service->job))
 		return BOOTSTRAP_NOT_PRIVILEGED;
 	if (service && service->active)
@@ -38,7 +38,7 @@ serve_create_service(struct request *request)
 		kr = request_own_job(request, &job);
 		if (kr != KERN_SUCCESS)
 			return kr;
-		memcpy(config.name, in->name, sizeof(config.name));
+		strcpy(config.name, name);
 		kr = service_declare(job, &config, &service);
 		if (kr != KERN_SUCCESS) {
 			job_collect(job);
@@ -46,7 +46,7 @@ serve_create_service(struct request *request)
 		}
 		job_update(job);
 	}
-	reply_with_port(request, port_held(&service->port), MACH_MSG_TYPE_COPY_SEND);
+	*service_port = port_held(&service->port);
 	return KERN_SUCCESS;
 }
 
@@ -54,89 +54,94 @@ serve_create_service(struct request *request)
  * What the calls of Darwin's library would find out by looking the service up and trying to
  * check it in, without the traces that this leaves.
  */
-static kern_return_t
-serve_status(struct request *request)
+kern_return_t
+serve_launch_status(mach_port_t bp, const name_t name, bootstrap_status_t *status)
 {
-	const struct launch_name_request *in = REQUEST(launch_name_request);
-	struct launch_status_reply *out = (void *)request->out;
-	struct service *service = context_look_up(request->context, in->name, 0, false);
+	struct request *request = request_current();
+	struct service *service = context_look_up(request->context, name, 0, false);
 
 	if (!service)
 		return BOOTSTRAP_UNKNOWN_SERVICE;
 	bool could_check_in = !service->active && service->context == request->context &&
 			      request_is_from(request, service->job);
-	reply_with_code(request, KERN_SUCCESS);
-	out->Head.msgh_size = sizeof(*out);
-	out->status = could_check_in ? BOOTSTRAP_STATUS_ON_DEMAND : BOOTSTRAP_STATUS_ACTIVE;
+	*status = could_check_in ? BOOTSTRAP_STATUS_ON_DEMAND : BOOTSTRAP_STATUS_ACTIVE;
 	return KERN_SUCCESS;
 }
 
 /* Only the process itself, and only once: the port is what makes it the job. */
-static kern_return_t
-serve_claim_port(struct request *request)
+kern_return_t
+serve_launch_claim_port(mach_port_t bp, mach_port_t *job_port)
 {
+	struct request *request = request_current();
 	struct job *job = job_find_pid(request->launchd, (pid_t)request->token.val[5]);
 
 	if (!job || !job->claimable)
 		return BOOTSTRAP_NOT_PRIVILEGED;
 	job->claimable = false;
-	reply_with_port(request, port_held(&job->port), MACH_MSG_TYPE_MAKE_SEND);
+	*job_port = port_held(&job->port);
 	return KERN_SUCCESS;
 }
 
 /* ---- answers --------------------------------------------------------------------------- */
 
-/* Answer with @status and @text, malloc()ed (NULL: nothing). */
-static kern_return_t
-reply_with_data(struct request *request, int status, char *text, size_t size_bytes)
-{
-	struct launch_reply *out = (void *)request->out;
+/* What a request to steer asks, and where its answer goes. */
+struct steering {
+	struct request *request;
+	mach_port_t reply_port;
+	const char *data;
+	size_t data_size;
+	uint32_t flags;
+	const char *argument;
+	launch_text_t *answer;
+	mach_msg_type_number_t *answer_size;
+	integer_t *status;
+};
 
-	reply_complex(request, sizeof(*out), 1);
-	reply_put_memory(request, &out->data, 0, text, size_bytes);
-	out->NDR = NDR_record;
-	out->dataCnt = (mach_msg_type_number_t)size_bytes;
-	out->status = status;
+/* Answer with @status and @text. */
+static kern_return_t
+answer_with(struct steering *steering, int status, const char *text, size_t size_bytes)
+{
+	void *memory;
+	kern_return_t kr = reply_memory(size_bytes, &memory);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (size_bytes > 0)
+		memcpy(memory, text, size_bytes);
+	*steering->answer = memory;
+	*steering->answer_size = (mach_msg_type_number_t)size_bytes;
+	*steering->status = status;
 	return KERN_SUCCESS;
 }
 
 static kern_return_t
-reply_with_error(struct request *request, int error, const char *text)
+answer_with_nothing(struct steering *steering)
 {
-	char *copy = strdup(text);
-
-	return reply_with_data(request, error, copy, copy ? strlen(copy) : 0);
+	return answer_with(steering, 0, NULL, 0);
 }
 
 static kern_return_t
-reply_with_report(struct request *request, char *xml)
+answer_with_error(struct steering *steering, int error, const char *text)
 {
-	if (!xml)
-		return reply_with_error(request, ENOMEM, "out of memory");
-	return reply_with_data(request, 0, xml, strlen(xml));
+	return answer_with(steering, error, text, strlen(text));
 }
 
-void
-launch_answer(mach_port_t reply, mach_msg_type_name_t disposition, mach_msg_id_t request_id,
-	      int status, const char *data, size_t size_bytes)
+/* @xml is malloc()ed, and released here; NULL: there was no memory. */
+static kern_return_t
+answer_with_report(struct steering *steering, char *xml)
 {
-	struct launch_reply out = { .NDR = NDR_record, .status = status };
+	if (!xml)
+		return answer_with_error(steering, ENOMEM, "out of memory");
+	kern_return_t kr = answer_with(steering, 0, xml, strlen(xml));
+	free(xml);
+	return kr;
+}
 
-	if (reply == MACH_PORT_NULL)
-		return;
-	out.Head.msgh_bits = MACH_MSGH_BITS(disposition, 0) | MACH_MSGH_BITS_COMPLEX;
-	out.Head.msgh_size = sizeof(out);
-	out.Head.msgh_remote_port = reply;
-	out.Head.msgh_id = request_id + JOB_REPLY_OFFSET;
-	out.msgh_body.msgh_descriptor_count = 1;
-	out.data.address = (void *)data;
-	out.data.size = (mach_msg_size_t)size_bytes;
-	out.data.copy = MACH_MSG_VIRTUAL_COPY;
-	out.data.type = MACH_MSG_OOL_DESCRIPTOR;
-	out.dataCnt = (mach_msg_type_number_t)size_bytes;
-	if (mach_msg(&out.Head, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(out), 0, MACH_PORT_NULL,
-		     0, MACH_PORT_NULL) != MACH_MSG_SUCCESS)
-		mach_msg_destroy(&out.Head);
+/* The text of an answer that is given later: the stub only reads it. */
+static launch_text_t
+later_text(const char *text)
+{
+	return (launch_text_t)(uintptr_t)text;
 }
 
 void
@@ -147,8 +152,10 @@ answer_kick(struct job *job, int error, const char *text)
 	mach_port_t reply = job->kick_reply;
 
 	job->kick_reply = MACH_PORT_NULL;
-	launch_answer(reply, job->kick_disposition, LAUNCH_KICKSTART, error, data,
-		      data ? strlen(data) : 0);
+	if (reply != MACH_PORT_NULL)
+		berth_launch_kickstart_reply(reply, KERN_SUCCESS, later_text(data),
+					     data ? (mach_msg_type_number_t)strlen(data) : 0, error,
+					     0);
 	free(xml);
 }
 
@@ -158,7 +165,8 @@ answer_removal(struct job *job)
 	mach_port_t reply = job->remove_reply;
 
 	job->remove_reply = MACH_PORT_NULL;
-	launch_answer(reply, job->remove_disposition, LAUNCH_REMOVE, 0, NULL, 0);
+	if (reply != MACH_PORT_NULL)
+		berth_launch_remove_reply(reply, KERN_SUCCESS, NULL, 0, 0, 0);
 }
 
 /* ---- who may steer --------------------------------------------------------------------- */
@@ -187,17 +195,16 @@ may_steer(const struct request *request, const struct context *context)
 /* The job that the request names.  NULL: there is none, or it is not the caller's to
  * steer; *@answered is what to return. */
 static struct job *
-find_job(struct request *request, kern_return_t *answered)
+find_job(struct steering *steering, kern_return_t *answered)
 {
-	const struct launch_request *in = REQUEST(launch_request);
-	struct job *job = job_find(request->context, in->argument);
+	struct job *job = job_find(steering->request->context, steering->argument);
 
 	if (!job || job->removing) {
-		*answered = reply_with_error(request, ESRCH, "no job has that label");
+		*answered = answer_with_error(steering, ESRCH, "no job has that label");
 		return NULL;
 	}
-	if (!may_steer(request, job->context)) {
-		*answered = reply_with_error(request, EPERM, "the job is not yours");
+	if (!may_steer(steering->request, job->context)) {
+		*answered = answer_with_error(steering, EPERM, "the job is not yours");
 		return NULL;
 	}
 	return job;
@@ -222,75 +229,78 @@ restrict_user(const struct launchd *l, const struct context *context, struct job
 }
 
 static int
-load_job(struct request *request, struct context *context, FILE *messages)
+load_job(const struct steering *steering, struct context *context, FILE *messages)
 {
-	const struct launch_request *in = REQUEST(launch_request);
 	const struct context *user = context_user(context);
 	struct job_config *config;
 	struct job *job;
 
-	int error =
-	    job_config_parse(in->data.address, in->data.size, in->argument, messages, &config);
+	int error = job_config_parse(steering->data, steering->data_size, steering->argument,
+				     messages, &config);
 	if (error)
 		return -error;
-	if (config->disabled && !(in->flags & LAUNCH_LOAD_ENABLED)) {
-		fprintf(messages, "%s: %s is disabled\n", in->argument, config->label);
+	if (config->disabled && !(steering->flags & LAUNCH_LOAD_ENABLED)) {
+		fprintf(messages, "%s: %s is disabled\n", steering->argument, config->label);
 		job_config_free(config);
 		return ECANCELED;
 	}
-	restrict_user(request->launchd, context, config, in->argument, messages);
+	restrict_user(steering->request->launchd, context, config, steering->argument, messages);
 	kern_return_t kr = job_new(context, config, user ? user->uid : geteuid(), &job);
 	if (kr != KERN_SUCCESS) {
 		const char *why = kr == BOOTSTRAP_SERVICE_ACTIVE ? "a job of that label is loaded"
 				  : kr == BOOTSTRAP_NAME_IN_USE
 				      ? "one of its MachServices is another job's"
 				      : "no room for it";
-		fprintf(messages, "%s: %s: %s\n", in->argument, config->label, why);
+		fprintf(messages, "%s: %s: %s\n", steering->argument, config->label, why);
 		job_config_free(config);
 		return kr == BOOTSTRAP_NO_MEMORY ? ENOMEM : EEXIST;
 	}
 	job->start_wanted = config->run_at_load;
 	job_update(job);
-	job_update_dependents(request->launchd);
+	job_update_dependents(steering->request->launchd);
 	return 0;
 }
 
 static kern_return_t
-serve_load(struct request *request)
+steer_load(struct steering *steering)
 {
-	const struct launch_request *in = REQUEST(launch_request);
 	struct context *context;
 	char *text = NULL;
 	size_t size_bytes = 0;
 
-	if (request_own_context(request, &context) != KERN_SUCCESS)
-		return reply_with_error(request, ENOMEM, "out of memory");
-	if (!may_steer(request, context))
-		return reply_with_error(request, EPERM,
-					"only the owner of this kernel may load jobs");
-	if (in->data.size == 0 || in->data.size > LAUNCH_PLIST_MAX)
-		return reply_with_error(request, EFBIG, "the property list is empty or too long");
+	if (request_own_context(steering->request, &context) != KERN_SUCCESS)
+		return answer_with_error(steering, ENOMEM, "out of memory");
+	if (!may_steer(steering->request, context))
+		return answer_with_error(steering, EPERM,
+					 "only the owner of this kernel may load jobs");
+	if (steering->data_size == 0 || steering->data_size > LAUNCH_PLIST_MAX)
+		return answer_with_error(steering, EFBIG, "the property list is empty or too long");
 	FILE *messages = open_memstream(&text, &size_bytes);
 	if (!messages)
-		return reply_with_error(request, ENOMEM, "out of memory");
-	int error = load_job(request, context, messages);
+		return answer_with_error(steering, ENOMEM, "out of memory");
+	int error = load_job(steering, context, messages);
 	if (fclose(messages) != 0) {
 		free(text);
 		text = NULL;
 		size_bytes = 0;
 	}
-	return reply_with_data(request, error, text, size_bytes);
+	kern_return_t kr = answer_with(steering, error, text, size_bytes);
+	free(text);
+	return kr;
 }
 
 static kern_return_t
-serve_remove(struct request *request)
+steer_remove(struct steering *steering)
 {
 	kern_return_t answered;
-	struct job *job = find_job(request, &answered);
+	struct job *job = find_job(steering, &answered);
 
 	if (!job)
 		return answered;
-	request_keep_reply(request, &job->remove_reply, &job->remove_disposition);
+	kern_return_t kr = request_check_reply(steering->request);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	job->remove_reply = steering->reply_port;
 	job_remove(job);
 	return MIG_NO_REPLY;
 }
@@ -298,10 +308,10 @@ serve_remove(struct request *request)
 /* ---- start and stop -------------------------------------------------------------------- */
 
 static kern_return_t
-serve_start(struct request *request)
+steer_start(struct steering *steering)
 {
 	kern_return_t answered;
-	struct job *job = find_job(request, &answered);
+	struct job *job = find_job(steering, &answered);
 
 	if (!job)
 		return answered;
@@ -309,39 +319,41 @@ serve_start(struct request *request)
 		job->start_wanted = job->start_at_once = true;
 		job_update(job);
 	}
-	return reply_with_data(request, 0, NULL, 0);
+	return answer_with_nothing(steering);
 }
 
 static kern_return_t
-serve_stop(struct request *request)
+steer_stop(struct steering *steering)
 {
 	kern_return_t answered;
-	struct job *job = find_job(request, &answered);
+	struct job *job = find_job(steering, &answered);
 
 	if (!job)
 		return answered;
 	if (job->pid == 0)
-		return reply_with_error(request, ESRCH, "it does not run");
+		return answer_with_error(steering, ESRCH, "it does not run");
 	job_stop(job);
-	return reply_with_data(request, 0, NULL, 0);
+	return answer_with_nothing(steering);
 }
 
 static kern_return_t
-serve_kickstart(struct request *request)
+steer_kickstart(struct steering *steering)
 {
-	const struct launch_request *in = REQUEST(launch_request);
 	kern_return_t answered;
-	struct job *job = find_job(request, &answered);
+	struct job *job = find_job(steering, &answered);
 
 	if (!job)
 		return answered;
-	if (job->pid != 0 && !(in->flags & LAUNCH_KICKSTART_KILL))
-		return reply_with_report(request, report_pid(job));
+	if (job->pid != 0 && !(steering->flags & LAUNCH_KICKSTART_KILL))
+		return answer_with_report(steering, report_pid(job));
 	if (job->config->launch_only_once && job->started)
-		return reply_with_error(request, EALREADY, "it may run only once, and has");
+		return answer_with_error(steering, EALREADY, "it may run only once, and has");
 	if (job->kick_reply != MACH_PORT_NULL)
-		return reply_with_error(request, EBUSY, "somebody else is starting it");
-	request_keep_reply(request, &job->kick_reply, &job->kick_disposition);
+		return answer_with_error(steering, EBUSY, "somebody else is starting it");
+	kern_return_t kr = request_check_reply(steering->request);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	job->kick_reply = steering->reply_port;
 	job->start_wanted = job->start_at_once = true;
 	job_stop(job);
 	job_update(job);
@@ -351,45 +363,46 @@ serve_kickstart(struct request *request)
 /* ---- looking --------------------------------------------------------------------------- */
 
 static kern_return_t
-serve_list(struct request *request)
+steer_list(struct steering *steering)
 {
-	return reply_with_report(request, report_jobs(request->context));
+	return answer_with_report(steering, report_jobs(steering->request->context));
 }
 
 static kern_return_t
-serve_print(struct request *request)
+steer_print(struct steering *steering)
 {
-	struct job *job = job_find(request->context, REQUEST(launch_request)->argument);
+	struct job *job = job_find(steering->request->context, steering->argument);
 
 	if (!job)
-		return reply_with_error(request, ESRCH, "no job has that label");
-	return reply_with_report(request, report_job(job));
+		return answer_with_error(steering, ESRCH, "no job has that label");
+	return answer_with_report(steering, report_job(job));
 }
 
 /* ---------------------------------------------------------------------------------------- */
 
-#define STEERING(id, serve)                                                                        \
+#define STEERING(name, serve)                                                                      \
+	kern_return_t name(mach_port_t bp, mach_port_t reply_port, launch_data_t data,             \
+			   mach_msg_type_number_t dataCnt, uint32_t flags,                         \
+			   const launch_argument_t argument, launch_text_t *answer,                \
+			   mach_msg_type_number_t *answerCnt, integer_t *status)                   \
 	{                                                                                          \
-		(id), sizeof(struct launch_request), BODY_OOL,                                     \
-		    offsetof(struct launch_request, argument), LAUNCH_ARGUMENT_SIZE, (serve)       \
-	}
-#define NAMING(id, serve)                                                                          \
-	{                                                                                          \
-		(id), sizeof(struct launch_name_request), BODY_SIMPLE,                             \
-		    offsetof(struct launch_name_request, name), JOB_NAME_SIZE, (serve)             \
+		struct steering steering = { .request = request_current(),                         \
+					     .reply_port = reply_port,                             \
+					     .data = data,                                         \
+					     .data_size = dataCnt,                                 \
+					     .flags = flags,                                       \
+					     .argument = argument,                                 \
+					     .answer = answer,                                     \
+					     .answer_size = answerCnt,                             \
+					     .status = status };                                   \
+                                                                                                   \
+		return serve(&steering);                                                           \
 	}
 
-const struct routine launch_routines[] = {
-	STEERING(LAUNCH_LOAD, serve_load),
-	STEERING(LAUNCH_REMOVE, serve_remove),
-	STEERING(LAUNCH_LIST, serve_list),
-	STEERING(LAUNCH_PRINT, serve_print),
-	STEERING(LAUNCH_KICKSTART, serve_kickstart),
-	STEERING(LAUNCH_START, serve_start),
-	STEERING(LAUNCH_STOP, serve_stop),
-	{ LAUNCH_CLAIM_PORT, sizeof(struct launch_empty_request), BODY_SIMPLE, 0, 0,
-	  serve_claim_port },
-	NAMING(LAUNCH_CREATE_SERVICE, serve_create_service),
-	NAMING(LAUNCH_STATUS, serve_status),
-	{ 0, 0, BODY_SIMPLE, 0, 0, NULL },
-};
+STEERING(serve_launch_load, steer_load)
+STEERING(serve_launch_remove, steer_remove)
+STEERING(serve_launch_list, steer_list)
+STEERING(serve_launch_print, steer_print)
+STEERING(serve_launch_kickstart, steer_kickstart)
+STEERING(serve_launch_start, steer_start)
+STEERING(serve_launch_stop, steer_stop)

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include <berth/job_protocol.h>
+#include <servers/bootstrap.h>
 
 #define JOB_THROTTLE_DEFAULT_S 10u
 #define JOB_EXIT_TIMEOUT_DEFAULT_S 20u
@@ -31,7 +31,7 @@ enum job_drain {
 };
 
 struct job_service_config {
-	char name[JOB_NAME_SIZE];
+	name_t name;
 	bool reset_at_close;
 	bool hide_until_check_in;
 	enum job_drain drain;

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "jobServer.h"
+#include "job_forwardUser.h"
 #include "server.h"
 #include "words.h"
-
-#define REQUEST(type) ((struct type *)(void *)request->in)
 
 /* ---- check in, register ---------------------------------------------------------------- */
 
@@ -50,20 +50,17 @@ check_in_service(struct request *request, const char *name, uint64_t flags,
 	return kr;
 }
 
-static kern_return_t
-serve_check_in(struct request *request)
+kern_return_t
+job_mig_check_in2(mach_port_t bp, const name_t name, mach_port_t *service_port,
+		  bootstrap_uuid_t instance, uint64_t flags)
 {
-	const struct job_check_in_request *in = REQUEST(job_check_in_request);
-	struct job_check_in_reply *out = (void *)request->out;
 	struct service *service;
 
-	kern_return_t kr = check_in_service(request, in->name, in->flags, &service);
+	kern_return_t kr = check_in_service(request_current(), name, flags, &service);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	reply_with_port(request, port_held(&service->port), MACH_MSG_TYPE_MOVE_RECEIVE);
-	out->Head.msgh_size = sizeof(*out);
-	out->NDR = NDR_record;
-	memset(out->uuid, 0, sizeof(out->uuid)); /* no instances: each is the only one */
+	*service_port = port_held(&service->port);
+	memset(instance, 0, sizeof(bootstrap_uuid_t)); /* no instances: each is the only one */
 	return KERN_SUCCESS;
 }
 
@@ -80,45 +77,39 @@ register_check(const struct request *request, const struct service *old, mach_po
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-serve_register(struct request *request)
+kern_return_t
+job_mig_register2(mach_port_t bp, const name_t name, mach_port_t service_port, uint64_t flags)
 {
-	struct job_register_request *in = REQUEST(job_register_request);
-	pid_t pid = service_pid(request, in->flags);
-	mach_port_t port = in->port.name;
+	struct request *request = request_current();
+	pid_t pid = service_pid(request, flags);
 	struct context *context;
 	struct service *service;
 	struct job *job;
 
-	if (in->name[0] == '\0')
+	if (name[0] == '\0')
 		return BOOTSTRAP_UNKNOWN_SERVICE;
 	kern_return_t kr = request_own_context(request, &context);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	struct service *old = context_find_service(context, in->name, pid);
+	struct service *old = context_find_service(context, name, pid);
 	if (old) {
-		kr = register_check(request, old, port);
+		kr = register_check(request, old, service_port);
 		if (kr != KERN_SUCCESS)
 			return kr;
 		service_remove(old);
 	}
-	if (port == MACH_PORT_NULL) {
-		reply_with_code(request, KERN_SUCCESS);
+	if (service_port == MACH_PORT_NULL)
 		return KERN_SUCCESS;
-	}
-	if (port == MACH_PORT_DEAD)
+	if (service_port == MACH_PORT_DEAD)
 		return BOOTSTRAP_NO_MEMORY;
 	kr = request_own_job(request, &job);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = service_publish(job, in->name, pid, port, &service);
-	if (kr != KERN_SUCCESS) {
+	/* on success the service has the right */
+	kr = service_publish(job, name, pid, service_port, &service);
+	if (kr != KERN_SUCCESS)
 		job_collect(job);
-		return kr;
-	}
-	in->port.name = MACH_PORT_NULL; /* the service has it */
-	reply_with_code(request, KERN_SUCCESS);
-	return KERN_SUCCESS;
+	return kr;
 }
 
 /* ---- look up --------------------------------------------------------------------------- */
@@ -128,90 +119,72 @@ serve_register(struct request *request)
  * answer then carries the token of who gave it.
  */
 static kern_return_t
-forward_look_up(struct request *request)
+forward_look_up(struct request *request, mach_port_t reply_port, const char *name, pid_t pid,
+		const unsigned char *instance, uint64_t flags)
 {
-	struct job_look_up_request forward = *REQUEST(job_look_up_request);
-	mach_msg_type_name_t disposition;
-	mach_port_t reply;
+	kern_return_t kr = request_check_reply(request);
 
-	request_keep_reply(request, &reply, &disposition);
-	forward.Head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, disposition);
-	forward.Head.msgh_remote_port = request->launchd->parent_port;
-	forward.Head.msgh_local_port = reply;
-	forward.Head.msgh_voucher_port = MACH_PORT_NULL;
-	kern_return_t kr = mach_msg(&forward.Head, MACH_SEND_MSG | MACH_SEND_TIMEOUT,
-				    sizeof(forward), 0, MACH_PORT_NULL, 0, MACH_PORT_NULL);
-	if (kr == MACH_MSG_SUCCESS)
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = job_mig_look_up2_forward(request->launchd->parent_port, reply_port, name, pid,
+				      instance, flags, 0);
+	/* there was no room: the client learns that nobody will answer */
+	if (kr == MACH_MSG_SUCCESS || kr == MACH_SEND_TIMED_OUT)
 		return MIG_NO_REPLY;
-
-	/* the reply right is back where it was, or, if the queue was full, in `forward` */
-	if (kr == MACH_SEND_TIMED_OUT) {
-		reply = forward.Head.msgh_local_port;
-		disposition = MACH_MSGH_BITS_LOCAL(forward.Head.msgh_bits);
-		mach_msg_destroy(&forward.Head);
-	}
-	request->in->msgh_remote_port = reply;
-	request->in->msgh_bits =
-	    MACH_MSGH_BITS(disposition, MACH_MSGH_BITS_LOCAL(request->in->msgh_bits));
-	return kr == MACH_SEND_TIMED_OUT ? BOOTSTRAP_NO_MEMORY : BOOTSTRAP_UNKNOWN_SERVICE;
+	return BOOTSTRAP_UNKNOWN_SERVICE;
 }
 
-static kern_return_t
-serve_look_up(struct request *request)
+kern_return_t
+job_mig_look_up2(mach_port_t bp, mach_port_t reply_port, const name_t name,
+		 mach_port_t *service_port, pid_t pid, const bootstrap_uuid_t instance,
+		 uint64_t flags)
 {
-	const struct job_look_up_request *in = REQUEST(job_look_up_request);
-	bool local = in->flags & (BOOTSTRAP_FORCE_LOCAL | BOOTSTRAP_STRICT_LOOKUP);
+	struct request *request = request_current();
+	bool local = flags & (BOOTSTRAP_FORCE_LOCAL | BOOTSTRAP_STRICT_LOOKUP);
+	bool per_pid = flags & BOOTSTRAP_PER_PID_SERVICE;
 	struct context *context = request->context;
 	struct service *service = NULL;
 
-	if (in->flags & BOOTSTRAP_PRIVILEGED_SERVER)
+	if (flags & BOOTSTRAP_PRIVILEGED_SERVER)
 		context = request->launchd->root; /* what a user publishes is not to be trusted */
 	/* there are no jobs of several instances */
-	if (!(in->flags & BOOTSTRAP_SPECIFIC_INSTANCE)) {
-		pid_t pid = in->flags & BOOTSTRAP_PER_PID_SERVICE ? in->pid : 0;
-		if (pid != 0 || !(in->flags & BOOTSTRAP_PER_PID_SERVICE))
-			service = context_look_up(context, in->name, pid, local);
-	}
+	if (!(flags & BOOTSTRAP_SPECIFIC_INSTANCE) && (pid != 0 || !per_pid))
+		service = context_look_up(context, name, per_pid ? pid : 0, local);
 	if (service) {
-		reply_with_port(request, port_held(&service->port), MACH_MSG_TYPE_COPY_SEND);
+		*service_port = port_held(&service->port);
 		return KERN_SUCCESS;
 	}
 	if (request->launchd->parent_port != MACH_PORT_NULL && !local)
-		return forward_look_up(request);
+		return forward_look_up(request, reply_port, name, pid, instance, flags);
 	return BOOTSTRAP_UNKNOWN_SERVICE;
 }
 
 /* ---- contexts -------------------------------------------------------------------------- */
 
-static kern_return_t
-reply_with_context(struct request *request, const struct context *context)
+kern_return_t
+job_mig_parent(mach_port_t bp, mach_port_t *parent_port)
 {
-	reply_with_port(request, port_held(&context->port), MACH_MSG_TYPE_MAKE_SEND);
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-serve_parent(struct request *request)
-{
+	struct request *request = request_current();
 	struct context *context = request->context;
 
 	if (!is_privileged(request->launchd, &request->token))
 		return BOOTSTRAP_NOT_PRIVILEGED;
-	return reply_with_context(request, context->parent ? context->parent : context);
+	*parent_port = port_held(context->parent ? &context->parent->port : &context->port);
+	return KERN_SUCCESS;
 }
 
-static kern_return_t
-serve_get_root(struct request *request)
+kern_return_t
+job_mig_get_root_bootstrap(mach_port_t bp, mach_port_t *root_port)
 {
-	return reply_with_context(request, request->launchd->root);
+	*root_port = port_held(&request_current()->launchd->root->port);
+	return KERN_SUCCESS;
 }
 
-static kern_return_t
-serve_subset(struct request *request)
+kern_return_t
+job_mig_subset(mach_port_t bp, mach_port_t requestor, mach_port_t *subset_port)
 {
-	struct job_subset_request *in = REQUEST(job_subset_request);
+	struct request *request = request_current();
 	struct launchd *l = request->launchd;
-	mach_port_t requestor = in->requestor.name;
 	struct context *parent, *subset;
 
 	if (!MACH_PORT_VALID(requestor))
@@ -228,31 +201,35 @@ serve_subset(struct request *request)
 	subset = context_new(l, parent, CONTEXT_SUBSET, 0);
 	if (!subset)
 		return BOOTSTRAP_NO_MEMORY;
+	/* on success the subset has @requestor */
 	if (context_open(subset) != KERN_SUCCESS ||
 	    port_hold(l, &subset->requestor, requestor, PORT_ROLE_REQUESTOR, subset)) {
 		context_shut_down(subset);
 		return BOOTSTRAP_NO_MEMORY;
 	}
-	in->requestor.name = MACH_PORT_NULL; /* the subset has it */
-	return reply_with_context(request, subset);
+	*subset_port = port_held(&subset->port);
+	return KERN_SUCCESS;
 }
 
-static kern_return_t
-serve_per_user_context(struct request *request)
+kern_return_t
+job_mig_lookup_per_user_context(mach_port_t bp, uid_t uid, mach_port_t *context_port)
 {
+	struct request *request = request_current();
 	struct launchd *l = request->launchd;
 	uid_t euid = request->token.val[1];
-	uid_t uid = REQUEST(job_per_user_request)->uid;
-	struct context *context;
+	struct context *context = l->root;
 
 	if (uid == 0)
 		uid = euid;
 	if (uid != euid && !is_privileged(l, &request->token))
 		return BOOTSTRAP_NOT_PRIVILEGED;
-	if (!l->is_system || uid == 0 || uid == l->owner_uid)
-		return reply_with_context(request, l->root);
-	kern_return_t kr = context_get_user(l, uid, &context);
-	return kr == KERN_SUCCESS ? reply_with_context(request, context) : kr;
+	if (l->is_system && uid != 0 && uid != l->owner_uid) {
+		kern_return_t kr = context_get_user(l, uid, &context);
+		if (kr != KERN_SUCCESS)
+			return kr;
+	}
+	*context_port = port_held(&context->port);
+	return KERN_SUCCESS;
 }
 
 static bootstrap_property_t
@@ -262,10 +239,46 @@ context_property(const struct context *context)
 					     : BOOTSTRAP_PROPERTY_EXPLICITSUBSET;
 }
 
-static kern_return_t
-serve_lookup_children(struct request *request)
+/* Arrays of equal length, which go away with the reply. */
+struct columns {
+	size_t count;
+	void *memory[3];
+	size_t size_bytes[3];
+};
+
+static void
+columns_free(struct columns *columns)
 {
-	struct job_children_reply *out = (void *)request->out;
+	for (unsigned i = 0; i < 3; i++)
+		mig_deallocate((vm_address_t)columns->memory[i], columns->size_bytes[i]);
+}
+
+/* BOOTSTRAP_NO_MEMORY, and there are none. */
+static kern_return_t
+columns_new(struct columns *columns, size_t count, const size_t element_sizes[3])
+{
+	*columns = (struct columns){ .count = count };
+	for (unsigned i = 0; i < 3; i++) {
+		kern_return_t kr = reply_memory(count * element_sizes[i], &columns->memory[i]);
+		if (kr != KERN_SUCCESS) {
+			columns_free(columns);
+			return kr;
+		}
+		columns->size_bytes[i] = count * element_sizes[i];
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+job_mig_lookup_children(mach_port_t bp, mach_port_array_t *children,
+			mach_msg_type_number_t *childrenCnt, name_array_t *names,
+			mach_msg_type_number_t *namesCnt, bootstrap_property_array_t *properties,
+			mach_msg_type_number_t *propertiesCnt)
+{
+	static const size_t sizes[] = { sizeof(mach_port_t), sizeof(name_t),
+					sizeof(bootstrap_property_t) };
+	struct request *request = request_current();
+	struct columns columns;
 	struct context *child;
 	unsigned count = 0, i = 0;
 
@@ -275,42 +288,27 @@ serve_lookup_children(struct request *request)
 	count += !child->closing;
 	if (count == 0)
 		return BOOTSTRAP_NO_CHILDREN;
-
-	mach_port_t *ports = calloc(count, sizeof(*ports));
-	name_t *names = calloc(count, sizeof(*names));
-	bootstrap_property_t *properties = calloc(count, sizeof(*properties));
-	if (!ports || !names || !properties) {
-		free(ports);
-		free(names);
-		free(properties);
-		return BOOTSTRAP_NO_MEMORY;
-	}
+	kern_return_t kr = columns_new(&columns, count, sizes);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	*children = columns.memory[0];
+	*names = columns.memory[1];
+	*properties = columns.memory[2];
+	*childrenCnt = *namesCnt = *propertiesCnt = count;
 	LIST_FOREACH(child, &request->context->children, sibling)
 	{
 		if (child->closing)
 			continue;
-		ports[i] = port_held(&child->port);
-		strcpy(names[i], child->name);
-		properties[i++] = context_property(child);
+		(*children)[i] = port_held(&child->port);
+		strcpy((*names)[i], child->name);
+		(*properties)[i++] = context_property(child);
 	}
-	reply_complex(request, sizeof(*out), 3);
-	out->ports.address = ports;
-	out->ports.count = count;
-	out->ports.copy = MACH_MSG_VIRTUAL_COPY;
-	out->ports.disposition = MACH_MSG_TYPE_MAKE_SEND;
-	out->ports.type = MACH_MSG_OOL_PORTS_DESCRIPTOR;
-	request->out_memory[0] = ports;
-	reply_put_memory(request, &out->names, 1, names, count * sizeof(*names));
-	reply_put_memory(request, &out->properties, 2, properties, count * sizeof(*properties));
-	out->NDR = NDR_record;
-	out->portsCnt = out->namesCnt = out->propertiesCnt = count;
 	return KERN_SUCCESS;
 }
 
 /* ---- info ------------------------------------------------------------------------------ */
 
 struct info {
-	unsigned count;
 	name_t *names, *jobs;
 	bootstrap_status_t *statuses;
 };
@@ -329,7 +327,7 @@ static unsigned
 info_collect(struct context *context, bool local, struct info *info)
 {
 	struct service *service;
-	char label[JOB_NAME_SIZE];
+	name_t label;
 	unsigned count = 0;
 
 	for (; context; context = local ? NULL : context->parent) {
@@ -349,45 +347,40 @@ info_collect(struct context *context, bool local, struct info *info)
 	return count;
 }
 
-static kern_return_t
-serve_info(struct request *request)
+kern_return_t
+job_mig_info(mach_port_t bp, name_array_t *names, mach_msg_type_number_t *namesCnt,
+	     name_array_t *jobs, mach_msg_type_number_t *jobsCnt,
+	     bootstrap_status_array_t *statuses, mach_msg_type_number_t *statusesCnt,
+	     uint64_t flags)
 {
-	struct job_info_reply *out = (void *)request->out;
-	bool local = REQUEST(job_info_request)->flags & BOOTSTRAP_FORCE_LOCAL;
-	struct info info = { .count = 0 };
+	static const size_t sizes[] = { sizeof(name_t), sizeof(name_t),
+					sizeof(bootstrap_status_t) };
+	struct context *context = request_current()->context;
+	bool local = flags & BOOTSTRAP_FORCE_LOCAL;
+	struct info info = { .names = NULL };
+	struct columns columns;
 
-	info.count = info_collect(request->context, local, &info);
-	size_t room = info.count ? info.count : 1;
-	info.names = calloc(room, sizeof(*info.names));
-	info.jobs = calloc(room, sizeof(*info.jobs));
-	info.statuses = calloc(room, sizeof(*info.statuses));
-	if (!info.names || !info.jobs || !info.statuses) {
-		free(info.names);
-		free(info.jobs);
-		free(info.statuses);
-		return BOOTSTRAP_NO_MEMORY;
-	}
-	info_collect(request->context, local, &info);
-	reply_complex(request, sizeof(*out), 3);
-	reply_put_memory(request, &out->names, 0, info.names, info.count * sizeof(*info.names));
-	reply_put_memory(request, &out->jobs, 1, info.jobs, info.count * sizeof(*info.jobs));
-	reply_put_memory(request, &out->statuses, 2, info.statuses,
-			 info.count * sizeof(*info.statuses));
-	out->NDR = NDR_record;
-	out->namesCnt = out->jobsCnt = out->statusesCnt = info.count;
+	unsigned count = info_collect(context, local, &info);
+	kern_return_t kr = columns_new(&columns, count, sizes);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	*names = info.names = columns.memory[0];
+	*jobs = info.jobs = columns.memory[1];
+	*statuses = info.statuses = columns.memory[2];
+	*namesCnt = *jobsCnt = *statusesCnt = count;
+	info_collect(context, local, &info);
 	return KERN_SUCCESS;
 }
 
 /* ---- create_server --------------------------------------------------------------------- */
 
 static kern_return_t
-command_config(struct launchd *l, const struct job_create_server_request *in,
-	       struct job_config **config)
+command_config(struct launchd *l, const char *command, bool on_demand, struct job_config **config)
 {
 	char **words;
 	size_t word_count;
 
-	if (words_split(in->command, &words, &word_count))
+	if (words_split(command, &words, &word_count))
 		return BOOTSTRAP_NO_MEMORY; /* the protocol has no better word for it */
 	*config = job_config_new();
 	char *label = NULL;
@@ -399,61 +392,38 @@ command_config(struct launchd *l, const struct job_create_server_request *in,
 	(*config)->label = label;
 	(*config)->arguments.items = words;
 	(*config)->arguments.count = word_count;
-	if (!in->on_demand)
+	if (!on_demand)
 		(*config)->keep_alive = JOB_KEEP_ALIVE_ALWAYS;
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-serve_create_server(struct request *request)
+kern_return_t
+job_mig_create_server(mach_port_t bp, const cmd_t command, uid_t uid, boolean_t on_demand,
+		      mach_port_t *server_port)
 {
-	const struct job_create_server_request *in = REQUEST(job_create_server_request);
+	struct request *request = request_current();
 	struct launchd *l = request->launchd;
 	struct job_config *config;
 	struct context *context;
 	struct job *job;
 
-	if (in->uid != request->token.val[1] && !is_privileged(l, &request->token))
+	if (uid != request->token.val[1] && !is_privileged(l, &request->token))
 		return BOOTSTRAP_NOT_PRIVILEGED;
-	if (in->uid != geteuid() && geteuid() != 0)
+	if (uid != geteuid() && geteuid() != 0)
 		return BOOTSTRAP_NOT_PRIVILEGED; /* we cannot become somebody else either */
 	kern_return_t kr = request_own_context(request, &context);
 	if (kr == KERN_SUCCESS)
-		kr = command_config(l, in, &config);
+		kr = command_config(l, command, on_demand, &config);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = job_new(context, config, in->uid, &job);
+	kr = job_new(context, config, uid, &job);
 	if (kr != KERN_SUCCESS) {
 		job_config_free(config);
 		return BOOTSTRAP_NO_MEMORY;
 	}
 	job->legacy = true;
-	reply_with_port(request, port_held(&job->port), MACH_MSG_TYPE_MAKE_SEND);
-	port_watch_senders(port_held(&job->port), 1);
+	*server_port = port_held(&job->port);
+	port_watch_senders(*server_port, 1);
 	job_update(job);
 	return KERN_SUCCESS;
 }
-
-/* ---------------------------------------------------------------------------------------- */
-
-#define TEXT(type, field) offsetof(struct type, field), sizeof(((const struct type *)0)->field)
-#define SIZE(type) sizeof(struct type)
-
-const struct routine job_routines[] = {
-	{ JOB_CREATE_SERVER, SIZE(job_create_server_request), BODY_SIMPLE,
-	  TEXT(job_create_server_request, command), serve_create_server },
-	{ JOB_CHECK_IN, SIZE(job_check_in_request), BODY_SIMPLE, TEXT(job_check_in_request, name),
-	  serve_check_in },
-	{ JOB_REGISTER, SIZE(job_register_request), BODY_PORT, TEXT(job_register_request, name),
-	  serve_register },
-	{ JOB_LOOK_UP, SIZE(job_look_up_request), BODY_SIMPLE, TEXT(job_look_up_request, name),
-	  serve_look_up },
-	{ JOB_PARENT, SIZE(job_empty_request), BODY_SIMPLE, 0, 0, serve_parent },
-	{ JOB_INFO, SIZE(job_info_request), BODY_SIMPLE, 0, 0, serve_info },
-	{ JOB_SUBSET, SIZE(job_subset_request), BODY_PORT, 0, 0, serve_subset },
-	{ JOB_LOOKUP_PER_USER_CONTEXT, SIZE(job_per_user_request), BODY_SIMPLE, 0, 0,
-	  serve_per_user_context },
-	{ JOB_LOOKUP_CHILDREN, SIZE(job_empty_request), BODY_SIMPLE, 0, 0, serve_lookup_children },
-	{ JOB_GET_ROOT_BOOTSTRAP, SIZE(job_empty_request), BODY_SIMPLE, 0, 0, serve_get_root },
-	{ 0, 0, BODY_SIMPLE, 0, 0, NULL },
-};

@@ -30,8 +30,6 @@
 
 #include <mach/mach_error.h>
 
-#include <berth/job_protocol.h>
-
 #include "job_config.h"
 
 /* ---- bounds ---------------------------------------------------------------------------- */
@@ -122,7 +120,7 @@ struct context {
 	enum context_kind kind;
 	uid_t uid; /* CONTEXT_USER: whose */
 	unsigned depth;
-	char name[JOB_NAME_SIZE];
+	name_t name;
 	bool closing; /* shut down; goes when the last job has ended */
 	unsigned pin_count;
 	struct port_holder port;
@@ -175,7 +173,7 @@ struct service {
 	bool watched;       /* in the demand set */
 	LIST_ENTRY(service) in_context;
 	LIST_ENTRY(service) in_job;
-	char name[JOB_NAME_SIZE];
+	name_t name;
 };
 
 /* Make a port and hold it under a name for @job: declared, idle. */
@@ -233,9 +231,8 @@ struct job {
 	uint64_t settle_ns;                   /* wait so long for rights to come back; 0: no */
 	uint64_t kill_at_ns;                  /* SIGKILL; 0: no */
 	uint64_t interval_ns;                 /* next StartInterval; 0: none */
-	mach_port_t kick_reply, remove_reply; /* reply rights of requests answered later */
-	mach_msg_type_name_t kick_disposition, remove_disposition;
-	struct path_state *paths; /* paths.c; NULL: none */
+	mach_port_t kick_reply, remove_reply; /* send-once rights: answered later */
+	struct path_state *paths;             /* paths.c; NULL: none */
 };
 
 /* A managed job; takes @config over on success.  Not started: see job_update(). */

@@ -1,18 +1,32 @@
 /*
- * The way of a request: receive, take in what the kernel told meanwhile, resolve, check,
- * serve, reply, clean up.  The contract with routines is the one of MIG servers
- * (mig-codegen.md §7), with ownership shown by emptied fields.
+ * The way of a request: receive, take in what the kernel told meanwhile, resolve, let the stubs
+ * check and serve it, reply, clean up.
  */
 #include "server.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "jobServer.h"
+#include "launchServer.h"
 
 #define RECEIVE_OPTIONS                                                                            \
 	(MACH_RCV_MSG | MACH_RCV_TIMEOUT | MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0) |      \
 	 MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT))
 
-#define REPLY_SIZE_MAX 256u
+union reply {
+	mach_msg_header_t head;
+	mig_reply_error_t error;
+	union __ReplyUnion__job_mig_job_subsystem job;
+	union __ReplyUnion__serve_launch_subsystem launch;
+};
+
+static struct request *current;
+
+struct request *
+request_current(void)
+{
+	return current;
+}
 
 /* ---- who asks -------------------------------------------------------------------------- */
 
@@ -76,42 +90,6 @@ request_is_from(const struct request *request, const struct job *job)
 	return job_find_process(job->context, &request->token) == job;
 }
 
-/* ---- shapes ---------------------------------------------------------------------------- */
-
-static kern_return_t
-check_descriptor(const struct request *request, const struct routine *routine)
-{
-	const mach_msg_base_t *base = (const void *)request->in;
-	const mach_msg_port_descriptor_t *port = (const void *)(base + 1);
-
-	if (base->body.msgh_descriptor_count != 1)
-		return MIG_BAD_ARGUMENTS;
-	if (routine->body == BODY_OOL)
-		return port->type == MACH_MSG_OOL_DESCRIPTOR ? KERN_SUCCESS : MIG_TYPE_ERROR;
-	if (port->type != MACH_MSG_PORT_DESCRIPTOR || port->disposition != MACH_MSG_TYPE_MOVE_SEND)
-		return MIG_TYPE_ERROR;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-request_check(const struct request *request, const struct routine *routine)
-{
-	bool complex = MACH_MSGH_BITS_IS_COMPLEX(request->in->msgh_bits);
-
-	if (complex != (routine->body != BODY_SIMPLE) ||
-	    request->in->msgh_size != routine->size_bytes)
-		return MIG_BAD_ARGUMENTS;
-	if (complex) {
-		kern_return_t kr = check_descriptor(request, routine);
-		if (kr != KERN_SUCCESS)
-			return kr;
-	}
-	const char *text = (const char *)request->in + routine->text_offset;
-	if (routine->text_size > 0 && !memchr(text, '\0', routine->text_size))
-		return MIG_BAD_ARGUMENTS;
-	return KERN_SUCCESS;
-}
-
 static kern_return_t
 request_take_token(struct request *request)
 {
@@ -125,83 +103,29 @@ request_take_token(struct request *request)
 	return KERN_SUCCESS;
 }
 
-static const struct routine *
-routine_find(mach_msg_id_t id)
-{
-	const struct routine *tables[] = { job_routines, launch_routines };
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		for (const struct routine *routine = tables[i]; routine->id; routine++) {
-			if (routine->id == id)
-				return routine;
-		}
-	}
-	return NULL;
-}
-
-static kern_return_t
-request_dispatch(struct request *request)
-{
-	const struct routine *routine = routine_find(request->in->msgh_id);
-
-	if (!routine)
-		return MIG_BAD_ID;
-	kern_return_t kr = request_check(request, routine);
-	return kr == KERN_SUCCESS ? routine->serve(request) : kr;
-}
-
 /* ---- replies --------------------------------------------------------------------------- */
 
-static void
-reply_head(struct request *request, mach_msg_size_t size_bytes)
+kern_return_t
+request_check_reply(const struct request *request)
 {
-	memset(request->out, 0, size_bytes);
-	request->out->msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(request->in->msgh_bits), 0);
-	request->out->msgh_size = size_bytes;
-	request->out->msgh_remote_port = request->in->msgh_remote_port;
-	request->out->msgh_id = request->in->msgh_id + JOB_REPLY_OFFSET;
+	if (MACH_PORT_VALID(request->in->msgh_remote_port) &&
+	    MACH_MSGH_BITS_REMOTE(request->in->msgh_bits) != MACH_MSG_TYPE_MOVE_SEND_ONCE)
+		return MIG_BAD_ARGUMENTS;
+	return KERN_SUCCESS;
 }
 
-void
-reply_with_code(struct request *request, kern_return_t code)
+kern_return_t
+reply_memory(size_t size_bytes, void **memory)
 {
-	mig_reply_error_t *reply = (void *)request->out;
+	vm_address_t address = 0;
 
-	reply_head(request, sizeof(*reply));
-	reply->NDR = NDR_record;
-	reply->RetCode = code;
-}
-
-void
-reply_complex(struct request *request, mach_msg_size_t size_bytes, unsigned descriptors)
-{
-	mach_msg_base_t *base = (void *)request->out;
-
-	reply_head(request, size_bytes);
-	base->header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
-	base->body.msgh_descriptor_count = descriptors;
-}
-
-void
-reply_with_port(struct request *request, mach_port_t name, mach_msg_type_name_t disposition)
-{
-	struct job_port_reply *reply = (void *)request->out;
-
-	reply_complex(request, sizeof(*reply), 1);
-	reply->port.name = name;
-	reply->port.disposition = disposition;
-	reply->port.type = MACH_MSG_PORT_DESCRIPTOR;
-}
-
-void
-reply_put_memory(struct request *request, mach_msg_ool_descriptor_t *out, unsigned index,
-		 void *bytes, size_t size_bytes)
-{
-	request->out_memory[index] = bytes;
-	out->address = bytes;
-	out->size = (mach_msg_size_t)size_bytes;
-	out->copy = MACH_MSG_VIRTUAL_COPY;
-	out->type = MACH_MSG_OOL_DESCRIPTOR;
+	*memory = NULL;
+	if (size_bytes == 0)
+		return KERN_SUCCESS;
+	if (vm_allocate(mach_task_self(), &address, size_bytes, VM_FLAGS_ANYWHERE) != KERN_SUCCESS)
+		return BOOTSTRAP_NO_MEMORY;
+	*memory = (void *)address;
+	return KERN_SUCCESS;
 }
 
 /* The reply right is used up, whatever happens; what the reply moves is destroyed if it
@@ -219,21 +143,33 @@ reply_send(mach_msg_header_t *reply)
 		mach_msg_destroy(reply);
 }
 
-void
-request_keep_reply(struct request *request, mach_port_t *reply, mach_msg_type_name_t *disposition)
-{
-	*reply = request->in->msgh_remote_port;
-	*disposition = MACH_MSGH_BITS_REMOTE(request->in->msgh_bits);
-	request->in->msgh_remote_port = MACH_PORT_NULL;
-}
-
 /* ---- the loop -------------------------------------------------------------------------- */
+
+static void
+request_dispatch(struct request *request, kern_return_t kr)
+{
+	union reply reply;
+
+	if (kr != KERN_SUCCESS) {
+		mig_reply_setup(request->in, &reply.head);
+		reply.error.RetCode = kr;
+	} else if (!job_server(request->in, &reply.head)) {
+		launch_server(request->in, &reply.head);
+	}
+	kr = MACH_MSGH_BITS_IS_COMPLEX(reply.head.msgh_bits) ? KERN_SUCCESS : reply.error.RetCode;
+	if (kr == MIG_NO_REPLY)
+		return; /* reply right and all were taken */
+	if (kr != KERN_SUCCESS) {
+		request->in->msgh_remote_port = MACH_PORT_NULL; /* the reply has it */
+		mach_msg_destroy(request->in);
+	}
+	reply_send(&reply.head);
+}
 
 static void
 request_handle(struct launchd *l, mach_msg_header_t *in)
 {
-	_Alignas(8) char out[REPLY_SIZE_MAX];
-	struct request request = { .launchd = l, .in = in, .out = (void *)out };
+	struct request request = { .launchd = l, .in = in };
 
 	kern_return_t kr = request_take_token(&request);
 	if (kr == KERN_SUCCESS && !request_resolve(&request)) {
@@ -247,17 +183,9 @@ request_handle(struct launchd *l, mach_msg_header_t *in)
 		mach_msg_destroy(in);
 		return;
 	}
-	if (kr == KERN_SUCCESS)
-		kr = request_dispatch(&request);
-	if (kr != MIG_NO_REPLY) {
-		if (kr != KERN_SUCCESS)
-			reply_with_code(&request, kr);
-		in->msgh_remote_port = MACH_PORT_NULL; /* the reply has it */
-		reply_send(request.out);
-	}
-	for (size_t i = 0; i < sizeof(request.out_memory) / sizeof(request.out_memory[0]); i++)
-		free(request.out_memory[i]);
-	mach_msg_destroy(in);
+	current = &request;
+	request_dispatch(&request, kr);
+	current = NULL;
 }
 
 void

@@ -22,7 +22,7 @@
 
 #include "launchd.h"
 
-#include <berth/launch_protocol.h>
+#include "launchUser.h"
 
 #define EXIT_NOT_STARTED 127 /* as shells have it */
 
@@ -46,32 +46,15 @@ give_up(const struct job *job, const char *format, ...)
 static void
 claim_port(const struct job *job)
 {
-	union {
-		struct launch_empty_request in;
-		struct {
-			struct job_port_reply body;
-			mach_msg_trailer_t trailer;
-		} reply;
-		mig_reply_error_t error;
-	} message = { .in = { .Head = { 0 } } };
-	mach_port_t root = MACH_PORT_NULL;
-	mach_port_t reply_port = mig_get_reply_port();
+	mach_port_t root = MACH_PORT_NULL, own;
 
 	errno = EIO;
 	kern_return_t kr = task_get_bootstrap_port(mach_task_self(), &root);
 	if (kr != KERN_SUCCESS)
 		give_up(job, "no bootstrap port: %s", mach_error_string(kr));
-	message.in.Head.msgh_bits =
-	    MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-	message.in.Head.msgh_remote_port = root;
-	message.in.Head.msgh_local_port = reply_port;
-	message.in.Head.msgh_id = LAUNCH_CLAIM_PORT;
-	kr = mach_msg(&message.in.Head, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(message.in),
-		      sizeof(message.reply), reply_port, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
-	if (kr == KERN_SUCCESS && !MACH_MSGH_BITS_IS_COMPLEX(message.in.Head.msgh_bits))
-		kr = message.error.RetCode;
+	kr = berth_launch_claim_port(root, &own);
 	if (kr == KERN_SUCCESS)
-		kr = task_set_bootstrap_port(mach_task_self(), message.reply.body.port.name);
+		kr = task_set_bootstrap_port(mach_task_self(), own);
 	if (kr != KERN_SUCCESS)
 		give_up(job, "no port of its own: %s", mach_error_string(kr));
 }

@@ -35,9 +35,6 @@ LIBC_HEADERS = [
     "ucontext.h", "unistd.h", "uuid/uuid.h", "wchar.h",
 ]
 
-# The protocols between the library and its servers: no program includes them, C alone does.
-C_ONLY = {"berth/job_protocol.h", "berth/launch_protocol.h"}
-
 LANGUAGES = [
     # name, compilers, file name's end, flags
     ("c11", ("gcc", "clang"), ".c", ["-x", "c", "-std=c11"]),
@@ -58,16 +55,12 @@ class Dialect:
 
     def __init__(self, language, compiler, suffix, flags, headers_folder):
         self.name = f"{compiler} {language}"
-        self.is_cxx = language == "c++17"
         self.suffix = suffix
-        warnings = WARNINGS if self.is_cxx else WARNINGS + C_WARNINGS
+        warnings = WARNINGS if language == "c++17" else WARNINGS + C_WARNINGS
         self.command = [compiler, *flags, *warnings, "-fsyntax-only", "-I", headers_folder]
 
     def works(self):
         return subprocess.run([*self.command, "/dev/null"], capture_output=True).returncode == 0
-
-    def allows(self, header):
-        return not self.is_cxx or header not in C_ONLY
 
 
 def public_headers(folder):
@@ -142,7 +135,6 @@ def batches(jobs):
 
 def plan(dialect, headers, libc_headers, bsd_flags, rng):
     """Every file that one dialect compiles."""
-    headers = [header for header in headers if dialect.allows(header)]
     for header in headers:
         yield Job(dialect, f"<{header}> alone", includes([header, header]))
 
