@@ -37,9 +37,11 @@ class Bench:
         if options.cc:
             self.environment["CC"] = options.cc
 
-    def compile(self, name, *libraries):
+    def compile(self, name, *libraries, interfaces=()):
         """Compile examples/NAME.c as a user would: no source change, no extra flag."""
-        command = [self.berth, "cc", *self.flags, os.path.join(self.examples, name + ".c"),
+        sources = [*(interface + ".defs" for interface in interfaces), name + ".c"]
+        command = [self.berth, "cc", *self.flags,
+                   *(os.path.join(self.examples, source) for source in sources),
                    "-o", os.path.join(self.folder, name), *libraries]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True,
                               check=False, timeout=SECONDS_MAX)
@@ -107,6 +109,21 @@ def rpc(bench):
            rf"server: a port right \(0x[0-9a-f]+\) and 1048576 bytes of memory from pid {pid}, "
            rf"euid {euid}", "server: done")
     expect(output, r"client: the server counted 1048576 bytes, sum 133693440: right")
+
+
+def mig(bench):
+    bench.compile("mig_server", interfaces=["mig_bank", "mig_account", "mig_notices"])
+    bench.compile("mig_client", interfaces=["mig_bank", "mig_account"])
+    output = bench.run_clean("sh", "-c", "./mig_server & ./mig_client && wait $!")
+    lines = output.splitlines()
+    client = [line for line in lines if not line.startswith("server")]
+    expect("\n".join(client), "client: accounts of", "Grace", "Ada", "client: Ada has 70",
+           r"client: taking 1000: .*", r"client: \+100", "client: -30")
+    server = [line for line in lines if line.startswith("server")]
+    expect("\n".join(server), rf"server: an account for Ada, who has euid {os.geteuid()}",
+           rf"server: an account for Grace, who has euid {os.geteuid()}",
+           "server: Ada's account is closed with 70 in it",
+           "server: Grace's account is closed with 0 in it", "server: no accounts, no server")
 
 
 def rpc_across_users(bench):
