@@ -99,10 +99,7 @@ add_cflags(struct words *words, const struct driver *driver)
 		words_add(words, driver->toolchain.libbsd);
 		words_add(words, "-DLIBBSD_OVERLAY");
 	}
-	if (driver->stubs.folder) {
-		words_add(words, "-isystem");
-		words_add(words, driver->stubs.folder);
-	}
+	stubs_add_folders(&driver->stubs, words);
 	words_add(words, "-D__BERTH__=1");
 	words_add(words, "-D__MACH__=1");
 	if (driver->is_apple)

@@ -263,6 +263,23 @@ stubs_make(struct stubs *stubs)
 	return code;
 }
 
+void
+stubs_add_folders(const struct stubs *stubs, struct words *words)
+{
+	if (!stubs->folder)
+		return;
+	words_add(words, "-isystem");
+	words_add(words, stubs->folder);
+	for (size_t i = 0; i < stubs->interfaces.count; i++) {
+		const char *interface = stubs->interfaces.word[i];
+		const char *slash = strrchr(interface, '/');
+
+		words_add(words, "-iquote");
+		words_add_text(words, "%.*s", slash ? (int)(slash - interface) + 1 : 1,
+			       slash ? interface : ".");
+	}
+}
+
 /* ---- compiling --------------------------------------------------------------------------- */
 
 static int

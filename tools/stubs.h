@@ -35,6 +35,9 @@ void stubs_note_option(struct stubs *stubs, const char *option, const char *valu
  */
 int stubs_make(struct stubs *stubs);
 
+/* Where the compiler finds the headers, and what the interfaces import; nothing if not made. */
+void stubs_add_folders(const struct stubs *stubs, struct words *words);
+
 /*
  * Compile them with @compiler (its name, and what comes before the options).  @into: NULL, and
  * the objects go into one archive in the stubs' folder, stubs_archive(); or a folder to leave
