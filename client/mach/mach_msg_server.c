@@ -162,12 +162,17 @@ mach_msg_server_once(demux_function *demux, mach_msg_size_t max_size, mach_port_
 	return code;
 }
 
-/* Send the reply and, in the same call, look for the next request. */
+/*
+ * Send the reply and, in the same call, receive the next request.  A reply that could block
+ * has a time-out of 0, and so has the receive then: it comes back with MACH_RCV_TIMED_OUT.
+ */
 static mach_msg_return_t
-reply_and_look(struct server *server)
+reply_and_receive(struct server *server)
 {
-	mach_msg_option_t option =
-	    reply_option(server) | MACH_RCV_MSG | MACH_RCV_VOUCHER | MACH_RCV_TIMEOUT;
+	mach_msg_option_t option = reply_option(server) | MACH_RCV_MSG | MACH_RCV_VOUCHER;
+
+	if ((option & MACH_SEND_TIMEOUT) != 0)
+		option |= MACH_RCV_TIMEOUT;
 
 	return mach_msg_overwrite(server->reply, option, server->reply->msgh_size,
 				  server->request_size, server->receive_name, 0, MACH_PORT_NULL,
@@ -186,7 +191,7 @@ mach_msg_server(demux_function *demux, mach_msg_size_t max_size, mach_port_t rcv
 	while (code == MACH_MSG_SUCCESS) {
 		bool has_request = false;
 		if (server_demux(&server)) {
-			code = reply_and_look(&server);
+			code = reply_and_receive(&server);
 			has_request = code == MACH_MSG_SUCCESS;
 			if (!has_request && code != MACH_RCV_TIMED_OUT &&
 			    !reply_undelivered(&server, code) &&
