@@ -98,8 +98,7 @@ check_argument_names(struct checker *checker, const struct routine *routine)
 			continue;
 		}
 		if ((argument->in_request || argument->in_reply) &&
-		    (is_member_of_all(argument->name) ||
-		     (argument->in_reply && strcmp(argument->name, "RetCode") == 0)))
+		    is_member_of_all(argument->name))
 			diagnostics_error(checker->diagnostics, &argument->place,
 					  "every message has a member `%s`: choose another name",
 					  argument->name);

@@ -57,6 +57,8 @@ show_line(FILE *out, const struct source_place *place)
 	if (end > start && end[-1] == '\r')
 		end--;
 
+	if (end == start)
+		return; /* a NUL */
 	for (const char *c = start; c < end; c++)
 		put_harmless(out, *c);
 	putc('\n', out);

@@ -252,7 +252,7 @@ refuse_bytes(struct lexer *lexer)
 	if (byte > ' ' && byte < 0x7f)
 		diagnostics_error(lexer->diagnostics, &place, "'%c' means nothing here", byte);
 	else
-		diagnostics_error(lexer->diagnostics, &place, "a byte %#04x means nothing here",
+		diagnostics_error(lexer->diagnostics, &place, "a byte 0x%02x means nothing here",
 				  byte);
 }
 
