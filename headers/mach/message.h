@@ -148,10 +148,15 @@ typedef struct {
 
 typedef struct {
 	mach_port_t name;
+#ifndef BERTH_KERNEL_STUBS
 	mach_msg_size_t pad1;
+#endif
 	unsigned int pad2 : 16;
 	mach_msg_type_name_t disposition : 8;
 	mach_msg_descriptor_type_t type : 8;
+#ifdef BERTH_KERNEL_STUBS
+	mach_msg_size_t pad1; /* behind an object: all descriptors have their type in one place */
+#endif
 } mach_msg_port_descriptor_t;
 
 typedef struct {

@@ -54,6 +54,9 @@ _Static_assert(sizeof(struct user_port) == 12, "mach-messages.md: a port descrip
 _Static_assert(sizeof(mach_msg_ool_descriptor_t) == OTHER_SIZE, "memory is an address in both");
 _Static_assert(sizeof(mach_msg_ool_ports_descriptor_t) == OTHER_SIZE, "arrays of ports too");
 _Static_assert(sizeof(mach_msg_guarded_port_descriptor_t) == OTHER_SIZE, "has a name in both");
+_Static_assert(offsetof(mach_msg_port_descriptor_t, pad1) == 12 &&
+		   offsetof(mach_msg_ool_descriptor_t, size) == 12,
+	       "the type is in one place, whatever it is: stubs look there");
 _Static_assert(WIDE_PORT_SIZE >= OTHER_SIZE, "what a count of descriptors in a reply is had from");
 _Static_assert(sizeof(mach_port_t) == sizeof(struct ipc_port *), "compiled as stubs are");
 

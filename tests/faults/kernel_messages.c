@@ -1,0 +1,168 @@
+/*
+ * Each allocation of requests to kernel objects fails once.
+ *
+ * The code says so: MACH_SEND_NO_BUFFER when the request could not be taken in,
+ * KERN_RESOURCE_SHORTAGE when the routine found no memory, MIG_SERVER_DIED when there was none
+ * for the reply.  Then nothing has been done, and the rights of the request are gone; after it
+ * the same call works.
+ */
+#include <mach/mig_errors.h>
+
+#include "tests/support/calls.h"
+#include "tests/support/rpc.h"
+
+#define MAKE MACH_MSG_TYPE_MAKE_SEND
+#define MAKE_ONCE MACH_MSG_TYPE_MAKE_SEND_ONCE
+#define MOVE_RECEIVE MACH_MSG_TYPE_MOVE_RECEIVE
+
+/* Writes a request; @port is a port of the caller's, with a send right. */
+typedef struct rpc request(mach_port_name_t port);
+
+static struct rpc
+names(mach_port_name_t port)
+{
+	return rpc_to(3200);
+}
+
+static struct rpc
+allocate(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3204);
+
+	rpc_u32(&r, MACH_PORT_RIGHT_RECEIVE);
+	return r;
+}
+
+static struct rpc
+allocate_far_out(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3203);
+
+	rpc_u32(&r, MACH_PORT_RIGHT_PORT_SET);
+	rpc_u32(&r, (900 << 8) | 3);
+	return r;
+}
+
+static struct rpc
+request_notification(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3213);
+
+	message_add_port(&r.message, port, MAKE_ONCE);
+	rpc_u32(&r, port);
+	rpc_u32(&r, MACH_NOTIFY_DEAD_NAME);
+	rpc_u32(&r, 0);
+	return r;
+}
+
+static struct rpc
+insert_right(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3214);
+
+	message_add_port(&r.message, port, MAKE_ONCE);
+	rpc_u32(&r, 0x7703);
+	return r;
+}
+
+static struct rpc
+extract_right(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3215);
+
+	rpc_u32(&r, port);
+	rpc_u32(&r, MAKE_ONCE);
+	return r;
+}
+
+static struct rpc
+space_info(mach_port_name_t port)
+{
+	return rpc_to(3223);
+}
+
+static struct rpc
+construct(mach_port_name_t port)
+{
+	static const mach_port_options_t options = { .flags = MPO_INSERT_SEND_RIGHT };
+	struct rpc r = rpc_to(3231);
+
+	message_add_ool(&r.message, &options, sizeof options, false, MACH_MSG_VIRTUAL_COPY);
+	rpc_u64(&r, 0);
+	return r;
+}
+
+static struct rpc
+registered(mach_port_name_t port)
+{
+	static mach_port_name_t ports[3];
+	struct rpc r = rpc_to(3403);
+
+	ports[0] = ports[1] = ports[2] = port;
+	message_add_ool_ports(&r.message, ports, 3, MAKE);
+	rpc_u32(&r, 3);
+	return r;
+}
+
+static struct rpc
+look_up(mach_port_name_t port)
+{
+	return rpc_to(3404);
+}
+
+/* Of these tasks none is served: the error form needs memory, too. */
+static struct rpc
+unknown(mach_port_name_t port)
+{
+	return rpc_to(3699);
+}
+
+static bool
+is_shortage(kern_return_t code)
+{
+	return code == MACH_SEND_NO_BUFFER || code == KERN_RESOURCE_SHORTAGE ||
+	       code == MIG_SERVER_DIED || code == MACH_MSG_VM_KERNEL;
+}
+
+static void
+fails_or_works(request *write, kern_return_t expected)
+{
+	FOR_EACH_FAILURE (fault) {
+		struct world *w = world_new_on(&fault, 2);
+		struct actor *a = world_actor(w, 0);
+		mach_port_name_t reply = reply_port(a), port = new_port_with_send(a);
+		struct kernel_counts before;
+		struct rpc r = write(port);
+		kern_return_t kr;
+
+		before = world_counts(w);
+		fault_arm(&fault);
+		kr = rpc_call(a, reply, &r);
+		fault.armed = false;
+		if (kr != expected && !(fault.hit && is_shortage(kr)))
+			fail_msg("allocation %lu fails: %s", (unsigned long)fault.fail_at,
+				 code_name(kr));
+		if (is_shortage(kr)) {
+			assert_int_equal(world_counts(w).ports, before.ports);
+			/* send-once rights that were in the request have told that they are gone */
+			while (take_id(a, port) != 0 || take_id(a, reply) != 0)
+				;
+			r = write(port);
+			assert_code(rpc_call(a, reply, &r), expected);
+		}
+		world_free(w);
+		assert_int_equal(fault.live_count, 0);
+	}
+}
+
+TEST(requests_to_the_kernel_fail_for_want_of_memory_and_work_afterwards)
+{
+	static request *const requests[] = {
+		names,         allocate,   allocate_far_out, request_notification, insert_right,
+		extract_right, space_info, construct,        registered,           look_up,
+	};
+
+	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+		fails_or_works(requests[i], KERN_SUCCESS);
+	fails_or_works(unknown, MIG_BAD_ID);
+}
