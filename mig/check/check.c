@@ -216,7 +216,8 @@ check_tree(struct arena *arena, struct diagnostics *diagnostics, const struct se
 	/* where the parser found errors it may be what was not understood */
 	if (!checker.subsystem && !checker.misses_subsystem && diagnostics->error_count == 0)
 		diagnostics_error(diagnostics, &tree->end,
-				  "there is no `subsystem`: write `subsystem NAME NUMBER;`");
+				  "there is no `subsystem NAME NUMBER;`: a file of types alone is "
+				  "for others to include");
 	if (!interface->demux)
 		interface->demux =
 		    arena_printf(arena, "%s_server", interface->name ? interface->name : "");

@@ -239,8 +239,8 @@ static const struct wrong statements[] = {
 
 /* Texts of their own, without the prelude. */
 static const struct wrong whole[] = {
-	{ "", { "there is no `subsystem`" } },
-	{ "type a = MACH_MSG_TYPE_BYTE;", { "there is no `subsystem`" } },
+	{ "", { "there is no `subsystem NAME NUMBER;`" } },
+	{ "type a = MACH_MSG_TYPE_BYTE;", { "there is no `subsystem NAME NUMBER;`" } },
 	{ "type p = MACH_MSG_TYPE_COPY_SEND; @routine f(p : p); subsystem x 1;",
 	  { "`subsystem` must stand before the first routine" } },
 	{ "@skip; skip;", { "`subsystem` must stand before the first routine" } },
