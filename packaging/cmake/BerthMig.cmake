@@ -5,7 +5,7 @@
 # "FILEServer.h" (server), and is to be linked with Berth::Berth.
 #
 #   OPTIONS  for mig: -DNAME=VALUE, -IFOLDER ...
-#   DEPENDS  files that FILE.defs includes: when one changes it is compiled again
+#   DEPENDS  files that it is made from besides FILE.defs and what that includes
 #
 # The project must have C among its languages.
 
@@ -42,11 +42,20 @@ function(berth_add_mig target defs)
     list(APPEND outputs "${folder}/${name}Server.h" "${server}")
   endif()
 
+  # what the interface includes, found while compiling it; older generators cannot know
+  list(GET outputs 0 first)
+  set(depfile)
+  set(depfile_options)
+  if(NOT CMAKE_VERSION VERSION_LESS 3.20)
+    set(depfile DEPFILE "${folder}/${name}.d")
+    set(depfile_options -MD -MF "${folder}/${name}.d" -MT "${first}")
+  endif()
   add_custom_command(
     OUTPUT ${outputs}
-    COMMAND "${Berth_MIG_EXECUTABLE}" ${mig_OPTIONS} -header "${header}" -user "${user}"
+    COMMAND "${Berth_MIG_EXECUTABLE}" ${depfile_options} ${mig_OPTIONS} -header "${header}" -user "${user}"
       -server "${server}" ${server_header} "${input}"
-    DEPENDS "${input}" ${mig_DEPENDS}
+    DEPENDS "${input}" "${Berth_MIG_EXECUTABLE}" ${mig_DEPENDS}
+    ${depfile}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Compiling the interface ${defs}"
     VERBATIM)

@@ -199,7 +199,7 @@ def message(bench):
 
 
 TESTS = {test.__name__: test for test in (
-    allocate, rpc, rpc_across_users, port_set, death, leaky, epoll, libuv, message)}
+    allocate, rpc, rpc_across_users, port_set, death, leaky, epoll, libuv, message, mig)}
 
 
 def main():

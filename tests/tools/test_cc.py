@@ -156,7 +156,7 @@ class Compiler(BerthTest):
         self.assertIn("-lberth", self.berth("cc", "--print-flags", "libs")[1])
 
 
-class RealCompiler(BerthTest):
+class CompilingTest(BerthTest):
     def setUp(self):
         super().setUp()
         self.env["CC"] = os.environ["CC"]
@@ -165,6 +165,8 @@ class RealCompiler(BerthTest):
         """With what this build of Berth needs in a program: its sanitizers."""
         return self.berth("cc", *os.environ.get("BERTH_PROGRAM_FLAGS", "").split(), *words)
 
+
+class RealCompiler(CompilingTest):
     def test_a_program_compiles_and_links_without_further_flags(self):
         self.write("prog.c", "#include <mach/mach.h>\n"
                    "#include <string.h>\n"
@@ -191,6 +193,122 @@ class RealCompiler(BerthTest):
         done = subprocess.run([BERTH, "cc", "-U__MACH__", "-E", "-P", "-xc", "-"], input="__MACH__",
                               env=self.env, capture_output=True, text=True, check=True, timeout=60)
         self.assertEqual(done.stdout.split()[-1], "__MACH__")
+
+
+SUMS = """#include <mach/std_types.defs>
+subsystem sums 7100;
+#ifdef WITH_PREFIX
+serverprefix do_;
+#endif
+routine sums_add(port : mach_port_t; a : int; b : int; out sum : int);
+routine sums_end(port : mach_port_t);
+"""
+CLIENT = """#include <mach/mach.h>
+#include "sums.h"
+int main(void) { int sum; return sums_add(MACH_PORT_NULL, 1, 2, &sum) != MACH_SEND_INVALID_DEST; }
+"""
+SERVER = """#include <mach/mach.h>
+#include "sumsServer.h"
+kern_return_t sums_add(mach_port_t port, int a, int b, int *sum) { *sum = a + b; return 0; }
+kern_return_t sums_end(mach_port_t port) { return 0; }
+int main(void)
+{
+	__Request__sums_add_t in = { .Head.msgh_size = 40, .Head.msgh_id = 7100, .a = 20, .b = 22 };
+	union __ReplyUnion__sums_subsystem out;
+
+	if (!sums_server(&in.Head, (mach_msg_header_t *)&out))
+		return 1;
+	return out.Reply_sums_add.RetCode || out.Reply_sums_add.sum != 42;
+}
+"""
+
+
+class RealInterfaces(CompilingTest):
+    """.defs on the command line."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("sums.defs", SUMS)
+        self.write("client.c", CLIENT)
+        self.write("server.c", SERVER)
+
+    def run_program(self, name):
+        subprocess.run([self.path(name)], cwd=self.folder, env=dict(self.env, BERTH_KERNEL="/no"),
+                       check=True, timeout=60)
+
+    def assert_clean(self):
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("berth-cc")],
+                         [])
+
+    def test_a_client_needs_no_server_functions(self):
+        self.assertEqual(self.compile("-Wall", "-Werror", "sums.defs", "client.c", "-o", "client"),
+                         (0, "", ""))
+        self.assert_clean()
+
+    def test_a_server_may_name_its_functions_as_the_user_does(self):
+        self.assertEqual(self.compile("sums.defs", "server.c", "-o", "server"), (0, "", ""))
+        self.run_program("server")
+        self.assert_clean()
+
+    def test_definitions_of_macros_are_meant_for_the_interface_too(self):
+        self.write("server.c", SERVER.replace("t sums_", "t do_sums_")
+                   .replace("ReplyUnion__sums", "ReplyUnion__do_sums"))
+        self.assertEqual(self.compile("-DWITH_PREFIX", "-O2", "server.c", "sums.defs", "-o",
+                                      "server"), (0, "", ""))
+        self.run_program("server")
+
+    def test_strict_and_odd_options_are_not_the_stubs_business(self):
+        for options in [["-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror",
+                         "-Wconversion"],
+                        ["-fPIC", "-pie"], ["-MMD", "-MF", "client.d"], ["-v"],
+                        ["-Wl,-z,now", "-s"]]:
+            code, _, err = self.compile(*options, "sums.defs", "client.c", "-o", "client")
+            self.assertEqual(code, 0, (options, err))
+        self.assertTrue(os.path.exists(self.path("client.d")))
+
+    def test_imports_are_found_beside_the_interface(self):
+        os.mkdir(self.path("there"))
+        self.write("there/own.h", "typedef int own_t;\n")
+        self.write("there/sums.defs", SUMS.replace("a : int", "a : own_t") .replace(
+            "routine sums_add", 'import "own.h";\ntype own_t = int;\nroutine sums_add'))
+        self.assertEqual(self.compile("there/sums.defs", "client.c", "-o", "client"), (0, "", ""))
+
+    def test_c_gives_objects_of_both_sides(self):
+        self.assertEqual(self.compile("-c", "sums.defs", "client.c"), (0, "", ""))
+        for name in ["sumsUser.o", "sumsServer.o", "client.o"]:
+            self.assertTrue(os.path.exists(self.path(name)), name)
+        self.assertEqual(self.compile("client.o", "sumsUser.o", "-o", "client"), (0, "", ""))
+        self.assertEqual(self.compile("-c", "sums.defs", "-o", "x.o")[0], 2)
+        self.assertEqual(self.compile("-E", "sums.defs")[0], 2)
+        self.assertEqual(self.compile("-fsyntax-only", "sums.defs", "client.c"), (0, "", ""))
+        self.assert_clean()
+
+    def test_what_mig_says_ends_it(self):
+        self.write("bad.defs", SUMS + "routine x(a : nothing);\n")
+        code, out, err = self.compile("bad.defs", "client.c", "-o", "client")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("bad.defs:8:", err)
+        self.assertFalse(os.path.exists(self.path("client")))
+        self.assertNotEqual(self.compile("missing.defs", "client.c")[0], 0)
+        self.write("client.c", "nonsense\n")
+        self.assertNotEqual(self.compile("sums.defs", "client.c")[0], 0)
+        self.assert_clean()
+
+    def test_two_interfaces_of_one_name_are_refused(self):
+        os.mkdir(self.path("there"))
+        self.write("there/sums.defs", SUMS)
+        code, _, err = self.compile("sums.defs", "there/sums.defs", "client.c")
+        self.assertEqual(code, 1)
+        self.assertIn("same name", err)
+
+    def test_cxx_programs_get_stubs_in_c(self):
+        self.write("client.cc", CLIENT)
+        self.assertEqual(self.compile("-std=c++17", "sums.defs", "client.cc", "-o", "client"),
+                         (0, "", ""))
+
+    def test_x_says_what_a_file_is(self):
+        self.write("prog.defs", "int main(void) { return 0; }\n")
+        self.assertEqual(self.compile("-x", "c", "prog.defs", "-o", "prog"), (0, "", ""))
 
 
 unittest.main()
