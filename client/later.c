@@ -18,6 +18,7 @@
 #include <sys/fileport.h>
 
 #include "client/export.h"
+#include "client/mach/kernelrpc.h"
 #include "client/say.h"
 
 #include <errno.h>
@@ -33,9 +34,10 @@ later_not_supported(const char *call, const char *what, _Atomic uint32_t *said)
 }
 
 kern_return_t
-later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said)
+later_own_task(mach_port_t task)
 {
-	mach_port_type_t type = 0;
+	mach_vm_address_t address;
+	natural_t kind = 0;
 	int pid;
 
 	if (__builtin_expect(task == mach_task_self_, 1))
@@ -44,12 +46,19 @@ later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said)
 		return KERN_INVALID_ARGUMENT;
 	if (mach_task_is_self(task))
 		return KERN_SUCCESS;
-	if (mach_port_type(mach_task_self_, task, &type) != KERN_SUCCESS ||
-	    (type & MACH_PORT_TYPE_SEND) == 0)
-		return MACH_SEND_INVALID_DEST;
-	if (pid_for_task(task, &pid) != KERN_SUCCESS)
+	if (mach_port_kobject(mach_task_self_, task, &kind, &address) == KERN_SUCCESS &&
+	    kind != 0 && pid_for_task(task, &pid) != KERN_SUCCESS)
 		return KERN_INVALID_ARGUMENT;
-	return later_not_supported(call, "this on another task", said);
+	return BERTH_TRAP_BY_MESSAGE;
+}
+
+kern_return_t
+later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
+{
+	if (code == MIG_BAD_ID)
+		SAY_ONCE(said, "%s: this on another task is not there yet; it returns MIG_BAD_ID",
+			 call);
+	return code;
 }
 
 /* ---- the calls ---------------------------------------------------------------------------- */
@@ -67,6 +76,18 @@ later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said)
 #define LATER(name, parameters, code) LATER_TYPED(kern_return_t, name, parameters, code, #code)
 #define NOT_YET(name, parameters) LATER(name, parameters, KERN_NOT_SUPPORTED)
 
+/* The same with an object that a task may serve itself: it is asked, by @message. */
+#define NOT_YET_HERE(name, parameters, object, message)                                            \
+	BERTH_EXPORT kern_return_t name parameters                                                 \
+	{                                                                                          \
+		static _Atomic uint32_t said;                                                      \
+                                                                                                   \
+		if (kernelrpc_is_asked(object))                                                    \
+			return message;                                                            \
+		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
+		return KERN_NOT_SUPPORTED;                                                         \
+	}
+
 /* semaphores */
 BERTH_EXPORT kern_return_t
 semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value)
@@ -74,7 +95,8 @@ semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value)
 	*semaphore = SEMAPHORE_NULL; /* as on any error */
 	return NOT_SUPPORTED("a semaphore");
 }
-NOT_YET(semaphore_destroy, (task_t task, semaphore_t semaphore))
+NOT_YET_HERE(semaphore_destroy, (task_t task, semaphore_t semaphore), task,
+	     _kernelrpc_semaphore_destroy(task, semaphore))
 NOT_YET(semaphore_signal, (semaphore_t semaphore))
 NOT_YET(semaphore_signal_all, (semaphore_t semaphore))
 NOT_YET(semaphore_signal_thread, (semaphore_t semaphore, thread_t thread))
@@ -85,7 +107,8 @@ NOT_YET(semaphore_timedwait_signal,
 	(semaphore_t wait_semaphore, semaphore_t signal_semaphore, mach_timespec_t wait_time))
 
 /* clocks */
-NOT_YET(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv))
+NOT_YET_HERE(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv),
+	     host, _kernelrpc_host_get_clock_service(host, clock_id, clock_serv))
 NOT_YET(host_get_clock_control,
 	(host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl))
 NOT_YET(clock_get_time, (clock_serv_t clock_serv, mach_timespec_t *cur_time))
@@ -142,46 +165,77 @@ NOT_YET(mach_make_memory_entry_64,
 	 vm_prot_t permission, mach_port_t *object_handle, mem_entry_name_port_t parent_entry))
 
 /* tasks */
-NOT_YET(task_threads, (task_inspect_t target_task, thread_act_array_t *act_list,
-		       mach_msg_type_number_t *act_listCnt))
-NOT_YET(task_suspend, (task_read_t target_task))
-NOT_YET(task_resume, (task_read_t target_task))
-NOT_YET(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token))
-NOT_YET(task_resume2, (task_suspension_token_t suspend_token))
-NOT_YET(task_policy_set, (task_policy_set_t task, task_policy_flavor_t flavor,
-			  task_policy_t policy_info, mach_msg_type_number_t policy_infoCnt))
-NOT_YET(task_policy_get,
-	(task_policy_get_t task, task_policy_flavor_t flavor, task_policy_t policy_info,
-	 mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default))
-NOT_YET(task_set_exc_guard_behavior, (task_t task, task_exc_guard_behavior_t behavior))
+NOT_YET_HERE(task_threads,
+	     (task_inspect_t target_task, thread_act_array_t *act_list,
+	      mach_msg_type_number_t *act_listCnt),
+	     target_task, _kernelrpc_task_threads(target_task, act_list, act_listCnt))
+NOT_YET_HERE(task_suspend, (task_read_t target_task), target_task,
+	     _kernelrpc_task_suspend(target_task))
+NOT_YET_HERE(task_resume, (task_read_t target_task), target_task,
+	     _kernelrpc_task_resume(target_task))
+NOT_YET_HERE(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token),
+	     target_task, _kernelrpc_task_suspend2(target_task, suspend_token))
+NOT_YET_HERE(task_resume2, (task_suspension_token_t suspend_token), suspend_token,
+	     _kernelrpc_task_resume2(suspend_token))
+NOT_YET_HERE(task_policy_set,
+	     (task_policy_set_t task, task_policy_flavor_t flavor, task_policy_t policy_info,
+	      mach_msg_type_number_t policy_infoCnt),
+	     task, _kernelrpc_task_policy_set(task, flavor, policy_info, policy_infoCnt))
+NOT_YET_HERE(task_policy_get,
+	     (task_policy_get_t task, task_policy_flavor_t flavor, task_policy_t policy_info,
+	      mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default),
+	     task,
+	     _kernelrpc_task_policy_get(task, flavor, policy_info, policy_infoCnt, get_default))
+NOT_YET_HERE(task_set_exc_guard_behavior, (task_t task, task_exc_guard_behavior_t behavior), task,
+	     _kernelrpc_task_set_exc_guard_behavior(task, behavior))
 
 /* exceptions */
-NOT_YET(task_set_exception_ports,
-	(task_t task, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
-NOT_YET(task_get_exception_ports,
-	(task_t task, exception_mask_t exception_mask, exception_mask_array_t masks,
-	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
-	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
-NOT_YET(task_swap_exception_ports,
-	(task_t task, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
-	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
-	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
-	 exception_flavor_array_t old_flavors))
-NOT_YET(thread_set_exception_ports,
-	(thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
-NOT_YET(thread_get_exception_ports,
-	(thread_act_t thread, exception_mask_t exception_mask, exception_mask_array_t masks,
-	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
-	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
-NOT_YET(thread_swap_exception_ports,
-	(thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
-	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
-	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
-	 exception_flavor_array_t old_flavors))
+NOT_YET_HERE(task_set_exception_ports,
+	     (task_t task, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
+	     task,
+	     _kernelrpc_task_set_exception_ports(task, exception_mask, new_port, behavior,
+						 new_flavor))
+NOT_YET_HERE(task_get_exception_ports,
+	     (task_t task, exception_mask_t exception_mask, exception_mask_array_t masks,
+	      mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	      exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors),
+	     task,
+	     _kernelrpc_task_get_exception_ports(task, exception_mask, masks, masksCnt,
+						 old_handlers, old_behaviors, old_flavors))
+NOT_YET_HERE(task_swap_exception_ports,
+	     (task_t task, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	      exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	      exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	      exception_flavor_array_t old_flavors),
+	     task,
+	     _kernelrpc_task_swap_exception_ports(task, exception_mask, new_port, behavior,
+						  new_flavor, masks, masksCnt, old_handlers,
+						  old_behaviors, old_flavors))
+NOT_YET_HERE(thread_set_exception_ports,
+	     (thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
+	     thread,
+	     _kernelrpc_thread_set_exception_ports(thread, exception_mask, new_port, behavior,
+						   new_flavor))
+NOT_YET_HERE(thread_get_exception_ports,
+	     (thread_act_t thread, exception_mask_t exception_mask, exception_mask_array_t masks,
+	      mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	      exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors),
+	     thread,
+	     _kernelrpc_thread_get_exception_ports(thread, exception_mask, masks, masksCnt,
+						   old_handlers, old_behaviors, old_flavors))
+NOT_YET_HERE(thread_swap_exception_ports,
+	     (thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	      exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	      exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	      exception_flavor_array_t old_flavors),
+	     thread,
+	     _kernelrpc_thread_swap_exception_ports(thread, exception_mask, new_port, behavior,
+						    new_flavor, masks, masksCnt, old_handlers,
+						    old_behaviors, old_flavors))
 NOT_YET(host_set_exception_ports,
 	(host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
 	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
@@ -197,30 +251,51 @@ NOT_YET(host_swap_exception_ports,
 	 exception_flavor_array_t old_flavors))
 
 /* threads */
-NOT_YET(thread_terminate, (thread_act_t target_act))
-NOT_YET(thread_info, (thread_inspect_t target_act, thread_flavor_t flavor,
-		      thread_info_t thread_info_out, mach_msg_type_number_t *thread_info_outCnt))
-NOT_YET(thread_suspend, (thread_read_t target_act))
-NOT_YET(thread_resume, (thread_read_t target_act))
-NOT_YET(thread_abort, (thread_act_t target_act))
-NOT_YET(thread_abort_safely, (thread_act_t target_act))
-NOT_YET(thread_get_state, (thread_read_t target_act, thread_state_flavor_t flavor,
-			   thread_state_t old_state, mach_msg_type_number_t *old_stateCnt))
-NOT_YET(thread_set_state, (thread_act_t target_act, thread_state_flavor_t flavor,
-			   thread_state_t new_state, mach_msg_type_number_t new_stateCnt))
-NOT_YET(thread_get_special_port,
-	(thread_inspect_t thr_act, int which_port, mach_port_t *special_port))
-NOT_YET(thread_set_special_port, (thread_act_t thr_act, int which_port, mach_port_t special_port))
-NOT_YET(thread_policy_set, (thread_act_t thread, thread_policy_flavor_t flavor,
-			    thread_policy_t policy_info, mach_msg_type_number_t policy_infoCnt))
-NOT_YET(thread_policy_get,
-	(thread_inspect_t thread, thread_policy_flavor_t flavor, thread_policy_t policy_info,
-	 mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default))
+NOT_YET_HERE(thread_terminate, (thread_act_t target_act), target_act,
+	     _kernelrpc_thread_terminate(target_act))
+NOT_YET_HERE(thread_info,
+	     (thread_inspect_t target_act, thread_flavor_t flavor, thread_info_t thread_info_out,
+	      mach_msg_type_number_t *thread_info_outCnt),
+	     target_act,
+	     _kernelrpc_thread_info(target_act, flavor, thread_info_out, thread_info_outCnt))
+NOT_YET_HERE(thread_suspend, (thread_read_t target_act), target_act,
+	     _kernelrpc_thread_suspend(target_act))
+NOT_YET_HERE(thread_resume, (thread_read_t target_act), target_act,
+	     _kernelrpc_thread_resume(target_act))
+NOT_YET_HERE(thread_abort, (thread_act_t target_act), target_act,
+	     _kernelrpc_thread_abort(target_act))
+NOT_YET_HERE(thread_abort_safely, (thread_act_t target_act), target_act,
+	     _kernelrpc_thread_abort_safely(target_act))
+NOT_YET_HERE(thread_get_state,
+	     (thread_read_t target_act, thread_state_flavor_t flavor, thread_state_t old_state,
+	      mach_msg_type_number_t *old_stateCnt),
+	     target_act, _kernelrpc_thread_get_state(target_act, flavor, old_state, old_stateCnt))
+NOT_YET_HERE(thread_set_state,
+	     (thread_act_t target_act, thread_state_flavor_t flavor, thread_state_t new_state,
+	      mach_msg_type_number_t new_stateCnt),
+	     target_act, _kernelrpc_thread_set_state(target_act, flavor, new_state, new_stateCnt))
+NOT_YET_HERE(thread_get_special_port,
+	     (thread_inspect_t thr_act, int which_port, mach_port_t *special_port), thr_act,
+	     _kernelrpc_thread_get_special_port(thr_act, which_port, special_port))
+NOT_YET_HERE(thread_set_special_port,
+	     (thread_act_t thr_act, int which_port, mach_port_t special_port), thr_act,
+	     _kernelrpc_thread_set_special_port(thr_act, which_port, special_port))
+NOT_YET_HERE(thread_policy_set,
+	     (thread_act_t thread, thread_policy_flavor_t flavor, thread_policy_t policy_info,
+	      mach_msg_type_number_t policy_infoCnt),
+	     thread, _kernelrpc_thread_policy_set(thread, flavor, policy_info, policy_infoCnt))
+NOT_YET_HERE(thread_policy_get,
+	     (thread_inspect_t thread, thread_policy_flavor_t flavor, thread_policy_t policy_info,
+	      mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default),
+	     thread,
+	     _kernelrpc_thread_policy_get(thread, flavor, policy_info, policy_infoCnt, get_default))
 
 /* vouchers */
-NOT_YET(thread_get_mach_voucher,
-	(thread_read_t thr_act, mach_voucher_selector_t which, ipc_voucher_t *voucher))
-NOT_YET(thread_set_mach_voucher, (thread_act_t thr_act, ipc_voucher_t voucher))
+NOT_YET_HERE(thread_get_mach_voucher,
+	     (thread_read_t thr_act, mach_voucher_selector_t which, ipc_voucher_t *voucher),
+	     thr_act, _kernelrpc_thread_get_mach_voucher(thr_act, which, voucher))
+NOT_YET_HERE(thread_set_mach_voucher, (thread_act_t thr_act, ipc_voucher_t voucher), thr_act,
+	     _kernelrpc_thread_set_mach_voucher(thr_act, voucher))
 NOT_YET(mach_voucher_extract_attr_content,
 	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_content_t content,
 	 mach_msg_type_number_t *contentCnt))
@@ -252,8 +327,11 @@ NOT_YET(host_get_special_port, (host_priv_t host_priv, int node, int which, mach
 NOT_YET(host_set_special_port, (host_priv_t host_priv, int which, mach_port_t port))
 NOT_YET(host_processors, (host_priv_t host_priv, processor_array_t *out_processor_list,
 			  mach_msg_type_number_t *out_processor_listCnt))
-NOT_YET(processor_set_default, (host_t host, processor_set_name_t *default_set))
-NOT_YET(host_get_io_main, (host_t host, io_main_t *io_main))
+NOT_YET_HERE(processor_set_default, (host_t host, processor_set_name_t *default_set), host,
+	     _kernelrpc_processor_set_default(host, default_set))
+NOT_YET_HERE(host_get_io_main, (host_t host, io_main_t *io_main), host,
+	     _kernelrpc_host_get_io_main(host, io_main))
 NOT_YET(host_get_io_master, (host_t host, io_master_t *io_master))
-NOT_YET(host_request_notification,
-	(host_t host, host_notify_type_t notify_type, mach_port_t notify_port))
+NOT_YET_HERE(host_request_notification,
+	     (host_t host, host_notify_type_t notify_type, mach_port_t notify_port), host,
+	     _kernelrpc_host_request_notification(host, notify_type, notify_port))

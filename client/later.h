@@ -5,6 +5,8 @@
 #ifndef BERTH_CLIENT_LATER_H
 #define BERTH_CLIENT_LATER_H
 
+#include <berth/syscall_sw.h>
+
 #include <mach/kern_return.h>
 #include <mach/port.h>
 
@@ -23,18 +25,23 @@ kern_return_t later_not_supported(const char *call, const char *what, _Atomic ui
 /*
  * Is @task the caller's own?
  *
- * KERN_SUCCESS            it is
- * KERN_INVALID_ARGUMENT   null, dead, or no task
- * MACH_SEND_INVALID_DEST  no send right
- * KERN_NOT_SUPPORTED      another task: said on stderr, once for each @said
+ * KERN_SUCCESS           it is
+ * KERN_INVALID_ARGUMENT  null, dead, or another kernel object
+ * BERTH_TRAP_BY_MESSAGE  it is not: who serves that port, or that it is none, a message tells
  */
-kern_return_t later_own_task(mach_port_t task, const char *call, _Atomic uint32_t *said);
+kern_return_t later_own_task(mach_port_t task);
 
-/* Return from the caller with that code unless @task is its own. */
-#define OWN_TASK(task)                                                                             \
+/* Pass on @code of a message about another task; what the kernel does not serve yet is said. */
+kern_return_t later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said);
+
+/* Return from the caller, with what @message gives if it is to be asked, unless @task is its
+ * own. */
+#define OWN_TASK(task, message)                                                                    \
 	do {                                                                                       \
 		static _Atomic uint32_t said_;                                                     \
-		kern_return_t own_ = later_own_task(task, __func__, &said_);                       \
+		kern_return_t own_ = later_own_task(task);                                         \
+		if (own_ == BERTH_TRAP_BY_MESSAGE)                                                 \
+			return later_asked(message, __func__, &said_);                             \
 		if (own_ != KERN_SUCCESS)                                                          \
 			return own_;                                                               \
 	} while (0)

@@ -7,6 +7,7 @@
 
 #include "client/export.h"
 #include "client/later.h"
+#include "client/mach/kernelrpc.h"
 #include "client/mach/proc.h"
 
 #include <dirent.h>
@@ -19,11 +20,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#define KOBJECT_NONE 0u
 #define KOBJECT_HOST 3u
 #define KOBJECT_HOST_PRIV 4u
 #define CPU_MAX 4096
 
-/* Is @host the host's port?  @wrong: the code for a null or another port. */
+/*
+ * Is @host the host's port?  @wrong: the code for null and another kernel object.
+ * BERTH_TRAP_BY_MESSAGE: a task's port, to be asked by message.
+ */
 static kern_return_t
 host_check(host_t host, kern_return_t wrong)
 {
@@ -35,6 +40,8 @@ host_check(host_t host, kern_return_t wrong)
 	kern_return_t code = mach_port_kobject(mach_task_self_, host, &type, &address);
 	if (code != KERN_SUCCESS)
 		return MACH_SEND_INVALID_DEST;
+	if (type == KOBJECT_NONE)
+		return BERTH_TRAP_BY_MESSAGE;
 	return type == KOBJECT_HOST || type == KOBJECT_HOST_PRIV ? KERN_SUCCESS : wrong;
 }
 
@@ -135,6 +142,9 @@ host_info(host_t host, host_flavor_t flavor, host_info_t host_info_out,
 	host_basic_info_data_t basic;
 	kern_return_t code = host_check(host, KERN_INVALID_ARGUMENT);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_host_info(host, flavor, host_info_out, host_info_outCnt);
+
 	if (code != KERN_SUCCESS)
 		return code;
 	switch (flavor) {
@@ -169,6 +179,9 @@ BERTH_EXPORT kern_return_t
 host_kernel_version(host_t host, kernel_version_t kernel_version)
 {
 	kern_return_t code = host_check(host, KERN_INVALID_ARGUMENT);
+
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_host_kernel_version(host, kernel_version);
 	struct utsname names;
 
 	if (code != KERN_SUCCESS)
@@ -272,6 +285,10 @@ host_statistics(host_t host_priv, host_flavor_t flavor, host_info_t host_info_ou
 	char text[256];
 	kern_return_t code = host_check(host_priv, KERN_INVALID_HOST);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_host_statistics(host_priv, flavor, host_info_out,
+						  host_info_outCnt);
+
 	if (code != KERN_SUCCESS)
 		return code;
 	switch (flavor) {
@@ -298,15 +315,17 @@ host_statistics64(host_t host_priv, host_flavor_t flavor, host_info64_t host_inf
 		  mach_msg_type_number_t *host_info64_outCnt)
 {
 	vm_statistics64_data_t vm;
-	kern_return_t code;
+	kern_return_t code = host_check(host_priv, KERN_INVALID_HOST);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_host_statistics64(host_priv, flavor, host_info64_out,
+						    host_info64_outCnt);
+	if (code != KERN_SUCCESS)
+		return code;
 	if (flavor == HOST_EXTMOD_INFO64)
 		return NOT_SUPPORTED("HOST_EXTMOD_INFO64");
 	if (flavor != HOST_VM_INFO64)
 		return host_statistics(host_priv, flavor, host_info64_out, host_info64_outCnt);
-	code = host_check(host_priv, KERN_INVALID_HOST);
-	if (code != KERN_SUCCESS)
-		return code;
 	fill_vm64(&vm);
 	return give(&vm, sizeof(vm), host_info64_out, host_info64_outCnt);
 }
@@ -353,6 +372,10 @@ host_processor_info(host_t host, processor_flavor_t flavor, natural_t *out_proce
 		    mach_msg_type_number_t *out_processor_infoCnt)
 {
 	kern_return_t code = host_check(host, KERN_INVALID_ARGUMENT);
+
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_host_processor_info(host, flavor, out_processor_count,
+						      out_processor_info, out_processor_infoCnt);
 	natural_t each = flavor == PROCESSOR_CPU_LOAD_INFO ? PROCESSOR_CPU_LOAD_INFO_COUNT
 							   : PROCESSOR_BASIC_INFO_COUNT;
 	natural_t room = (natural_t)sysconf(_SC_NPROCESSORS_CONF);

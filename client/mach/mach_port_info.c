@@ -5,6 +5,7 @@
 #include <mach/mach_port.h>
 
 #include "client/export.h"
+#include "client/mach/kernelrpc.h"
 #include "client/trap.h"
 
 #include <string.h>
@@ -32,6 +33,9 @@ mach_port_names(ipc_space_t task, mach_port_name_array_t *names, mach_msg_type_n
 	kern_return_t code =
 	    trap_call_out(BERTH_TRAP_PORT_NAMES, (const uint64_t[TRAP_ARG_COUNT]){ task }, values,
 			  &both, &both_size);
+
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_names(task, names, namesCnt, types, typesCnt);
 
 	if (code != KERN_SUCCESS)
 		return code;
@@ -62,6 +66,8 @@ mach_port_type(ipc_space_t task, mach_port_name_t name, mach_port_type_t *ptype)
 	uint64_t values[TRAP_VALUE_COUNT];
 	kern_return_t code = TRAP_CALL(BERTH_TRAP_PORT_TYPE, values, task, name);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_type(task, name, ptype);
 	if (code == KERN_SUCCESS)
 		*ptype = (mach_port_type_t)values[0];
 	return code;
@@ -70,10 +76,8 @@ mach_port_type(ipc_space_t task, mach_port_name_t name, mach_port_type_t *ptype)
 BERTH_EXPORT kern_return_t
 mach_port_rename(ipc_space_t task, mach_port_name_t old_name, mach_port_name_t new_name)
 {
-	(void)task;
-	(void)old_name;
-	(void)new_name;
-	return MIG_BAD_ID; /* as on Darwin: no server has it any more */
+	/* as on Darwin: the kernel does not serve it any more, and says MIG_BAD_ID */
+	return _kernelrpc_mach_port_rename(task, old_name, new_name);
 }
 
 BERTH_EXPORT kern_return_t
@@ -87,6 +91,8 @@ mach_port_get_set_status(ipc_space_read_t task, mach_port_name_t name,
 	    trap_call_out(BERTH_TRAP_PORT_GET_SET_STATUS,
 			  (const uint64_t[TRAP_ARG_COUNT]){ task, name }, values, &out, &size);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_get_set_status(task, name, members, membersCnt);
 	if (code == KERN_SUCCESS) {
 		*members = (mach_port_name_array_t)out;
 		*membersCnt = size / sizeof(mach_port_name_t);
@@ -107,6 +113,10 @@ mach_port_peek(ipc_space_t task, mach_port_name_t name, mach_msg_trailer_type_t 
 	    (const uint64_t[TRAP_ARG_COUNT]){ task, name, trailer_type, *request_seqnop, size },
 	    values, trailer_infop, &size);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_peek(task, name, trailer_type, request_seqnop,
+						 msg_sizep, msg_idp, trailer_infop,
+						 trailer_infopCnt);
 	if (code == KERN_SUCCESS) {
 		*request_seqnop = (mach_port_seqno_t)values[0];
 		*msg_sizep = (mach_msg_size_t)values[1];
@@ -118,33 +128,42 @@ mach_port_peek(ipc_space_t task, mach_port_name_t name, mach_msg_trailer_type_t 
 
 /* ---- kernel objects ------------------------------------------------------------------ */
 
+/* The trap; @text gets the description if it is not NULL. */
+static kern_return_t
+kobject(ipc_space_read_t task, mach_port_name_t name, natural_t *type, mach_vm_address_t *address,
+	char *text)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+	char unused[sizeof(kobject_description_t)];
+	uint32_t size = sizeof(kobject_description_t) - 1;
+	kern_return_t code =
+	    trap_call_into(BERTH_TRAP_PORT_KOBJECT, (const uint64_t[TRAP_ARG_COUNT]){ task, name },
+			   values, text != NULL ? text : unused, &size);
+
+	if (code != KERN_SUCCESS)
+		return code;
+	if (text != NULL)
+		text[size] = '\0';
+	*type = (natural_t)values[0];
+	*address = values[1];
+	return KERN_SUCCESS;
+}
+
 BERTH_EXPORT kern_return_t
 mach_port_kobject_description(ipc_space_read_t task, mach_port_name_t name, natural_t *object_type,
 			      mach_vm_address_t *object_addr, kobject_description_t desc)
 {
-	uint64_t values[TRAP_VALUE_COUNT];
-	char text[sizeof(kobject_description_t)];
-	uint32_t size = sizeof(text) - 1;
-	kern_return_t code =
-	    trap_call_into(BERTH_TRAP_PORT_KOBJECT, (const uint64_t[TRAP_ARG_COUNT]){ task, name },
-			   values, text, &size);
-
-	if (code != KERN_SUCCESS)
-		return code;
-	text[size] = '\0';
-	memcpy(desc, text, size + 1);
-	*object_type = (natural_t)values[0];
-	*object_addr = values[1];
-	return KERN_SUCCESS;
+	return TRAP_OR_MESSAGE(
+	    kobject(task, name, object_type, object_addr, desc),
+	    _kernelrpc_mach_port_kobject_description(task, name, object_type, object_addr, desc));
 }
 
 BERTH_EXPORT kern_return_t
 mach_port_kobject(ipc_space_read_t task, mach_port_name_t name, natural_t *object_type,
 		  mach_vm_address_t *object_addr)
 {
-	kobject_description_t unused;
-
-	return mach_port_kobject_description(task, name, object_type, object_addr, unused);
+	return TRAP_OR_MESSAGE(kobject(task, name, object_type, object_addr, NULL),
+			       _kernelrpc_mach_port_kobject(task, name, object_type, object_addr));
 }
 
 BERTH_EXPORT kern_return_t
@@ -153,8 +172,10 @@ mach_port_kernel_object(ipc_space_read_t task, mach_port_name_t name, unsigned *
 {
 	mach_vm_address_t address = 0;
 	natural_t type = 0;
-	kern_return_t code = mach_port_kobject(task, name, &type, &address);
+	kern_return_t code = kobject(task, name, &type, &address, NULL);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_kernel_object(task, name, object_type, object_addr);
 	if (code == KERN_SUCCESS) {
 		*object_type = type;
 		*object_addr = (unsigned)address;
@@ -176,6 +197,10 @@ mach_port_space_info(ipc_space_read_t space, ipc_info_space_t *space_info,
 	    trap_call_out(BERTH_TRAP_PORT_SPACE_INFO, (const uint64_t[TRAP_ARG_COUNT]){ space },
 			  values, &out, &size);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_space_info(space, space_info, table_info, table_infoCnt,
+						       tree_info, tree_infoCnt);
+
 	if (code != KERN_SUCCESS)
 		return code;
 	memset(space_info, 0, sizeof(*space_info));
@@ -195,6 +220,9 @@ mach_port_space_basic_info(ipc_space_inspect_t task, ipc_info_space_basic_t *bas
 	uint64_t values[TRAP_VALUE_COUNT];
 	kern_return_t code = TRAP_CALL(BERTH_TRAP_PORT_SPACE_INFO, values, task);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_space_basic_info(task, basic_info);
+
 	if (code != KERN_SUCCESS)
 		return code;
 	memset(basic_info, 0, sizeof(*basic_info));
@@ -212,6 +240,8 @@ mach_port_dnrequest_info(ipc_space_t task, mach_port_name_t name, unsigned *dnr_
 	uint64_t values[TRAP_VALUE_COUNT];
 	kern_return_t code = TRAP_CALL(BERTH_TRAP_PORT_DNREQUEST_INFO, values, task, name);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_mach_port_dnrequest_info(task, name, dnr_total, dnr_used);
 	if (code == KERN_SUCCESS) {
 		*dnr_total = (unsigned)values[0];
 		*dnr_used = (unsigned)values[1];
@@ -222,11 +252,9 @@ mach_port_dnrequest_info(ipc_space_t task, mach_port_name_t name, unsigned *dnr_
 BERTH_EXPORT kern_return_t
 task_set_port_space(ipc_space_t task, int table_entries)
 {
-	mach_port_type_t unused;
-
-	(void)table_entries; /* tables grow by themselves */
-	/* but the task must be one */
-	return mach_port_type(task, MACH_PORT_DEAD, &unused);
+	/* tables grow by themselves, but the task must be one */
+	return TRAP_OR_MESSAGE(TRAP_CALL(BERTH_TRAP_PORT_TYPE, NULL, task, MACH_PORT_DEAD),
+			       _kernelrpc_task_set_port_space(task, table_entries));
 }
 
 /* ---- service ports: policy; all ports are plain ones ------------------------------------ */
@@ -235,35 +263,37 @@ task_set_port_space(ipc_space_t task, int table_entries)
 static kern_return_t
 plain_port_code(ipc_space_t task, mach_port_name_t name)
 {
-	mach_port_urefs_t refs = 0;
-	kern_return_t code = mach_port_get_refs(task, name, MACH_PORT_RIGHT_RECEIVE, &refs);
+	uint64_t values[TRAP_VALUE_COUNT];
+	kern_return_t code =
+	    TRAP_CALL(BERTH_TRAP_PORT_GET_REFS, values, task, name, MACH_PORT_RIGHT_RECEIVE);
 
 	if (code != KERN_SUCCESS)
 		return code;
-	return refs > 0 ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
+	return values[0] > 0 ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
 }
 
 BERTH_EXPORT kern_return_t
 mach_port_get_service_port_info(ipc_space_read_t task, mach_port_name_t name,
 				mach_service_port_info_data_t *sp_info_out)
 {
-	(void)sp_info_out;
-	return plain_port_code(task, name);
+	return TRAP_OR_MESSAGE(plain_port_code(task, name),
+			       _kernelrpc_mach_port_get_service_port_info(task, name, sp_info_out));
 }
 
 BERTH_EXPORT kern_return_t
 mach_port_is_connection_for_service(ipc_space_t task, mach_port_name_t connection_port,
 				    mach_port_name_t service_port, uint64_t *filter_policy_id)
 {
-	(void)service_port;
-	(void)filter_policy_id;
-	return plain_port_code(task, connection_port);
+	return TRAP_OR_MESSAGE(plain_port_code(task, connection_port),
+			       _kernelrpc_mach_port_is_connection_for_service(
+				   task, connection_port, service_port, filter_policy_id));
 }
 
 BERTH_EXPORT kern_return_t
 mach_port_special_reply_port_reset_link(ipc_space_t task, mach_port_name_t name,
 					boolean_t *srp_lost_link)
 {
-	(void)srp_lost_link;
-	return plain_port_code(task, name);
+	return TRAP_OR_MESSAGE(
+	    plain_port_code(task, name),
+	    _kernelrpc_mach_port_special_reply_port_reset_link(task, name, srp_lost_link));
 }

@@ -8,6 +8,7 @@
 #include <mach/task_special_ports.h>
 
 #include "client/export.h"
+#include "client/mach/kernelrpc.h"
 #include "client/trap.h"
 
 #include <sys/mman.h>
@@ -77,6 +78,8 @@ task_get_special_port(task_inspect_t task, int which_port, mach_port_t *special_
 	kern_return_t code =
 	    TRAP_CALL(BERTH_TRAP_TASK_GET_SPECIAL_PORT, values, task, (uint32_t)which_port);
 
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_task_get_special_port(task, which_port, special_port);
 	if (code == KERN_SUCCESS)
 		*special_port = (mach_port_t)values[0];
 	return code;
@@ -85,8 +88,9 @@ task_get_special_port(task_inspect_t task, int which_port, mach_port_t *special_
 BERTH_EXPORT kern_return_t
 task_set_special_port(task_t task, int which_port, mach_port_t special_port)
 {
-	return TRAP_CALL(BERTH_TRAP_TASK_SET_SPECIAL_PORT, NULL, task, (uint32_t)which_port,
-			 special_port);
+	return TRAP_OR_MESSAGE(TRAP_CALL(BERTH_TRAP_TASK_SET_SPECIAL_PORT, NULL, task,
+					 (uint32_t)which_port, special_port),
+			       _kernelrpc_task_set_special_port(task, which_port, special_port));
 }
 
 BERTH_EXPORT kern_return_t
@@ -95,12 +99,16 @@ mach_ports_register(task_t target_task, mach_port_array_t init_port_set,
 {
 	mach_port_t ports[TASK_PORT_REGISTER_MAX] = { 0 };
 
+	if (init_port_setCnt > TASK_PORT_REGISTER_MAX && kernelrpc_is_asked(target_task))
+		return _kernelrpc_mach_ports_register(target_task, init_port_set, init_port_setCnt);
 	if (init_port_setCnt > TASK_PORT_REGISTER_MAX)
 		return KERN_INVALID_ARGUMENT;
 	for (mach_msg_type_number_t i = 0; i < init_port_setCnt; i++)
 		ports[i] = init_port_set[i];
-	return TRAP_CALL(BERTH_TRAP_PORTS_REGISTER, NULL, target_task, init_port_setCnt, ports[0],
-			 ports[1], ports[2]);
+	return TRAP_OR_MESSAGE(
+	    TRAP_CALL(BERTH_TRAP_PORTS_REGISTER, NULL, target_task, init_port_setCnt, ports[0],
+		      ports[1], ports[2]),
+	    _kernelrpc_mach_ports_register(target_task, init_port_set, init_port_setCnt));
 }
 
 BERTH_EXPORT kern_return_t
@@ -118,7 +126,8 @@ mach_ports_lookup(task_t target_task, mach_port_array_t *init_port_set,
 	kern_return_t code = TRAP_CALL(BERTH_TRAP_PORTS_LOOKUP, values, target_task);
 	if (code != KERN_SUCCESS) {
 		munmap(ports, size);
-		return code;
+		return TRAP_OR_MESSAGE(code, _kernelrpc_mach_ports_lookup(
+						 target_task, init_port_set, init_port_setCnt));
 	}
 	for (int i = 0; i < TASK_PORT_REGISTER_MAX; i++)
 		ports[i] = (mach_port_t)values[i];

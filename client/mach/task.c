@@ -9,6 +9,7 @@
 
 #include "client/export.h"
 #include "client/later.h"
+#include "client/mach/kernelrpc.h"
 #include "client/say.h"
 #include "client/trap.h"
 
@@ -59,7 +60,7 @@ task_name_for_pid(mach_port_name_t target_tport, int pid, mach_port_name_t *task
 BERTH_EXPORT kern_return_t
 task_terminate(task_t target_task)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_task_terminate(target_task));
 	kill(getpid(), SIGKILL);
 	return KERN_FAILURE; /* not reached, unless even that was refused */
 }
@@ -77,7 +78,7 @@ task_create(task_t target_task, ledger_array_t ledgers, mach_msg_type_number_t l
 BERTH_EXPORT kern_return_t
 task_get_exc_guard_behavior(task_inspect_t task, task_exc_guard_behavior_t *behavior)
 {
-	OWN_TASK(task);
+	OWN_TASK(task, _kernelrpc_task_get_exc_guard_behavior(task, behavior));
 	*behavior = TASK_EXC_GUARD_NONE; /* a guard that is hurt fails the call, no more */
 	return KERN_SUCCESS;
 }

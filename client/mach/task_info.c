@@ -9,6 +9,7 @@
 
 #include "client/export.h"
 #include "client/later.h"
+#include "client/mach/kernelrpc.h"
 #include "client/mach/proc.h"
 
 #include <dirent.h>
@@ -326,7 +327,8 @@ task_info(task_name_t target_task, task_flavor_t flavor, task_info_t task_info_o
 	union task_info_any any;
 	mach_msg_type_number_t most, least;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_task_info(target_task, flavor, task_info_out, task_info_outCnt));
 	if (flavor == TASK_EVENTS_INFO || flavor == TASK_AFFINITY_TAG_INFO ||
 	    flavor == TASK_DYLD_INFO || flavor == TASK_POWER_INFO)
 		return NOT_SUPPORTED("TASK_EVENTS_, _AFFINITY_TAG_, _DYLD_ or _POWER_INFO");

@@ -11,6 +11,7 @@
 
 #include "client/export.h"
 #include "client/later.h"
+#include "client/mach/kernelrpc.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -145,7 +146,7 @@ allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_off
 BERTH_EXPORT kern_return_t
 mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, int flags)
 {
-	OWN_TASK(target);
+	OWN_TASK(target, _kernelrpc_mach_vm_allocate(target, address, size, flags));
 	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE | FLAGS_PROMISES)) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if ((flags & FLAGS_PROMISES) != 0)
@@ -163,7 +164,7 @@ mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t si
 	uintptr_t start;
 	size_t page_bytes;
 
-	OWN_TASK(target);
+	OWN_TASK(target, _kernelrpc_mach_vm_deallocate(target, address, size));
 	if (size == 0)
 		return KERN_SUCCESS;
 	if (!vm_range_pages(address, size, &start, &page_bytes))
@@ -184,7 +185,9 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 
 	(void)offset;
 	(void)copy;
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_mach_vm_map(target_task, address, size, mask, flags, object, offset,
+					copy, cur_protection, max_protection, inheritance));
 	if ((cur_protection & ~known) != 0 || (max_protection & ~known) != 0 ||
 	    (cur_protection & ~max_protection) != 0)
 		return KERN_INVALID_ARGUMENT;
@@ -215,7 +218,8 @@ mach_vm_protect(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	uintptr_t start;
 	size_t page_bytes;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_protect(target_task, address, size, set_maximum,
+							 new_protection));
 	if (!vm_range_pages(address, size, &start, &page_bytes) ||
 	    (new_protection & ~(VM_PROT_ALL | VM_PROT_COPY)) != 0)
 		return KERN_INVALID_ARGUMENT;
@@ -236,7 +240,8 @@ mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	uintptr_t start;
 	size_t page_bytes;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_mach_vm_inherit(target_task, address, size, new_inheritance));
 	if (new_inheritance > VM_INHERIT_NONE ||
 	    !vm_range_pages(address, size, &start, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
@@ -287,7 +292,8 @@ mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t address, mach_vm_si
 	uintptr_t start;
 	size_t page_bytes;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_mach_vm_behavior_set(target_task, address, size, new_behavior));
 	if (!vm_range_pages(address, size, &start, &page_bytes) || advice == -2)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0 || advice == -1)
@@ -305,7 +311,7 @@ mach_vm_msync(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t si
 	uintptr_t start;
 	size_t page_bytes;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_msync(target_task, address, size, sync_flags));
 	if ((sync_flags & VM_SYNC_ASYNCHRONOUS) != 0 && (sync_flags & VM_SYNC_SYNCHRONOUS) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if (!vm_range_pages(address, size, &start, &page_bytes))

@@ -11,6 +11,7 @@
 
 #include "client/export.h"
 #include "client/later.h"
+#include "client/mach/kernelrpc.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -143,7 +144,7 @@ BERTH_EXPORT kern_return_t
 mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
 	     vm_offset_t *data, mach_msg_type_number_t *dataCnt)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_read(target_task, address, size, data, dataCnt));
 	if (size > UINT32_MAX)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0) {
@@ -168,7 +169,7 @@ mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_
 BERTH_EXPORT kern_return_t
 mach_vm_read_list(vm_map_read_t target_task, mach_vm_read_entry_t data_list, natural_t count)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_read_list(target_task, data_list, count));
 	if (count > VM_MAP_ENTRY_MAX)
 		return KERN_INVALID_ARGUMENT;
 	/* what cannot be read is told as nothing at 0; the last such error is the call's */
@@ -190,7 +191,8 @@ BERTH_EXPORT kern_return_t
 mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
 		       mach_vm_address_t data, mach_vm_size_t *outsize)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_mach_vm_read_overwrite(target_task, address, size, data, outsize));
 	kern_return_t code = mach_vm_copy(target_task, address, size, data);
 	if (code == KERN_SUCCESS)
 		*outsize = size;
@@ -201,7 +203,7 @@ BERTH_EXPORT kern_return_t
 mach_vm_write(vm_map_t target_task, mach_vm_address_t address, vm_offset_t data,
 	      mach_msg_type_number_t dataCnt)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_write(target_task, address, data, dataCnt));
 	return mach_vm_copy(target_task, data, dataCnt, address);
 }
 
@@ -209,7 +211,8 @@ BERTH_EXPORT kern_return_t
 mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address, mach_vm_size_t size,
 	     mach_vm_address_t dest_address)
 {
-	OWN_TASK(target_task);
+	OWN_TASK(target_task,
+		 _kernelrpc_mach_vm_copy(target_task, source_address, size, dest_address));
 	if (source_address + size < source_address || dest_address + size < dest_address)
 		return KERN_INVALID_ADDRESS;
 	/* all or nothing: a copy that stops half-way would have changed its target */
@@ -282,7 +285,9 @@ mach_vm_remap_new(vm_map_t target_task, mach_vm_address_t *target_address, mach_
 	vm_prot_t wanted = *cur_protection;
 	vm_prot_t current, maximum;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_remap_new(
+				  target_task, target_address, size, mask, flags, src_task,
+				  src_address, copy, cur_protection, max_protection, inheritance));
 	if ((wanted & ~VM_PROT_ALL) != 0 || (*max_protection & ~VM_PROT_ALL) != 0 ||
 	    (wanted & ~*max_protection) != 0)
 		return KERN_INVALID_ARGUMENT;
@@ -312,8 +317,12 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 	uintptr_t source;
 	size_t page_bytes;
 
-	OWN_TASK(target_task);
-	OWN_TASK(src_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_remap(
+				  target_task, target_address, size, mask, flags, src_task,
+				  src_address, copy, cur_protection, max_protection, inheritance));
+	OWN_TASK(src_task, _kernelrpc_mach_vm_remap(target_task, target_address, size, mask, flags,
+						    src_task, src_address, copy, cur_protection,
+						    max_protection, inheritance));
 	if (size == 0 || inheritance > VM_INHERIT_NONE ||
 	    !vm_range_pages(src_address, size, &source, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
@@ -346,7 +355,8 @@ mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_si
 	vm_region_basic_info_data_64_t basic = { 0 };
 	struct vm_mapping mapping;
 
-	OWN_TASK(target_task);
+	OWN_TASK(target_task, _kernelrpc_mach_vm_region(target_task, address, size, flavor, info,
+							infoCnt, object_name));
 	if (flavor == VM_REGION_EXTENDED_INFO || flavor == VM_REGION_TOP_INFO)
 		return NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
 	if (flavor != VM_REGION_BASIC_INFO_64 || *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
