@@ -34,7 +34,7 @@ main(void)
 {
 	mach_port_t bank = find_bank(), account, other;
 	mach_msg_type_number_t owners_size, count;
-	amounts_t amounts;
+	int64_t amounts[AMOUNTS_MAX];
 	int64_t balance;
 	text_t owners;
 

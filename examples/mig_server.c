@@ -19,14 +19,12 @@
 #include "mig_noticesServer.h"
 #include "must.h"
 
-#define HISTORY_MAX 8u
-
 struct account {
 	struct account *next;
 	mach_port_t port;
 	owner_t owner;
 	int64_t balance;
-	int64_t history[HISTORY_MAX];
+	int64_t history[AMOUNTS_MAX];
 	unsigned history_count;
 };
 
@@ -106,7 +104,7 @@ serve_account_add(mach_port_t port, int64_t amount, int64_t *balance)
 	if (account->balance + amount < 0)
 		return KERN_INVALID_VALUE; /* the caller gets this code, and no balance */
 	account->balance += amount;
-	if (account->history_count == HISTORY_MAX) {
+	if (account->history_count == AMOUNTS_MAX) {
 		account->history_count--;
 		memmove(&account->history[0], &account->history[1],
 			sizeof(account->history) - sizeof(account->history[0]));

@@ -10,6 +10,8 @@
 
 typedef char owner_t[32];
 typedef char *text_t;
-typedef int64_t amounts_t[8];
+typedef int64_t *amounts_t;
+
+#define AMOUNTS_MAX 8
 
 #endif

@@ -1,0 +1,43 @@
+"""What docs/mig.md says is done, and comes out as it says.
+
+A comment before a code block says what to do with it: `<!-- file: NAME -->`, `<!-- run -->`
+(by sh, each line must succeed), `<!-- output -->` (what the run before printed, line by line in
+any order).
+"""
+
+import os
+import re
+import subprocess
+import unittest
+
+from berth_command import BERTH, BerthTest, SOURCE, read
+
+BLOCK = re.compile(r"<!-- (file: (?P<file>\S+)|(?P<what>run|output)) -->\n```\w*\n(?P<text>.*?)```",
+                   re.DOTALL)
+
+
+class Tutorial(BerthTest):
+    maxDiff = None
+
+    def test_every_command_works_as_written(self):
+        self.env.update(CC=os.environ["CC"],
+                        PATH=os.path.dirname(BERTH) + ":" + self.env["PATH"])
+        output, ran, compared = "", 0, 0
+        for block in BLOCK.finditer(read(os.path.join(SOURCE, "docs", "mig.md"))):
+            if block["file"]:
+                self.write(block["file"], block["text"])
+            elif block["what"] == "run":
+                done = subprocess.run(["sh", "-e", "-c", block["text"]], cwd=self.folder,
+                                      env=self.env, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      check=False, timeout=120)
+                output = done.stdout
+                self.assertEqual(done.returncode, 0, block["text"] + output)
+                ran += 1
+            else:
+                self.assertEqual(sorted(output.splitlines()), sorted(block["text"].splitlines()))
+                compared += 1
+        self.assertEqual((ran, compared), (2, 1))
+
+
+unittest.main()
