@@ -27,7 +27,7 @@ class Manual(BerthTest):
 
     def test_every_reference_within_berth_leads_to_a_page(self):
         for path in PAGES:
-            for name, section in re.findall(r"^\.Xr (berth\S*) (\d)", read(path), re.MULTILINE):
+            for name, section in re.findall(r"^\.Xr ((?:berth|mig)\S*) (\d)", read(path), re.MULTILINE):
                 target = os.path.join(SOURCE, "docs", "man", "%s.%s" % (name, section))
                 self.assertTrue(os.path.exists(target), (path, name))
 
@@ -37,6 +37,15 @@ class Manual(BerthTest):
             helped = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", out)) - {"help"}
             described = set(re.findall(r"^\.It Fl -([a-z][a-z-]+)", page(name), re.MULTILINE))
             self.assertEqual(helped, described - {"help"}, command)
+
+    def test_every_option_of_mig_is_in_its_manual(self):
+        done = subprocess.run([os.environ["MIG"], "--help"], capture_output=True, text=True,
+                              check=True, timeout=60)
+        helped = set(re.findall(r"(?:^  |, )(--?[A-Za-z]+)", done.stdout, re.MULTILINE))
+        self.assertGreater(len(helped), 20)
+        text = page("mig.1")
+        described = {"-" + option for option in re.findall(r"\bFl (\S+)", text)}
+        self.assertEqual(helped - described, set())
 
     def test_every_command_is_in_the_first_page(self):
         _, out, _ = self.berth("--help")
