@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The completion for bash loads, and gives the words that berth takes.
-# Usage: test_completion.bash .../berth.bash
+# The completions for bash load, and give the words that berth and mig take.
+# Usage: test_completion.bash .../berth.bash .../mig.bash
 set -u
 
 failures=0
@@ -16,8 +16,8 @@ complete_words()
 	COMP_LINE=$1
 	COMP_POINT=${#1}
 	COMPREPLY=()
-	function=$(complete -p berth | sed 's/.*-F \([^ ]*\).*/\1/')
-	"$function" berth "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+	function=$(complete -p "${COMP_WORDS[0]}" | sed 's/.*-F \([^ ]*\).*/\1/')
+	"$function" "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 }
 
 expect()
@@ -42,7 +42,9 @@ berth()
 }
 
 # shellcheck source=/dev/null
-source "$1" || exit 1
+for file; do
+	source "$file" || exit 1
+done
 
 expect 'berth ' run cc c++ ps ports trace launch --help --version
 expect 'berth p' ps ports
@@ -56,5 +58,8 @@ expect 'berth cc --print-flags ' cflags libs
 expect 'berth cc --a' --apple
 expect 'berth cc /etc/passw' /etc/passwd
 expect 'berth help tr' trace
+expect 'mig -s' -server -sheader -split -s
+expect 'mig -header /etc/passw' /etc/passwd
+expect 'mig /et' /etc
 
 exit $((failures > 0))
