@@ -12,6 +12,7 @@
 
 #include "mig/outputs.h"
 #include "mig/support/arena.h"
+#include "mig/support/names.h"
 
 struct output {
 	struct output *next;
@@ -194,16 +195,21 @@ remove_temporaries(struct outputs *outputs)
 }
 
 /* Two files of one name would each be half of what was wanted. */
-static const struct output *
-find_twin(const struct output *output)
+static bool
+find_twins(const struct outputs *outputs, FILE *errors)
 {
-	if (is_dropped(output))
-		return NULL;
-	for (const struct output *other = output->next; other; other = other->next) {
-		if (strcmp(other->path, output->path) == 0)
-			return other;
+	struct names seen = { .arena = outputs->arena };
+
+	for (struct output *output = outputs->first; output; output = output->next) {
+		if (is_dropped(output))
+			continue;
+		if (names_find(&seen, output->path)) {
+			fprintf(errors, "mig: error: two outputs are called %s\n", output->path);
+			return true;
+		}
+		names_set(&seen, output->path, output);
 	}
-	return NULL;
+	return false;
 }
 
 static int
@@ -220,12 +226,8 @@ write_one(struct outputs *outputs, struct output *output)
 int
 outputs_put(struct outputs *outputs, FILE *errors)
 {
-	for (struct output *output = outputs->first; output; output = output->next) {
-		if (find_twin(output)) {
-			fprintf(errors, "mig: error: two outputs are called %s\n", output->path);
-			return -1;
-		}
-	}
+	if (find_twins(outputs, errors))
+		return -1;
 	for (struct output *output = outputs->first; output; output = output->next) {
 		int err = write_one(outputs, output);
 

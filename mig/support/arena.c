@@ -100,16 +100,15 @@ arena_strdup(struct arena *arena, const char *string)
 char *
 arena_printf(struct arena *arena, const char *format, ...)
 {
-	va_list args, again;
+	char *made;
+	va_list args;
 
 	va_start(args, format);
-	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, again);
-	va_end(again);
+	int size = vasprintf(&made, format, args);
+	va_end(args);
 	if (size < 0)
 		memory_ran_out();
-	char *string = arena_alloc(arena, (size_t)size + 1);
-	vsnprintf(string, (size_t)size + 1, format, args);
-	va_end(args);
+	char *string = arena_strndup(arena, made, (size_t)size);
+	free(made);
 	return string;
 }

@@ -38,16 +38,13 @@ text_add(struct text *text, const char *bytes, size_t size)
 void
 text_vprintf(struct text *text, const char *format, va_list args)
 {
-	va_list again;
+	char *added;
 
-	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, again);
-	va_end(again);
+	int size = vasprintf(&added, format, args);
 	if (size < 0)
 		memory_ran_out();
-	text_reserve(text, (size_t)size);
-	vsnprintf(text->bytes + text->size, (size_t)size + 1, format, args);
-	text->size += (size_t)size;
+	text_add(text, added, (size_t)size);
+	free(added);
 }
 
 void
