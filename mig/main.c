@@ -96,7 +96,7 @@ run(const struct options *options, const char *program)
 int
 main(int argc, char **argv)
 {
-	struct options options;
+	struct options options = { 0 };
 	int result = options_read(&options, argc, argv);
 
 	if (result == 0)

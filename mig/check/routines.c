@@ -259,6 +259,8 @@ find_request_port(struct checker *checker, const struct tree_statement *statemen
 	}
 	if (first && first->direction == KEYWORD_NONE)
 		return first;
+	if (statement->misses_arguments) /* told, and it may be among them */
+		return NULL;
 	if (first)
 		diagnostics_error(
 		    checker->diagnostics, &first->direction_place,

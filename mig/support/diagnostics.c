@@ -98,21 +98,28 @@ say(FILE *out, const char *kind, const struct source_place *place, const char *f
 }
 
 void
+diagnostics_verror(struct diagnostics *diagnostics, const struct source_place *place,
+		   const char *format, va_list args)
+{
+	diagnostics->was_dropped = diagnostics_is_full(diagnostics);
+	if (diagnostics->was_dropped)
+		return;
+	diagnostics->error_count++;
+	say(diagnostics->out, "error", place, format, args);
+	if (diagnostics_is_full(diagnostics) && diagnostics->out)
+		fprintf(diagnostics->out, "mig: %d errors: the rest is not looked at\n",
+			DIAGNOSTICS_ERRORS_MAX);
+}
+
+void
 diagnostics_error(struct diagnostics *diagnostics, const struct source_place *place,
 		  const char *format, ...)
 {
 	va_list args;
 
-	diagnostics->was_dropped = diagnostics_is_full(diagnostics);
-	if (diagnostics->was_dropped)
-		return;
-	diagnostics->error_count++;
 	va_start(args, format);
-	say(diagnostics->out, "error", place, format, args);
+	diagnostics_verror(diagnostics, place, format, args);
 	va_end(args);
-	if (diagnostics_is_full(diagnostics) && diagnostics->out)
-		fprintf(diagnostics->out, "mig: %d errors: the rest is not looked at\n",
-			DIAGNOSTICS_ERRORS_MAX);
 }
 
 void

@@ -11,6 +11,7 @@
 #ifndef MIG_SUPPORT_DIAGNOSTICS_H
 #define MIG_SUPPORT_DIAGNOSTICS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ struct diagnostics {
 /* An error or a warning at @place; NULL, or line 0: of the file as a whole. */
 void diagnostics_error(struct diagnostics *diagnostics, const struct source_place *place,
 		       const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diagnostics_verror(struct diagnostics *diagnostics, const struct source_place *place,
+			const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 void diagnostics_warn(struct diagnostics *diagnostics, const struct source_place *place,
 		      const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -2,6 +2,7 @@
  * Lexer: see lexer.h.  Reads no byte behind `end`, where a NUL stands; a NUL before it is a
  * byte like any other that belongs to no token.
  */
+#include <stdarg.h>
 #include <string.h>
 
 #include "mig/syntax/lexer.h"
@@ -52,6 +53,18 @@ lexer_init(struct lexer *lexer, const char *text, size_t size, const char *file,
 		.file = file,
 		.line = 1,
 	};
+}
+
+__attribute__((format(printf, 3, 4))) static void
+lexer_error(struct lexer *lexer, const struct source_place *place, const char *format, ...)
+{
+	va_list args;
+
+	if (lexer->is_skipping)
+		return;
+	va_start(args, format);
+	diagnostics_verror(lexer->diagnostics, place, format, args);
+	va_end(args);
 }
 
 static struct source_place
@@ -142,9 +155,9 @@ read_hash_line(struct lexer *lexer)
 	if (!is_digit(*lexer->at)) {
 		struct source_place place = place_of(lexer, start, 1);
 
-		diagnostics_error(lexer->diagnostics, &place,
-				  "'#' begins a line marker or `#pragma`, nothing else: other "
-				  "directives are the preprocessor's");
+		lexer_error(lexer, &place,
+			    "'#' begins a line marker or `#pragma`, nothing else: other "
+			    "directives are the preprocessor's");
 		skip_line(lexer);
 		return;
 	}
@@ -209,11 +222,9 @@ read_number(struct lexer *lexer)
 
 	struct token token = token_of(lexer, TOKEN_NUMBER, start);
 	if (has_tail)
-		diagnostics_error(lexer->diagnostics, &token.place,
-				  "numbers are decimal and have no suffix");
+		lexer_error(lexer, &token.place, "numbers are decimal and have no suffix");
 	else if (number > INT32_MAX)
-		diagnostics_error(lexer->diagnostics, &token.place, "the number is larger than %d",
-				  INT32_MAX);
+		lexer_error(lexer, &token.place, "the number is larger than %d", INT32_MAX);
 	else
 		token.number = (uint32_t)number;
 	return token;
@@ -232,8 +243,7 @@ read_closed(struct lexer *lexer, char closing, enum token_kind kind, struct toke
 		lexer->at++;
 	*token = token_of(lexer, kind, start);
 	if (!closed)
-		diagnostics_error(lexer->diagnostics, &token->place,
-				  "no %c before the end of the line", closing);
+		lexer_error(lexer, &token->place, "no %c before the end of the line", closing);
 	return closed;
 }
 
@@ -250,10 +260,9 @@ refuse_bytes(struct lexer *lexer)
 	struct source_place place = place_of(lexer, start, (size_t)(lexer->at - start));
 
 	if (byte > ' ' && byte < 0x7f)
-		diagnostics_error(lexer->diagnostics, &place, "'%c' means nothing here", byte);
+		lexer_error(lexer, &place, "'%c' means nothing here", byte);
 	else
-		diagnostics_error(lexer->diagnostics, &place, "a byte 0x%02x means nothing here",
-				  byte);
+		lexer_error(lexer, &place, "a byte 0x%02x means nothing here", byte);
 }
 
 /* All bytes that @belongs says, as a token; too many are told, and cut. */
@@ -266,8 +275,7 @@ read_word(struct lexer *lexer, bool (*belongs)(char), enum token_kind kind)
 		lexer->at++;
 	struct token token = token_of(lexer, kind, start);
 	if (token.size > NAME_BYTES_MAX) {
-		diagnostics_error(lexer->diagnostics, &token.place, "a name of more than %d bytes",
-				  NAME_BYTES_MAX);
+		lexer_error(lexer, &token.place, "a name of more than %d bytes", NAME_BYTES_MAX);
 		token.size = NAME_BYTES_MAX;
 	}
 	return token;

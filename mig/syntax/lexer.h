@@ -47,6 +47,7 @@ struct lexer {
 	const char *line_text;
 	const char *file;
 	uint32_t line;
+	bool is_skipping; /* what is wrong in text that is given up is not told */
 };
 
 /*

@@ -21,6 +21,14 @@ parse_advance(struct parser *parser)
 	parse_advance_as(parser, LEXER_PLAIN);
 }
 
+void
+parse_skip(struct parser *parser)
+{
+	parser->lexer.is_skipping = true;
+	parse_advance(parser);
+	parser->lexer.is_skipping = false;
+}
+
 bool
 parse_is_name(const struct parser *parser, const char *text)
 {
@@ -126,6 +134,12 @@ parse_expect_name(struct parser *parser, const char *what, struct tree_name *nam
 bool
 parse_expect_number(struct parser *parser, const char *what, uint32_t *number)
 {
+	if (parser->token.kind == TOKEN_NAME) {
+		parse_expected(
+		    parser,
+		    arena_printf(parser->arena, "%s (is this a macro that nobody defines?)", what));
+		return false;
+	}
 	if (parser->token.kind != TOKEN_NUMBER) {
 		parse_expected(parser, what);
 		return false;

@@ -58,6 +58,9 @@ bool parse_expect_keyword(struct parser *parser, enum keyword keyword, const cha
 bool parse_expect_name(struct parser *parser, const char *what, struct tree_name *name);
 bool parse_expect_number(struct parser *parser, const char *what, uint32_t *number);
 
+/* Go on to the next token, of which nothing is told; for text that is given up. */
+void parse_skip(struct parser *parser);
+
 /* Tell that @expected should stand here, and what does. */
 void parse_expected(struct parser *parser, const char *expected);
 

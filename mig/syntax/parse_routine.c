@@ -97,6 +97,8 @@ tell_wrong_flag(struct parser *parser)
 		diagnostics_error(parser->diagnostics, place,
 				  "`servercopy` is of another MIG: for what is out of line write "
 				  "`dealloc` or nothing");
+	else if (parser->token.kind == TOKEN_NAME)
+		parse_expected(parser, "a flag after ',' (arguments are separated by ';')");
 	else
 		parse_expected(parser, "a flag after ','");
 }
@@ -172,7 +174,7 @@ skip_argument(struct parser *parser)
 {
 	unsigned depth = 0;
 
-	for (;; parse_advance(parser)) {
+	for (;; parse_skip(parser)) {
 		if (parser->token.kind == TOKEN_END || is_statement(&parser->token) ||
 		    parse_is_mark(parser, ';') || (depth == 0 && parse_is_mark(parser, ')')))
 			return;
@@ -223,6 +225,7 @@ parse_arguments(struct parser *parser, struct tree_statement *statement)
 			if (is_statement(&parser->token))
 				return false;
 		}
+		statement->misses_arguments = true;
 		skip_argument(parser);
 		if (parse_accept_mark(parser, ')'))
 			return true;

@@ -93,7 +93,7 @@ parse_name_statement(struct parser *parser, const char *what, struct tree_statem
 }
 
 static bool
-parse_skip(struct parser *parser)
+parse_skip_statement(struct parser *parser)
 {
 	parse_advance(parser);
 	if (parser->token.kind != TOKEN_NUMBER)
@@ -129,7 +129,7 @@ parse_statement(struct parser *parser, struct tree_statement *statement)
 			parse_advance(parser);
 			return parse_routine(parser, statement);
 		case KEYWORD_SKIP:
-			return parse_skip(parser);
+			return parse_skip_statement(parser);
 		case KEYWORD_NO_WAIT_TIME:
 		case KEYWORD_NO_SEND_TIME:
 			parse_advance(parser);
@@ -173,7 +173,7 @@ skip_statement(struct parser *parser)
 	while (parser->token.kind != TOKEN_END && !parse_is_mark(parser, ';') &&
 	       !parse_is_keyword(parser, KEYWORD_ROUTINE) &&
 	       !parse_is_keyword(parser, KEYWORD_SIMPLE_ROUTINE))
-		parse_advance(parser);
+		parse_skip(parser);
 }
 
 struct tree *
@@ -210,7 +210,7 @@ parser_parse(struct arena *arena, struct diagnostics *diagnostics, const char *f
 			parse_expected(&parser, "';' at the end of the statement");
 		}
 		if (parser.token.text == start)
-			parse_advance(&parser); /* nothing was understood: do not stay */
+			parse_skip(&parser); /* nothing was understood: do not stay */
 		skip_statement(&parser);
 	}
 	tree->statements = first;

@@ -98,6 +98,7 @@ struct tree_statement {
 	const struct tree_declaration *declaration;
 	const struct tree_argument *arguments; /* routine, simpleroutine */
 	uint32_t argument_count;
+	bool misses_arguments; /* some could not be read, and are left out */
 	struct tree_statement *next;
 };
 
