@@ -213,12 +213,12 @@ kern_return_t sums_add(mach_port_t port, int a, int b, int *sum) { *sum = a + b;
 kern_return_t sums_end(mach_port_t port) { return 0; }
 int main(void)
 {
-	__Request__sums_add_t in = { .Head.msgh_size = 40, .Head.msgh_id = 7100, .a = 20, .b = 22 };
-	union __ReplyUnion__sums_subsystem out;
+    __Request__sums_add_t in = { .Head.msgh_size = 40, .Head.msgh_id = 7100, .a = 20, .b = 22 };
+    union __ReplyUnion__sums_subsystem out;
 
-	if (!sums_server(&in.Head, (mach_msg_header_t *)&out))
-		return 1;
-	return out.Reply_sums_add.RetCode || out.Reply_sums_add.sum != 42;
+    if (!sums_server(&in.Head, (mach_msg_header_t *)&out))
+        return 1;
+    return out.Reply_sums_add.RetCode || out.Reply_sums_add.sum != 42;
 }
 """
 

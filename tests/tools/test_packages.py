@@ -33,22 +33,22 @@ PROGRAM = """#include <mach/mach.h>
 kern_return_t
 do_sums_add(mach_port_t port, int a, int b, sum_t *sum)
 {
-	*sum = a + b;
-	return KERN_SUCCESS;
+    *sum = a + b;
+    return KERN_SUCCESS;
 }
 
 int
 main(void)
 {
-	__Request__sums_add_t in = { .Head.msgh_size = 40, .Head.msgh_id = 7100, .a = 20, .b = 22 };
-	union __ReplyUnion__do_sums_subsystem out;
-	int sum;
+    __Request__sums_add_t in = { .Head.msgh_size = 40, .Head.msgh_id = 7100, .a = 20, .b = 22 };
+    union __ReplyUnion__do_sums_subsystem out;
+    int sum;
 
-	if (sums_add(MACH_PORT_NULL, 1, 2, &sum) != MACH_SEND_INVALID_DEST)
-		return 2;
-	if (!sums_server(&in.Head, (mach_msg_header_t *)&out))
-		return 1;
-	return out.Reply_sums_add.RetCode || out.Reply_sums_add.sum != 42;
+    if (sums_add(MACH_PORT_NULL, 1, 2, &sum) != MACH_SEND_INVALID_DEST)
+        return 2;
+    if (!sums_server(&in.Head, (mach_msg_header_t *)&out))
+        return 1;
+    return out.Reply_sums_add.RetCode || out.Reply_sums_add.sum != 42;
 }
 """
 USER_ONLY = """#include <mach/mach.h>
