@@ -44,11 +44,11 @@ enum extent {
 
 /* What C sees. */
 enum form {
-	FORM_SCALAR, /* passed by value; a single port too */
-	FORM_STRUCT, /* a structure, passed by value */
-	FORM_ARRAY,  /* an inline array, or descriptors in a row: decays to a pointer */
-	FORM_STRING, /* characters up to a NUL */
-	FORM_POINTER, /* out of line: the C type is itself a pointer */
+	FORM_SCALAR,         /* passed by value; a single port too */
+	FORM_STRUCT,         /* a structure, passed by value */
+	FORM_ARRAY,          /* an inline array, or descriptors in a row: decays to a pointer */
+	FORM_STRING,         /* characters up to a NUL */
+	FORM_POINTER,        /* out of line: the C type is itself a pointer */
 	FORM_NATIVE_POINTER, /* PointerTo(T) */
 	FORM_NATIVE_VALUE,   /* ValueOf(T) */
 	FORM_NATIVE_IF_NOT   /* PointerToIfNot(T, V) */
@@ -56,7 +56,7 @@ enum form {
 
 /* The C types of one value on the two sides, and the way between message and server. */
 struct ipc_type {
-	const char *name;        /* in the .defs; NULL: written in place, without a name */
+	const char *name;          /* in the .defs; NULL: written in place, without a name */
 	struct source_place place; /* where it was declared */
 	enum carriage carriage;
 	enum extent extent;
@@ -173,7 +173,7 @@ struct argument {
 	bool has_poly;    /* one of the two sides has it: */
 	bool user_poly;   /* the user function, which says how it sends or is told what came */
 	bool server_poly; /* the server function, likewise */
-	bool has_count; /* `<name>Cnt` */
+	bool has_count;   /* `<name>Cnt` */
 	bool has_dealloc;
 	bool has_subs;
 	/* Whose count it is: itself if has_count, with samecount another's; NULL: no count. */
@@ -207,19 +207,19 @@ struct message_field {
 	/* Where it lies when every variable field before it is full; native types count as 0
 	 * bytes, and then nothing behind the first of them has a meaningful offset. */
 	uint32_t offset_max;
-	uint32_t size_max; /* bytes without padding */
-	uint32_t padding;  /* bytes, when full */
-	bool is_cut;       /* its length is its count's: what follows moves */
+	uint32_t size_max;   /* bytes without padding */
+	uint32_t padding;    /* bytes, when full */
+	bool is_cut;         /* its length is its count's: what follows moves */
 	uint32_t cut_before; /* number of such fields before it */
 };
 
 struct message {
-	bool exists;  /* false: the reply of a simpleroutine */
+	bool exists; /* false: the reply of a simpleroutine */
 	bool is_complex;
-	bool has_ndr; /* something inline follows it */
+	bool has_ndr;        /* something inline follows it */
 	uint32_t ndr_offset; /* if has_ndr */
 	struct message_descriptor *descriptors;
-	uint32_t descriptor_count; /* entries above */
+	uint32_t descriptor_count;      /* entries above */
 	uint32_t wire_descriptor_count; /* msgh_descriptor_count */
 	struct message_field *fields;
 	uint32_t field_count;
@@ -247,7 +247,7 @@ struct routine {
 	struct source_place place;
 	bool simple; /* one-way */
 	uint32_t ordinal;
-	int32_t id;       /* base + ordinal; the reply's is 100 more */
+	int32_t id;                /* base + ordinal; the reply's is 100 more */
 	const char *user_function; /* with prefixes */
 	const char *server_function;
 
