@@ -9,6 +9,11 @@
 #
 # The project must have C among its languages.
 
+# what is in a DEPFILE is read the same way by all generators
+if(POLICY CMP0116)
+  cmake_policy(SET CMP0116 NEW)
+endif()
+
 function(berth_add_mig target defs)
   cmake_parse_arguments(PARSE_ARGV 2 mig "USER;SERVER" "" "OPTIONS;DEPENDS")
   if(mig_UNPARSED_ARGUMENTS)

@@ -106,15 +106,16 @@ class Projects(BerthTest):
         done = subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True,
                               check=False, timeout=300)
         self.assertEqual(done.returncode, 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return done.stdout + done.stderr
 
     def run_program(self, path):
         subprocess.run([self.path(path)], env=self.run_env, check=True, timeout=60)
 
-    @unittest.skipUnless(shutil.which("cmake"), "no cmake")
-    def test_cmake(self):
+    def cmake(self, generator):
         self.write("CMakeLists.txt", CMAKE)
-        self.do("cmake", "-S", ".", "-B", "out", "-DCMAKE_PREFIX_PATH=" + self.prefix)
+        said = self.do("cmake", "-G", generator, "-S", ".", "-B", "out",
+                       "-DCMAKE_PREFIX_PATH=" + self.prefix)
+        self.assertNotIn("Warning", said)
         self.do("cmake", "--build", "out")
         self.run_program("out/program")
         if not self.env["CFLAGS"]:
@@ -125,6 +126,15 @@ class Projects(BerthTest):
         with open(self.path("out/program.mig/sums.h"), encoding="utf-8") as file:
             self.assertIn("<inttypes.h>", file.read())
         self.run_program("out/program")
+        self.assertNotIn("interface", self.do("cmake", "--build", "out", "--target", "program"))
+
+    @unittest.skipUnless(shutil.which("cmake"), "no cmake")
+    def test_cmake_with_make(self):
+        self.cmake("Unix Makefiles")
+
+    @unittest.skipUnless(shutil.which("cmake") and shutil.which("ninja"), "no cmake, no ninja")
+    def test_cmake_with_ninja(self):
+        self.cmake("Ninja")
 
     @unittest.skipUnless(shutil.which("cmake"), "no cmake")
     def test_cmake_says_what_is_wrong(self):
