@@ -52,7 +52,11 @@ thread_ended(void *unused)
 	if (self.reply_port != MACH_PORT_NULL)
 		TRAP_CALL(BERTH_TRAP_PORT_MOD_REFS, NULL, mach_task_self_, self.reply_port,
 			  MACH_PORT_RIGHT_RECEIVE, (uint64_t)(int64_t)-1);
+	if (self.special_reply_port != MACH_PORT_NULL)
+		TRAP_CALL(BERTH_TRAP_PORT_DESTRUCT, NULL, mach_task_self_, self.special_reply_port,
+			  (uint64_t)(int64_t)-1, 0);
 	self.reply_port = MACH_PORT_NULL;
+	self.special_reply_port = MACH_PORT_NULL;
 	connection_lock(&signals);
 	while (self.level_count > 0) {
 		struct wire_thread end = { { WIRE_THREAD_EXIT, sizeof(end) },
@@ -80,6 +84,7 @@ thread_state(void)
 		/* a new thread, or the child of a fork: whatever there was is the parent's */
 		self.level_count = 0;
 		self.reply_port = MACH_PORT_NULL;
+		self.special_reply_port = MACH_PORT_NULL;
 		memset(&self.wait, 0, sizeof(self.wait));
 		self.generation = generation;
 	}

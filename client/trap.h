@@ -30,8 +30,9 @@ struct thread_state {
 	uint32_t depth;      /* traps under way */
 	uint32_t level_count;
 	uint32_t slot_index[THREAD_LEVELS];
-	bool is_keyed;          /* its end will be noticed */
-	mach_port_t reply_port; /* mig_get_reply_port() */
+	bool is_keyed;                  /* its end will be noticed */
+	mach_port_t reply_port;         /* mig_get_reply_port() */
+	mach_port_t special_reply_port; /* mig_get_special_reply_port() */
 	struct wait_state wait;
 };
 

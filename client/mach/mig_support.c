@@ -40,6 +40,16 @@ reply_port_new(uint64_t flags)
 	return (mach_port_t)values[0];
 }
 
+static mach_port_t
+special_reply_port_new(uint64_t flags)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+
+	if (TRAP_CALL(BERTH_TRAP_GET_SPECIAL_REPLY_PORT, values, flags) != KERN_SUCCESS)
+		return MACH_PORT_NULL;
+	return (mach_port_t)values[0];
+}
+
 BERTH_EXPORT mach_port_t
 mig_get_reply_port(void)
 {
@@ -74,12 +84,21 @@ mig_put_reply_port(mach_port_t reply_port)
 BERTH_EXPORT mach_port_t
 mig_get_special_reply_port(void)
 {
-	return thread_get_special_reply_port();
+	struct thread_state *thread = thread_state();
+
+	/* each trap makes another port */
+	if (thread->special_reply_port == MACH_PORT_NULL)
+		thread->special_reply_port = special_reply_port_new(BERTH_REPLY_PORT_KEPT);
+	return thread->special_reply_port;
 }
 
 BERTH_EXPORT void
 mig_dealloc_special_reply_port(mach_port_t reply_port)
 {
+	struct thread_state *thread = thread_state();
+
+	if (reply_port == thread->special_reply_port)
+		thread->special_reply_port = MACH_PORT_NULL;
 	thread_destruct_special_reply_port(reply_port, THREAD_SPECIAL_REPLY_PORT_ALL);
 }
 
@@ -92,11 +111,7 @@ mach_reply_port(void)
 BERTH_EXPORT mach_port_name_t
 thread_get_special_reply_port(void)
 {
-	uint64_t values[TRAP_VALUE_COUNT];
-
-	if (TRAP_CALL(BERTH_TRAP_GET_SPECIAL_REPLY_PORT, values, 0) != KERN_SUCCESS)
-		return MACH_PORT_NULL;
-	return (mach_port_name_t)values[0];
+	return special_reply_port_new(0);
 }
 
 BERTH_EXPORT kern_return_t

@@ -27,7 +27,7 @@ enum berth_trap_number {
 	BERTH_TRAP_TASK_SELF,
 	BERTH_TRAP_THREAD_SELF,
 	BERTH_TRAP_HOST_SELF,
-	/* values: name (0: none) */
+	/* args: enum berth_reply_port_flags.  values: name (0: none) */
 	BERTH_TRAP_GET_SPECIAL_REPLY_PORT,
 
 	/* args: task, right.  values: name */
@@ -140,7 +140,7 @@ enum berth_msg_buffer {
 	BERTH_MSG_BUFFER_LARGE = 3 /* MACH_RCV_LARGE: only two fields of the receive buffer */
 };
 
-/* BERTH_TRAP_REPLY_PORT */
+/* BERTH_TRAP_REPLY_PORT, BERTH_TRAP_GET_SPECIAL_REPLY_PORT */
 enum berth_reply_port_flags {
 	BERTH_REPLY_PORT_KEPT = 1 /* kept by the library for its thread: no leak of the program's */
 };

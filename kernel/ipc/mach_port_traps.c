@@ -464,6 +464,8 @@ trap_special_reply_port(struct syscall *call)
 
 	struct ipc_port *port = ipc_space_find(space, name)->port;
 
+	if (call->frame->args[0] & BERTH_REPLY_PORT_KEPT)
+		ipc_space_find(space, name)->bits |= IE_KEPT;
 	port->object.flags |= IPC_PORT_SPECIAL_REPLY;
 	if (thread->special_reply_port) {
 		thread->special_reply_port->object.flags &= (uint8_t)~IPC_PORT_SPECIAL_REPLY;
