@@ -250,10 +250,14 @@ identities(mach_port_t server)
 void
 client(mach_port_t server)
 {
-	waits(server);
-	sends_to_full(server);
-	consumes(server);
-	reply_ports(server);
-	large(server);
-	identities(server);
+	static void (*const all[])(mach_port_t server) = { waits,	 sends_to_full, consumes,
+							   reply_ports, large,	  identities };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		mig_get_reply_port();
+		struct holdings before = holdings_now();
+		all[i](server);
+		mig_get_reply_port();
+		holdings_expect_equal(holdings_now(), before);
+	}
 }

@@ -185,8 +185,14 @@ ports_request(int wrong, enum way way, uint32_t count)
 	struct raw raw = raw_new(PORTS);
 
 	raw_body(&raw);
-	for (int i = 0; i < 7; i++)
-		any_descriptor(&raw, i == wrong ? way : RIGHT);
+	for (int i = 0; i < 7; i++) {
+		/* a, four of b, two of c: b has nothing behind what is counted */
+		bool is_rest = i >= 1 && i < 5 && (uint32_t)i > count;
+		if (is_rest && i != wrong)
+			raw_port(&raw, MACH_PORT_NULL, MACH_MSG_TYPE_COPY_SEND);
+		else
+			any_descriptor(&raw, i == wrong ? way : RIGHT);
+	}
 	raw_ndr(&raw);
 	raw_u32(&raw, count);
 	return raw;
@@ -199,15 +205,16 @@ wrong_ports(void)
 	expect_served("an empty row", ports_request(-1, RIGHT, 0), KERN_FAILURE);
 	for (int i = 0; i < 7; i++)
 		for (enum way way = AS_ONCE; way < WAYS; way++) {
-			struct raw raw = ports_request(i, way, 2);
+			struct raw raw = ports_request(i, way, 4);
 			/* an OOL descriptor is larger: the size is looked at first */
 			kern_return_t code = way == AS_ONCE || way == AS_RECEIVE
 						 ? MIG_TYPE_ERROR
 						 : MIG_BAD_ARGUMENTS;
 			expect_refused("a wrong descriptor in a row", raw, code);
 		}
+	expect_refused("a right behind the last", ports_request(4, RIGHT, 3), MIG_TYPE_ERROR);
 	/* the right size and number, but one is larger and bytes are missing */
-	struct raw raw = ports_request(3, AS_OOL, 2);
+	struct raw raw = ports_request(3, AS_OOL, 4);
 	raw.size -= 4;
 	expect_refused("a wrong type at the right size", raw, MIG_TYPE_ERROR);
 	expect_refused("more than the row has", ports_request(-1, RIGHT, 5), MIG_BAD_ARGUMENTS);

@@ -159,7 +159,7 @@ holdings_now(void)
 }
 
 void
-holdings_expect_equal(struct holdings got, struct holdings wanted)
+holdings_compare(const char *file, int line, struct holdings got, struct holdings wanted)
 {
 	if (memcmp(&got, &wanted, sizeof(got)) == 0)
 		return;
@@ -168,8 +168,7 @@ holdings_expect_equal(struct holdings got, struct holdings wanted)
 		if (got.urefs[right] != wanted.urefs[right])
 			fprintf(stderr, "right %u: %u references, not %u\n", right,
 				got.urefs[right], wanted.urefs[right]);
-	expect(!"the task holds what it held");
-	abort();
+	expect_failed(file, line, "the task holds what it held");
 }
 
 uint64_t

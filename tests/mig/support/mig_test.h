@@ -59,7 +59,8 @@ struct holdings {
 
 struct holdings holdings_now(void);
 /* Ends the program, with both told, if they differ. */
-void holdings_expect_equal(struct holdings got, struct holdings wanted);
+#define holdings_expect_equal(got_, wanted_) holdings_compare(__FILE__, __LINE__, (got_), (wanted_))
+void holdings_compare(const char *file, int line, struct holdings got, struct holdings wanted);
 
 /* Bytes of address space. */
 uint64_t memory_mapped(void);
