@@ -44,6 +44,21 @@ take_reply_right(struct ipc_kmsg *request, struct ipc_kmsg *reply)
 }
 
 /*
+ * With the options of the request: with a time-out an answer that finds a full queue is lost.
+ * Without one Mach has the asker wait for room; here the answer is let in all the same.
+ */
+static void
+send_reply(struct kernel *k, struct thread *thread, struct ipc_kmsg *reply)
+{
+	bool may_be_lost = (thread->msg.option & MACH_SEND_TIMEOUT) &&
+			   reply->dest_type != MACH_MSG_TYPE_PORT_SEND_ONCE;
+
+	if (ipc_mqueue_send(k, thread, reply, MACH_SEND_TIMEOUT, 0, !may_be_lost) !=
+	    MACH_MSG_SUCCESS)
+		ipc_kmsg_destroy(k, reply);
+}
+
+/*
  * The reply is there before the routine is called, so that nothing is done that nobody hears
  * of.  Without memory for it nothing is done: its right dies with the request, as if the
  * server had.
@@ -73,7 +88,7 @@ ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kms
 	/* what the routine did not take goes before the answer does */
 	ipc_kmsg_destroy(k, kmsg);
 	if (reply->dest)
-		ipc_mqueue_send_always(k, reply);
+		send_reply(k, thread, reply);
 	else
 		ipc_kmsg_destroy(k, reply);
 }

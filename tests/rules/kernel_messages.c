@@ -591,6 +591,18 @@ TEST_1(a_send_right_brings_the_answer_as_well)
 	assert_int_equal(srights_of(a, reply), 0);
 }
 
+TEST_1(an_answer_by_a_send_right_is_lost_where_the_request_would_not_wait)
+{
+	mach_port_name_t reply = new_port_with_send(a);
+
+	fill(a, reply, 5);
+	assert_ok(send_request(a, reply, MAKE)); /* with a time-out */
+	assert_int_equal(msgcount_of(a, reply), 5);
+	assert_int_equal(srights_of(a, reply), 6); /* its own, and those of the messages */
+	assert_ok(send_request(a, reply, MAKE_ONCE));
+	assert_int_equal(msgcount_of(a, reply), 6);
+}
+
 TEST_1(who_asks_and_does_not_listen_pays)
 {
 	mach_port_name_t reply = new_port(a);
