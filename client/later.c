@@ -92,6 +92,8 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 BERTH_EXPORT kern_return_t
 semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value)
 {
+	if (kernelrpc_is_asked(task))
+		return _kernelrpc_semaphore_create(task, semaphore, policy, value);
 	*semaphore = SEMAPHORE_NULL; /* as on any error */
 	return NOT_SUPPORTED("a semaphore");
 }
@@ -109,8 +111,9 @@ NOT_YET(semaphore_timedwait_signal,
 /* clocks */
 NOT_YET_HERE(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv),
 	     host, _kernelrpc_host_get_clock_service(host, clock_id, clock_serv))
-NOT_YET(host_get_clock_control,
-	(host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl))
+NOT_YET_HERE(host_get_clock_control,
+	     (host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl), host_priv,
+	     _kernelrpc_host_get_clock_control(host_priv, clock_id, clock_ctrl))
 NOT_YET(clock_get_time, (clock_serv_t clock_serv, mach_timespec_t *cur_time))
 NOT_YET(clock_get_attributes, (clock_serv_t clock_serv, clock_flavor_t flavor,
 			       clock_attr_t clock_attr, mach_msg_type_number_t *clock_attrCnt))
@@ -236,19 +239,29 @@ NOT_YET_HERE(thread_swap_exception_ports,
 	     _kernelrpc_thread_swap_exception_ports(thread, exception_mask, new_port, behavior,
 						    new_flavor, masks, masksCnt, old_handlers,
 						    old_behaviors, old_flavors))
-NOT_YET(host_set_exception_ports,
-	(host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor))
-NOT_YET(host_get_exception_ports,
-	(host_priv_t host_priv, exception_mask_t exception_mask, exception_mask_array_t masks,
-	 mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
-	 exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors))
-NOT_YET(host_swap_exception_ports,
-	(host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
-	 exception_behavior_t behavior, thread_state_flavor_t new_flavor,
-	 exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
-	 exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
-	 exception_flavor_array_t old_flavors))
+NOT_YET_HERE(host_set_exception_ports,
+	     (host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
+	     host_priv,
+	     _kernelrpc_host_set_exception_ports(host_priv, exception_mask, new_port, behavior,
+						 new_flavor))
+NOT_YET_HERE(host_get_exception_ports,
+	     (host_priv_t host_priv, exception_mask_t exception_mask, exception_mask_array_t masks,
+	      mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
+	      exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors),
+	     host_priv,
+	     _kernelrpc_host_get_exception_ports(host_priv, exception_mask, masks, masksCnt,
+						 old_handlers, old_behaviors, old_flavors))
+NOT_YET_HERE(host_swap_exception_ports,
+	     (host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
+	      exception_behavior_t behavior, thread_state_flavor_t new_flavor,
+	      exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+	      exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
+	      exception_flavor_array_t old_flavors),
+	     host_priv,
+	     _kernelrpc_host_swap_exception_ports(host_priv, exception_mask, new_port, behavior,
+						  new_flavor, masks, masksCnt, old_handlers,
+						  old_behaviors, old_flavors))
 
 /* threads */
 NOT_YET_HERE(thread_terminate, (thread_act_t target_act), target_act,
@@ -314,6 +327,8 @@ BERTH_EXPORT kern_return_t
 host_create_mach_voucher(host_t host, mach_voucher_attr_raw_recipe_array_t recipes,
 			 mach_msg_type_number_t recipesCnt, ipc_voucher_t *voucher)
 {
+	if (kernelrpc_is_asked(host))
+		return _kernelrpc_host_create_mach_voucher(host, recipes, recipesCnt, voucher);
 	if (recipesCnt > MACH_VOUCHER_ATTR_MAX_RAW_RECIPE_ARRAY_SIZE)
 		return MIG_ARRAY_TOO_LARGE;
 	*voucher = IPC_VOUCHER_NULL;
@@ -323,10 +338,15 @@ host_create_mach_voucher(host_t host, mach_voucher_attr_raw_recipe_array_t recip
 }
 
 /* the host */
-NOT_YET(host_get_special_port, (host_priv_t host_priv, int node, int which, mach_port_t *port))
-NOT_YET(host_set_special_port, (host_priv_t host_priv, int which, mach_port_t port))
-NOT_YET(host_processors, (host_priv_t host_priv, processor_array_t *out_processor_list,
-			  mach_msg_type_number_t *out_processor_listCnt))
+NOT_YET_HERE(host_get_special_port, (host_priv_t host_priv, int node, int which, mach_port_t *port),
+	     host_priv, _kernelrpc_host_get_special_port(host_priv, node, which, port))
+NOT_YET_HERE(host_set_special_port, (host_priv_t host_priv, int which, mach_port_t port), host_priv,
+	     _kernelrpc_host_set_special_port(host_priv, which, port))
+NOT_YET_HERE(host_processors,
+	     (host_priv_t host_priv, processor_array_t *out_processor_list,
+	      mach_msg_type_number_t *out_processor_listCnt),
+	     host_priv,
+	     _kernelrpc_host_processors(host_priv, out_processor_list, out_processor_listCnt))
 NOT_YET_HERE(processor_set_default, (host_t host, processor_set_name_t *default_set), host,
 	     _kernelrpc_processor_set_default(host, default_set))
 NOT_YET_HERE(host_get_io_main, (host_t host, io_main_t *io_main), host,

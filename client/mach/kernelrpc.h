@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "client/generated/host_priv_user.h"
 #include "client/generated/mach_host_user.h"
 #include "client/generated/mach_port_user.h"
 #include "client/generated/mach_vm_user.h"

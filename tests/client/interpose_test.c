@@ -199,6 +199,8 @@ calls_on_tasks_threads_and_hosts_ask_who_serves_the_port(void **state)
 	count = HOST_BASIC_INFO_COUNT;
 	ASKS(host_info(task, HOST_BASIC_INFO, (host_info_t)&host, &count), 200);
 	ASKS(host_kernel_version(task, version), 201);
+	ASKS(host_get_special_port(task, HOST_LOCAL_NODE, HOST_PORT, &port), 412);
+	ASKS(semaphore_create(task, &port, 0, 0), 3418);
 	ASKS(mach_vm_allocate(task, &address, 4096, VM_FLAGS_ANYWHERE), 4800);
 	ASKS(vm_deallocate(task, 0, 4096), 4801);
 	ASKS(mach_vm_read(task, 0, 4096, &data, &count), 4804);
