@@ -36,7 +36,7 @@ static void
 leave(const struct user_stub *stub, const char *indent, const char *result)
 {
 	if (stub->is_big) {
-		write_line(stub->w, "%sResult = %s;", indent, result);
+		write_line(stub->w, "%s_result = %s;", indent, result);
 		write_line(stub->w, "%sgoto done;", indent);
 	} else {
 		write_line(stub->w, "%sreturn %s;", indent, result);
