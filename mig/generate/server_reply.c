@@ -5,9 +5,8 @@
  * variables.  All of it begins as zero, so that what a function leaves alone tells nobody
  * what lay there before.  Source: mig-codegen.md §7.2 (steps 2, 4 and 7), §9.
  */
+#include "mig/generate/c_pack.h"
 #include "mig/generate/server.h"
-
-#include <string.h>
 
 static const struct message_field *
 value_field(const struct server_stub *stub, const struct argument *argument)
@@ -190,130 +189,22 @@ server_result_parameter(const struct server_stub *stub, const struct argument *a
 	return write_string(w, "&%s", argument->name);
 }
 
-/* ---- after the call: descriptors ------------------------------------------------------- */
+/* ---- after the call -------------------------------------------------------------------- */
 
+/* What goes into the reply: the function's variables, translated where that is asked for. */
 static const char *
-disposition(const struct server_stub *stub, const struct argument *argument)
+result_value(struct writer *w, const struct argument *argument, const char *suffix)
 {
-	if (c_sender_chooses(argument))
-		return write_string(stub->w, "(unsigned char)%sPoly", argument->name);
-	return c_sent_disposition(stub->w, argument);
+	if (*suffix == '\0' && argument->type->outtran)
+		return write_string(w, "%s(%s)", argument->type->outtran, argument->name);
+	return write_string(w, "%s%s", argument->name, suffix);
 }
 
-static const char *
-deallocate(const struct server_stub *stub, const struct argument *argument)
+static struct packing
+packing_of(const struct server_stub *stub)
 {
-	struct writer *w = stub->w;
-
-	if (argument->dealloc == DEALLOC_RUN_TIME)
-		return write_string(w, "(%sDealloc != FALSE)", argument->name);
-	return argument->dealloc == DEALLOC_YES ? "TRUE" : "FALSE";
+	return (struct packing){ .w = stub->w, .m = &stub->reply, .value = result_value };
 }
-
-static const char *
-result_count(const struct server_stub *stub, const struct argument *argument)
-{
-	return write_string(stub->w, "%sCnt", argument->count_of->name);
-}
-
-static void
-pack_ports(const struct server_stub *stub, const struct message_descriptor *d)
-{
-	struct writer *w = stub->w;
-	const char *name = d->argument->name;
-	const char *value = write_string(w, "%s[_index]", name);
-
-	if (d->argument->count_of)
-		value = write_string(w, "_index < %s ? %s : MACH_PORT_NULL",
-				     result_count(stub, d->argument), value);
-	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
-	write_line(w, "\t\tOutP->%s[_index] = (mach_msg_port_descriptor_t){", name);
-	write_line(w, "\t\t\t.name = %s,", value);
-	write_line(w, "\t\t\t.disposition = %s,", disposition(stub, d->argument));
-	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
-	write_line(w, "\t\t};");
-}
-
-static void
-pack_memory(const struct server_stub *stub, const struct argument *argument,
-	    const struct ipc_type *type, const char *indent, const char *place, const char *address,
-	    const char *count)
-{
-	struct writer *w = stub->w;
-	bool ports = type->carriage == CARRIAGE_OOL_PORTS;
-
-	write_line(w, "%sOutP->%s = (%s){", indent, place,
-		   ports ? "mach_msg_ool_ports_descriptor_t" : "mach_msg_ool_descriptor_t");
-	write_line(w, "%s\t.address = (void *)(%s),", indent, address);
-	if (ports) {
-		write_line(w, "%s\t.count = %s,", indent, count);
-		write_line(w, "%s\t.disposition = %s,", indent, disposition(stub, argument));
-	} else {
-		write_line(w, "%s\t.size = (mach_msg_size_t)(%s),", indent,
-			   c_bytes(w, count, type->element_size));
-	}
-	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(stub, argument));
-	write_line(w, "%s\t.copy = %s,", indent,
-		   argument->physical_copy ? "MACH_MSG_PHYSICAL_COPY" : "MACH_MSG_VIRTUAL_COPY");
-	write_line(w, "%s\t.type = %s,", indent,
-		   ports ? "MACH_MSG_OOL_PORTS_DESCRIPTOR" : "MACH_MSG_OOL_DESCRIPTOR");
-	write_line(w, "%s};", indent);
-}
-
-static void
-pack_row_of_memory(const struct server_stub *stub, const struct message_descriptor *d)
-{
-	struct writer *w = stub->w;
-	const struct argument *argument = d->argument;
-	const struct ipc_type *part = argument->type->element;
-	const char *address = write_string(w, "%s[_index]", argument->name);
-	const char *count = argument->has_subs ? write_string(w, "%sSubs[_index]", argument->name)
-					       : write_string(w, "%uu", part->capacity);
-
-	if (argument->count_of) {
-		const char *used = write_string(w, "_index < %s", result_count(stub, argument));
-
-		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
-		count = write_string(w, "(%s ? %s : 0)", used, count);
-	}
-	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
-	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[_index]", argument->name),
-		    address, count);
-}
-
-static void
-pack_descriptor(const struct server_stub *stub, const struct message_descriptor *d)
-{
-	struct writer *w = stub->w;
-	const struct argument *argument = d->argument;
-	const char *count;
-	const char *value = argument->name;
-
-	if (argument->type->outtran)
-		value = write_string(w, "%s(%s)", argument->type->outtran, argument->name);
-	switch (argument->type->carriage) {
-	case CARRIAGE_PORT:
-		write_line(w, "\tOutP->%s = (mach_msg_port_descriptor_t){", argument->name);
-		write_line(w, "\t\t.name = %s,", value);
-		write_line(w, "\t\t.disposition = %s,", disposition(stub, argument));
-		write_line(w, "\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
-		write_line(w, "\t};");
-		break;
-	case CARRIAGE_PORTS:
-		pack_ports(stub, d);
-		break;
-	case CARRIAGE_OOL:
-	case CARRIAGE_OOL_PORTS:
-		count = argument->count_of ? result_count(stub, argument)
-					   : write_string(w, "%uu", argument->type->capacity);
-		pack_memory(stub, argument, argument->type, "\t", argument->name, value, count);
-		break;
-	default:
-		pack_row_of_memory(stub, d);
-	}
-}
-
-/* ---- after the call: inline ------------------------------------------------------------ */
 
 /* A function must not say more than there is room for; what it wrote there is gone anyway. */
 static void
@@ -333,147 +224,123 @@ clamp_counts(const struct server_stub *stub)
 }
 
 static void
-pack_number(const struct server_stub *stub, const struct message_field *field, const char *value)
+pack_cut_array(const struct server_stub *stub, const struct packing *p,
+	       const struct message_field *field)
 {
-	write_line(stub->w, "\t%s = %s;", c_field_number(stub->w, &stub->reply, field), value);
-}
-
-static void
-zero_padding(const struct server_stub *stub, const struct message_field *field)
-{
-	if (field->padding > 0)
-		write_line(stub->w, "\tmemset((char *)%s + %u, 0, %u);",
-			   c_field_address(stub->w, &stub->reply, field), field->size_max,
-			   field->padding);
-}
-
-static void
-pack_cut_array(const struct server_stub *stub, const struct message_field *field)
-{
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
-	const char *place = c_field_address(w, &stub->reply, field);
-	const char *bytes = c_bytes(w, result_count(stub, argument), argument->type->element_size);
+	const char *bytes = c_bytes(w, pack_count_of(p, argument), argument->type->element_size);
 
 	if (!is_in_place(stub, argument))
-		write_line(w, "\tmemcpy(%s, %s, (size_t)%s);", place, argument->name, bytes);
-	if (argument->type->element_size % 4 != 0)
-		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
-			   bytes, bytes);
-	write_line(w, "\t_reply_cut += (mach_msg_size_t)(%u - round_msg(%s));",
-		   field->size_max + field->padding, bytes);
+		write_line(w, "\tmemcpy(%s, %s, (size_t)%s);", c_field_address(w, p->m, field),
+			   argument->name, bytes);
+	pack_cut(p, field, bytes);
 }
 
 static void
-pack_string(const struct server_stub *stub, const struct message_field *field)
+pack_string(const struct server_stub *stub, const struct packing *p,
+	    const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
-	const char *place = c_field_address(w, &stub->reply, field);
 	uint32_t most = argument->type->capacity;
 	const char *count = NULL;
 	const char *set = "";
 
 	if (field->is_cut) {
-		count =
-		    c_field_number(w, &stub->reply, message_count(&stub->routine->reply, argument));
+		count = c_field_number(w, p->m, message_count(p->m->message, argument));
 		set = write_string(w, "%s =\n\t    (mach_msg_type_number_t)", count);
 	}
 	if (is_in_place(stub, argument)) {
-		/* it began as zero: what lies behind its end is what the function left there */
 		write_line(w, "\tOutP->%s[%u] = '\\0';", argument->name, most - 1);
-		if (count)
+		if (count) {
 			write_line(w, "\t%s(strlen(OutP->%s) + 1);", set, argument->name);
+			pack_zero_tail(p, field, count);
+		}
 	} else {
-		write_line(w, "\t%smig_strncpy_zerofill(%s, %s, %u);", set, place, argument->name,
-			   most);
+		write_line(w, "\t%smig_strncpy_zerofill(%s, %s, %u);", set,
+			   c_field_address(w, p->m, field), argument->name, most);
 	}
-	if (!count) {
-		zero_padding(stub, field);
-		return;
-	}
-	write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, count, count,
-		   count);
-	write_line(w, "\t_reply_cut += (mach_msg_size_t)(%u - round_msg(%s));",
-		   field->size_max + field->padding, count);
+	if (count)
+		pack_cut(p, field, count);
+	else
+		pack_padding(p, field);
 }
 
 static void
-pack_scalar(const struct server_stub *stub, const struct message_field *field)
+pack_scalar(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
 	const struct ipc_type *type = argument->type;
-	const char *value = argument->name;
+	const char *value = p->value(w, argument, "");
 
-	if (type->outtran)
-		value = write_string(w, "%s(%s)", type->outtran, argument->name);
 	if (field->cut_before == 0) {
 		write_line(w, "\tOutP->%s = %s;", field->name, value);
 	} else if (type->outtran) {
 		write_line(w, "\t%s _%s_out = %s;\n", c_message_type(w, type), argument->name,
 			   value);
-		write_line(w, "\tmemcpy(%s, &_%s_out, %u);",
-			   c_field_address(w, &stub->reply, field), argument->name,
-			   field->size_max);
+		write_line(w, "\tmemcpy(%s, &_%s_out, %u);", c_field_address(w, p->m, field),
+			   argument->name, field->size_max);
 	} else {
-		write_line(w, "\tmemcpy(%s, &%s, %u);", c_field_address(w, &stub->reply, field),
-			   value, field->size_max);
+		write_line(w, "\tmemcpy(%s, &%s, %u);", c_field_address(w, p->m, field), value,
+			   field->size_max);
 	}
-	zero_padding(stub, field);
+	pack_padding(p, field);
 }
 
 static void
-pack_value(const struct server_stub *stub, const struct message_field *field)
+pack_value(const struct server_stub *stub, const struct packing *p,
+	   const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
 
 	switch (argument->type->form) {
 	case FORM_SCALAR:
 	case FORM_STRUCT:
-		pack_scalar(stub, field);
+		pack_scalar(p, field);
 		break;
 	case FORM_STRING:
-		pack_string(stub, field);
+		pack_string(stub, p, field);
 		break;
 	case FORM_ARRAY:
 	case FORM_POINTER:
 		if (field->is_cut) {
-			pack_cut_array(stub, field);
+			pack_cut_array(stub, p, field);
 			break;
 		}
 		if (!is_in_place(stub, argument))
-			write_line(w, "\tmemcpy(%s, %s, %u);",
-				   c_field_address(w, &stub->reply, field), argument->name,
-				   field->size_max);
-		zero_padding(stub, field);
+			write_line(w, "\tmemcpy(%s, %s, %u);", c_field_address(w, p->m, field),
+				   argument->name, field->size_max);
+		pack_padding(p, field);
 		break;
 	default:
-		write_line(w, "\tmemcpy(%s, %s, %s);", c_field_address(w, &stub->reply, field),
+		write_line(w, "\tmemcpy(%s, %s, %s);", c_field_address(w, p->m, field),
 			   argument->name, c_field_room(w, field));
 	}
 }
 
 static void
-pack_field(const struct server_stub *stub, const struct message_field *field)
+pack_field(const struct server_stub *stub, const struct packing *p,
+	   const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 
 	switch (field->kind) {
 	case FIELD_VALUE:
-		pack_value(stub, field);
+		pack_value(stub, p, field);
 		break;
 	case FIELD_COUNT:
 		if (field->argument->type->form != FORM_STRING) /* that is with the string */
-			pack_number(stub, field, result_count(stub, field->argument));
+			pack_number(p, field, pack_count_of(p, field->argument));
 		break;
 	case FIELD_OFFSET:
-		pack_number(stub, field, "0");
+		pack_number(p, field, "0");
 		break;
 	case FIELD_SUBS:
 		write_line(w, "\tmemcpy(%s, %sSubs, sizeof(%sSubs));",
-			   c_field_address(w, &stub->reply, field), field->argument->name,
+			   c_field_address(w, p->m, field), field->argument->name,
 			   field->argument->name);
 		break;
 	case FIELD_RETCODE:
@@ -488,29 +355,18 @@ void
 server_pack_reply(const struct server_stub *stub)
 {
 	struct writer *w = stub->w;
+	const struct packing p = packing_of(stub);
 	const struct message *reply = &stub->routine->reply;
 	const struct argument *last = NULL;
 
 	write_line(w, "\n\t/* the reply */");
 	clamp_counts(stub);
-	if (reply->is_complex) {
+	if (reply->is_complex)
 		write_line(w, "\tOutP->Head.msgh_bits |= MACH_MSGH_BITS_COMPLEX;");
-		write_line(w, "\tOutP->msgh_body.msgh_descriptor_count = %u;",
-			   reply->wire_descriptor_count);
-	}
-	for (uint32_t i = 0; i < reply->descriptor_count; i++) {
-		write_line(w, "\t/* %s */", reply->descriptors[i].argument->name);
-		pack_descriptor(stub, &reply->descriptors[i]);
-	}
-	if (reply->has_ndr)
-		write_line(w, "\tOutP->NDR = NDR_record;");
+	pack_descriptors(&p);
 	for (uint32_t i = 0; i < reply->field_count; i++) {
-		const struct message_field *field = &reply->fields[i];
-
-		if (field->argument && field->argument != last)
-			write_line(w, "\t/* %s */", field->argument->name);
-		last = field->argument;
-		pack_field(stub, field);
+		pack_comment(&p, &reply->fields[i], &last);
+		pack_field(stub, &p, &reply->fields[i]);
 	}
 	write_line(w, "\tOutP->Head.msgh_size = (mach_msg_size_t)sizeof(%s)%s;", stub->reply.type,
 		   reply->cut_count > 0 ? " - _reply_cut" : "");

@@ -285,7 +285,8 @@ in_parameter(const struct server_stub *stub, const struct argument *argument)
 	if (carriage == CARRIAGE_PORTS)
 		return write_string(w, "_%s_in", argument->name);
 	if (carriage == CARRIAGE_OOLS || carriage == CARRIAGE_OOLS_PORTS)
-		return write_string(w, "(void *)_%s_in", argument->name); /* whatever it points to */
+		return write_string(w, "(void *)_%s_in",
+				    argument->name); /* whatever it points to */
 	if (argument->type->form == FORM_NATIVE_VALUE)
 		return write_string(w, "*(%s *)(void *)_%s_in", argument->type->native_type,
 				    argument->name);

@@ -5,10 +5,7 @@
  * A stub is laid out so: what fails before anything is sent; the request; the call; what is
  * to be undone when that fails; the check of the reply; the results.
  */
-#include "mig/generate/c_text.h"
-
-#include <string.h>
-
+#include "mig/generate/c_pack.h"
 #include "mig/generate/user.h"
 
 /* ---- names in a stub ------------------------------------------------------------------- */
@@ -80,193 +77,55 @@ refuse_counts(const struct user_stub *stub)
 	}
 }
 
-/* ---- the request: descriptors ---------------------------------------------------------- */
+/* ---- the request ----------------------------------------------------------------------- */
 
-static const char *
-disposition(struct writer *w, const struct argument *argument)
+static struct packing
+packing_of(const struct user_stub *stub)
 {
-	if (c_sender_chooses(argument))
-		return write_string(w, "(unsigned char)%s", value_of(w, argument, "Poly"));
-	return c_sent_disposition(w, argument);
-}
-
-static const char *
-deallocate(const struct argument *argument, struct writer *w)
-{
-	if (argument->dealloc == DEALLOC_RUN_TIME)
-		return write_string(w, "(%sDealloc != FALSE)", argument->name);
-	return argument->dealloc == DEALLOC_YES ? "TRUE" : "FALSE";
-}
-
-static const char *
-copy_option(const struct argument *argument)
-{
-	return argument->physical_copy ? "MACH_MSG_PHYSICAL_COPY" : "MACH_MSG_VIRTUAL_COPY";
+	return (struct packing){ .w = stub->w, .m = &stub->request, .value = value_of };
 }
 
 static void
-pack_ports(const struct user_stub *stub, const struct message_descriptor *d)
+pack_string(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
-	const struct argument *argument = d->argument;
-	const char *name = write_string(w, "%s[_index]", argument->name);
-
-	if (argument->count_of)
-		name = write_string(w, "_index < %s ? %s : MACH_PORT_NULL", count_of(w, argument),
-				    name);
-	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
-	write_line(w, "\t\tInP->%s[_index] = (mach_msg_port_descriptor_t){", argument->name);
-	write_line(w, "\t\t\t.name = %s,", name);
-	write_line(w, "\t\t\t.disposition = %s,", disposition(w, argument));
-	write_line(w, "\t\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
-	write_line(w, "\t\t};");
-}
-
-/* One out-of-line descriptor at @place, of what @address and @count (of elements) say. */
-static void
-pack_memory(const struct user_stub *stub, const struct argument *argument,
-	    const struct ipc_type *type, const char *indent, const char *place, const char *address,
-	    const char *count)
-{
-	struct writer *w = stub->w;
-	bool ports = type->carriage == CARRIAGE_OOL_PORTS;
-
-	write_line(w, "%sInP->%s = (%s){", indent, place,
-		   ports ? "mach_msg_ool_ports_descriptor_t" : "mach_msg_ool_descriptor_t");
-	write_line(w, "%s\t.address = (void *)(%s),", indent, address);
-	if (ports) {
-		write_line(w, "%s\t.count = %s,", indent, count);
-		write_line(w, "%s\t.disposition = %s,", indent, disposition(w, argument));
-	} else {
-		write_line(w, "%s\t.size = (mach_msg_size_t)(%s),", indent,
-			   c_bytes(w, count, type->element_size));
-	}
-	write_line(w, "%s\t.deallocate = %s,", indent, deallocate(argument, w));
-	write_line(w, "%s\t.copy = %s,", indent, copy_option(argument));
-	write_line(w, "%s\t.type = %s,", indent,
-		   ports ? "MACH_MSG_OOL_PORTS_DESCRIPTOR" : "MACH_MSG_OOL_DESCRIPTOR");
-	write_line(w, "%s};", indent);
-}
-
-static void
-pack_row_of_memory(const struct user_stub *stub, const struct message_descriptor *d)
-{
-	struct writer *w = stub->w;
-	const struct argument *argument = d->argument;
-	const struct ipc_type *part = argument->type->element;
-	const char *address = write_string(w, "%s[_index]", argument->name);
-	const char *count = argument->has_subs ? write_string(w, "%sSubs[_index]", argument->name)
-					       : write_string(w, "%uu", part->capacity);
-
-	if (argument->count_of) {
-		const char *used = write_string(w, "_index < %s", count_of(w, argument));
-
-		address = write_string(w, "%s ? (void *)%s : NULL", used, address);
-		count = write_string(w, "(%s ? %s : 0)", used, count);
-	}
-	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)", d->count);
-	pack_memory(stub, argument, part, "\t\t", write_string(w, "%s[_index]", argument->name),
-		    address, count);
-}
-
-static void
-pack_descriptor(const struct user_stub *stub, const struct message_descriptor *d)
-{
-	struct writer *w = stub->w;
-	const struct argument *argument = d->argument;
-	const char *count;
-
-	switch (argument->type->carriage) {
-	case CARRIAGE_PORT:
-		write_line(w, "\tInP->%s = (mach_msg_port_descriptor_t){", argument->name);
-		write_line(w, "\t\t.name = %s,", value_of(w, argument, ""));
-		write_line(w, "\t\t.disposition = %s,", disposition(w, argument));
-		write_line(w, "\t\t.type = MACH_MSG_PORT_DESCRIPTOR,");
-		write_line(w, "\t};");
-		break;
-	case CARRIAGE_PORTS:
-		pack_ports(stub, d);
-		break;
-	case CARRIAGE_OOL:
-	case CARRIAGE_OOL_PORTS:
-		count = argument->count_of ? count_of(w, argument)
-					   : write_string(w, "%uu", argument->type->capacity);
-		pack_memory(stub, argument, argument->type, "\t", argument->name,
-			    value_of(w, argument, ""), count);
-		break;
-	default:
-		pack_row_of_memory(stub, d);
-		break;
-	}
-}
-
-/* ---- the request: inline --------------------------------------------------------------- */
-
-static void
-pack_number(const struct user_stub *stub, const struct message_field *field, const char *number)
-{
-	write_line(stub->w, "\t%s = %s;", c_field_number(stub->w, &stub->request, field), number);
-}
-
-/* Zero what lies between the bytes of a value and the next field. */
-static void
-pack_padding(const struct user_stub *stub, const struct message_field *field)
-{
-	if (field->padding > 0)
-		write_line(stub->w, "\tmemset((char *)%s + %u, 0, %u);",
-			   c_field_address(stub->w, &stub->request, field), field->size_max,
-			   field->padding);
-}
-
-static void
-pack_string(const struct user_stub *stub, const struct message_field *field)
-{
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
-	const char *place = c_field_address(w, &stub->request, field);
+	const char *copy =
+	    write_string(w, "mig_strncpy_zerofill(%s, %s, %u)", c_field_address(w, p->m, field),
+			 argument->name, argument->type->capacity);
 
 	if (!field->is_cut) {
-		write_line(w, "\tmig_strncpy_zerofill(%s, %s, %u);", place, argument->name,
-			   argument->type->capacity);
-		pack_padding(stub, field);
+		write_line(w, "\t%s;", copy);
+		pack_padding(p, field);
 		return;
 	}
-	const struct message_field *count = message_count(&stub->routine->request, argument);
-	const char *number = c_field_number(w, &stub->request, count);
+	const char *count = c_field_number(w, p->m, message_count(p->m->message, argument));
 
-	write_line(w, "\t%s =", number);
-	write_line(w, "\t    (mach_msg_type_number_t)mig_strncpy_zerofill(%s, %s, %u);", place,
-		   argument->name, argument->type->capacity);
-	pack_padding(stub, field);
-	write_line(w, "\t_cut += (mach_msg_size_t)(%u - round_msg(%s));",
-		   field->size_max + field->padding, number);
+	write_line(w, "\t%s =\n\t    (mach_msg_type_number_t)%s;", count, copy);
+	pack_cut(p, field, count);
 }
 
 static void
-pack_cut_array(const struct user_stub *stub, const struct message_field *field)
+pack_cut_array(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
-	const char *place = c_field_address(w, &stub->request, field);
-	const char *count = count_of(w, argument);
+	const char *count = pack_count_of(p, argument);
 	const char *bytes = c_bytes(w, count, argument->type->element_size);
 
 	write_line(w, "\tif (%s > 0)", count);
-	write_line(w, "\t\tmemcpy(%s, %s, (size_t)%s);", place, argument->name, bytes);
-	if (argument->type->element_size % 4 != 0)
-		write_line(w, "\tmemset((char *)%s + %s, 0, round_msg(%s) - %s);", place, bytes,
-			   bytes, bytes);
-	write_line(w, "\t_cut += (mach_msg_size_t)(%u - round_msg(%s));",
-		   field->size_max + field->padding, bytes);
+	write_line(w, "\t\tmemcpy(%s, %s, (size_t)%s);", c_field_address(w, p->m, field),
+		   argument->name, bytes);
+	pack_cut(p, field, bytes);
 }
 
 static void
-pack_native(const struct user_stub *stub, const struct message_field *field)
+pack_native(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
 	const struct ipc_type *type = argument->type;
-	const char *place = c_field_address(w, &stub->request, field);
+	const char *place = c_field_address(w, p->m, field);
 
 	write_line(w, "\tmemset(%s, 0, %s);", place, c_field_room(w, field));
 	if (type->form == FORM_NATIVE_VALUE)
@@ -281,15 +140,15 @@ pack_native(const struct user_stub *stub, const struct message_field *field)
 }
 
 static void
-pack_value(const struct user_stub *stub, const struct message_field *field)
+pack_value(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
-	const char *place = c_field_address(w, &stub->request, field);
+	const char *place = c_field_address(w, p->m, field);
 
 	switch (argument->type->form) {
 	case FORM_STRING:
-		pack_string(stub, field);
+		pack_string(p, field);
 		return;
 	case FORM_SCALAR:
 	case FORM_STRUCT:
@@ -298,79 +157,78 @@ pack_value(const struct user_stub *stub, const struct message_field *field)
 		else
 			write_line(w, "\tmemcpy(%s, &%s, %u);", place, value_of(w, argument, ""),
 				   field->size_max);
-		pack_padding(stub, field);
+		pack_padding(p, field);
 		return;
 	case FORM_ARRAY:
 	case FORM_POINTER:
 		if (field->is_cut) {
-			pack_cut_array(stub, field);
+			pack_cut_array(p, field);
 			return;
 		}
 		write_line(w, "\tmemcpy(%s, %s, %u);", place, argument->name, field->size_max);
-		pack_padding(stub, field);
+		pack_padding(p, field);
 		return;
 	default:
-		pack_native(stub, field);
+		pack_native(p, field);
 	}
 }
 
 static void
-pack_count(const struct user_stub *stub, const struct message_field *field)
+pack_count(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
 
 	if (argument->type->form == FORM_STRING)
 		return;                 /* with the string */
 	if (argument->role == ROLE_OUT) /* countinout: what there is room for */
-		pack_number(stub, field,
+		pack_number(p, field,
 			    write_string(w, "*%sCnt < %u ? *%sCnt : %u", argument->name,
 					 argument->type->capacity, argument->name,
 					 argument->type->capacity));
 	else
-		pack_number(stub, field, count_of(w, argument));
+		pack_number(p, field, pack_count_of(p, argument));
 }
 
 static void
-pack_subs(const struct user_stub *stub, const struct message_field *field)
+pack_subs(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 	const struct argument *argument = field->argument;
 	const char *used =
-	    argument->count_of ? write_string(w, "_index < %s ? ", count_of(w, argument)) : "";
+	    argument->count_of ? write_string(w, "_index < %s ? ", pack_count_of(p, argument)) : "";
 
 	write_line(w, "\tfor (unsigned _index = 0; _index < %u; _index++)",
 		   argument->type->capacity);
 	write_line(w, "\t\t((mach_msg_type_number_t *)%s)[_index] = %s%sSubs[_index]%s;",
-		   c_field_address(w, &stub->request, field), used, argument->name,
-		   *used ? " : 0" : "");
+		   c_field_address(w, p->m, field), used, argument->name, *used ? " : 0" : "");
 }
 
 static void
-pack_field(const struct user_stub *stub, const struct message_field *field)
+pack_field(const struct packing *p, const struct message_field *field)
 {
-	struct writer *w = stub->w;
+	struct writer *w = p->w;
 
 	switch (field->kind) {
 	case FIELD_VALUE:
-		pack_value(stub, field);
+		pack_value(p, field);
 		break;
 	case FIELD_COUNT:
-		pack_count(stub, field);
+		pack_count(p, field);
 		break;
 	case FIELD_OFFSET:
-		pack_number(stub, field, "0");
+		pack_number(p, field, "0");
 		break;
 	case FIELD_SUBS:
-		pack_subs(stub, field);
+		pack_subs(p, field);
 		break;
 	case FIELD_PRESENCE:
-		pack_number(stub, field,
+		pack_number(p, field,
 			    write_string(w, "%s != %s", field->argument->name,
 					 field->argument->type->native_value));
 		break;
 	case FIELD_RETCODE:
-		pack_number(stub, field, field->argument->name);
+		pack_number(p, field, field->argument->name);
 		break;
 	}
 }
@@ -378,28 +236,16 @@ pack_field(const struct user_stub *stub, const struct message_field *field)
 static void
 pack_request(const struct user_stub *stub)
 {
-	struct writer *w = stub->w;
+	const struct packing p = packing_of(stub);
 	const struct message *request = &stub->routine->request;
-
-	if (request->is_complex)
-		write_line(w, "\tInP->msgh_body.msgh_descriptor_count = %u;",
-			   request->wire_descriptor_count);
-	for (uint32_t i = 0; i < request->descriptor_count; i++) {
-		write_line(w, "\n\t/* %s */", request->descriptors[i].argument->name);
-		pack_descriptor(stub, &request->descriptors[i]);
-	}
-	if (request->has_ndr)
-		write_line(w, "\n\tInP->NDR = NDR_record;");
 	const struct argument *last = NULL;
-	for (uint32_t i = 0; i < request->field_count; i++) {
-		const struct message_field *field = &request->fields[i];
 
-		if (field->argument != last)
-			write_line(w, "\n\t/* %s */", field->argument->name);
-		last = field->argument;
-		pack_field(stub, field);
+	pack_descriptors(&p);
+	for (uint32_t i = 0; i < request->field_count; i++) {
+		pack_comment(&p, &request->fields[i], &last);
+		pack_field(&p, &request->fields[i]);
 	}
-	write_line(w, "%s", "");
+	write_line(stub->w, "%s", "");
 }
 
 /* ---- the header ------------------------------------------------------------------------ */
