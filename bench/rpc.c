@@ -6,6 +6,7 @@
  *   PEER   seqpacket  a Unix SEQPACKET socket, nobody in between
  *          relay      the same, passed on by a third process: the floor of any broker
  *          berth      mach_msg through berthd; the program runs under `berth run`
+ *          mig        the same through stubs of MIG and mach_msg_server()
  *   PLACE  free       Linux puts the processes where it likes
  *          one        all on one CPU: run the whole under `taskset -c 0`
  *          two        client and server pinned apart; who is in between is free
@@ -26,6 +27,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "echoServer.h"
+#include "echoUser.h"
 
 #define SERVICE "berth.bench.rpc"
 
@@ -184,16 +188,47 @@ call_mach(void)
 }
 
 static void
-start_mach(bool apart)
+start_mach(bool apart, void (*serve)(void))
 {
 	if (child() == 0) {
 		if (apart)
 			pin(1);
-		serve_forever();
+		serve();
 	}
 	while (bootstrap_look_up(bootstrap_port, SERVICE, &service) != KERN_SUCCESS)
 		sched_yield();
 	reply_port = mach_reply_port();
+}
+
+/* ---- the same through stubs of MIG --------------------------------------------------------- */
+
+static void
+serve_interface(void)
+{
+	mach_port_t port;
+
+	must(bootstrap_check_in(bootstrap_port, SERVICE, &port), "bootstrap_check_in");
+	must(mach_msg_server(bench_echo_server,
+			     sizeof(union __RequestUnion__serve_bench_echo_subsystem), port,
+			     MACH_MSG_OPTION_NONE),
+	     "mach_msg_server");
+}
+
+kern_return_t
+serve_echo(mach_port_t server, echo_request_t request, echo_reply_t *reply)
+{
+	(void)server;
+	memcpy(reply, &request, sizeof(*reply));
+	return KERN_SUCCESS;
+}
+
+static void
+call_interface(void)
+{
+	static echo_request_t request;
+	echo_reply_t reply;
+
+	must(echo(service, request, &reply), "echo");
 }
 
 /* ---- measuring -------------------------------------------------------------------------- */
@@ -211,7 +246,8 @@ int
 main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: rpc seqpacket|relay|berth free|one|two PAUSE_US CALLS\n");
+		fprintf(stderr,
+			"usage: rpc seqpacket|relay|berth|mig free|one|two PAUSE_US CALLS\n");
 		return 2;
 	}
 
@@ -222,8 +258,11 @@ main(int argc, char **argv)
 	void (*call)(void) = call_socket;
 
 	if (strcmp(peer, "berth") == 0) {
-		start_mach(apart);
+		start_mach(apart, serve_forever);
 		call = call_mach;
+	} else if (strcmp(peer, "mig") == 0) {
+		start_mach(apart, serve_interface);
+		call = call_interface;
 	} else {
 		start_sockets(strcmp(peer, "relay") == 0, apart);
 	}
