@@ -23,7 +23,8 @@ CLEAN["PATH"] = ":".join(
     folder for folder in CLEAN["PATH"].split(":") if os.access(folder, os.X_OK)
 )
 # A tool may end by a signal or exec on purpose: what it held by then is no leak.
-SIGNALS_TO_DEFAULT = (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD)
+SIGNALS_TO_DEFAULT = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE,
+                      signal.SIGCHLD)
 
 
 class BerthTest(unittest.TestCase):
