@@ -23,7 +23,7 @@ enum { /* ids */
        TOKEN,
        MANAGED,
        LONGS,
-       END = 43000 + 22,
+       END = 43000 + 24,
        LAST_SKIP = END - 1
 };
 

@@ -147,6 +147,20 @@ gives_poly(mach_port_t server, mach_port_t *p, mach_msg_type_name_t *pPoly)
 }
 
 kern_return_t
+many(mach_port_t server, odds7_t a, mach_msg_type_number_t aCnt, longs7_t b, int64_t x,
+     string64_t s, longs7_t e, mach_msg_type_number_t *eCnt, odds7_t f, int64_t *y, string128_t t)
+{
+	return called();
+}
+
+kern_return_t
+rows(mach_port_t server, rows_t a, mach_msg_type_number_t aCnt, mach_msg_type_number_t *aSubs,
+     int x)
+{
+	return called();
+}
+
+kern_return_t
 hold(mach_port_t server, mach_port_t p)
 {
 	held = p;

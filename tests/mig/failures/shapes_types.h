@@ -21,5 +21,11 @@ typedef mach_port_t *ool_ports_t;
 typedef mach_port_t *ool_4ports_t;
 typedef uint8_t *managed_t;
 typedef uint8_t bytes3_t[3];
+typedef struct {
+	uint8_t bytes[5];
+} odd_t;
+typedef odd_t odds7_t[7];
+typedef int64_t longs7_t[7];
+typedef int *rows_t[3];
 
 #endif

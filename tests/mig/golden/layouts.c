@@ -98,4 +98,4 @@ SIZE(__Request__rights_t, 64);
 SIZE(__Request__token_t, 36);
 
 /* numbers of the subsystem */
-_Static_assert(shapes_MSG_COUNT == 22, "skips count");
+_Static_assert(shapes_MSG_COUNT == 24, "skips count");
