@@ -182,10 +182,8 @@ server_result_parameter(const struct server_stub *stub, const struct argument *a
 
 	if (is_in_place(stub, argument))
 		return write_string(w, "(void *)OutP->%s", argument->name);
-	if (is_buffer(argument))
+	if (is_buffer(argument) || argument->type->form == FORM_ARRAY)
 		return write_string(w, "(void *)%s", argument->name);
-	if (argument->type->form == FORM_ARRAY)
-		return argument->name;
 	return write_string(w, "&%s", argument->name);
 }
 
