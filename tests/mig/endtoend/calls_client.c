@@ -250,8 +250,8 @@ identities(mach_port_t server)
 void
 client(mach_port_t server)
 {
-	static void (*const all[])(mach_port_t server) = { waits,	 sends_to_full, consumes,
-							   reply_ports, large,	  identities };
+	static void (*const all[])(mach_port_t server) = { waits,       sends_to_full, consumes,
+							   reply_ports, large,         identities };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		mig_get_reply_port();

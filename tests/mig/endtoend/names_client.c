@@ -50,8 +50,10 @@ types(mach_port_t server)
 	expect_equal(second_in_place(server, numbers, 7, &sum), KERN_SUCCESS);
 	expect_equal(sum, 28);
 	expect_equal(second_in_place(server, numbers, 8, &sum), MIG_ARRAY_TOO_LARGE);
-	expect_equal(second_native(server, &a, b, &c, &d), KERN_SUCCESS);
+	expect_equal(second_native(server, &a, b, &c, &d, NULL), KERN_SUCCESS);
 	expect(c.a == 9 && c.b == 'c' && d.a == 3 && d.b == 'd');
+	expect_equal(second_native(server, &a, b, &c, &d, &b), KERN_SUCCESS);
+	expect(c.a == 3 && d.a == 5);
 }
 
 static void
@@ -79,6 +81,18 @@ pieces(mach_port_t server)
 		static const int totals[] = { 0, 5000, 5000, 5003, 5010 };
 		expect_equal(second_few_pieces(server, few, count, subs, &total), KERN_SUCCESS);
 		expect_equal(total, totals[count]);
+	}
+	for (uint32_t have = 0; have <= 4; have++) {
+		few_pieces_t back = { NULL };
+		mach_msg_type_number_t count = 4, sizes[4];
+		expect_equal(second_pieces_back(server, have, back, &count, sizes), KERN_SUCCESS);
+		expect_equal(count, have);
+		for (uint32_t i = 0; i < have; i++) {
+			expect_equal(sizes[i], i * 20);
+			expect(values_match(back[i], i * 80, 8));
+			if (i > 0)
+				memory_end(back[i], i * 80);
+		}
 	}
 	expect_equal(second_few_pieces(server, few, 5, subs, &total), MIG_ARRAY_TOO_LARGE);
 	for (int i = 0; i < 4; i++)

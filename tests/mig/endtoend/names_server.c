@@ -176,13 +176,15 @@ two_in_place(mach_port_t server, in_place_t a, mach_msg_type_number_t aCnt, int 
 
 kern_return_t
 two_native(mach_port_t server, native_pair_t *a, native_pair_t b, native_pair_t *c,
-	   native_pair_t *d)
+	   native_pair_t *d, native_pair_t *e)
 {
 	expect(a->a == 1 && a->b == 'a' && b.a == 2 && b.b == 'b');
 	c->a = d->a;
 	c->b = 'c';
 	d->a = a->a + b.a;
 	d->b = 'd';
+	if (e != NULL)
+		d->a += e->a;
 	return KERN_SUCCESS;
 }
 
@@ -209,6 +211,21 @@ two_few_pieces(mach_port_t server, few_pieces_t a, mach_msg_type_number_t aCnt,
 		*total += (int)aSubs[i];
 		if (aSubs[i] > 0)
 			memory_end(a[i], aSubs[i] * sizeof(**a));
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+two_pieces_back(mach_port_t server, uint32_t count, few_pieces_t a, mach_msg_type_number_t *aCnt,
+		mach_msg_type_number_t *aSubs)
+{
+	static int32_t piece[100];
+
+	values_fill(piece, sizeof(piece), 8);
+	*aCnt = count;
+	for (uint32_t i = 0; i < count; i++) {
+		a[i] = piece;
+		aSubs[i] = i * 20;
 	}
 	return KERN_SUCCESS;
 }

@@ -63,6 +63,22 @@ release(mach_port_t name, mach_port_right_t right)
 	expect_equal(mach_port_mod_refs(mach_task_self(), name, right, -1), 0);
 }
 
+/* Two send-once rights were given up, which is told; when, is the server's business. */
+static void
+drain(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct {
+			mach_msg_header_t header;
+			mach_msg_max_trailer_t trailer;
+		} notice;
+		expect_equal(mach_msg(&notice.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+				      sizeof(notice), own, 20000, MACH_PORT_NULL),
+			     MACH_MSG_SUCCESS);
+		expect_equal(notice.header.msgh_id, 71);
+	}
+}
+
 static void
 in(mach_port_t server)
 {
@@ -195,6 +211,32 @@ poly_inout(mach_port_t server)
 	expect_equal(type, MACH_MSG_TYPE_PORT_SEND_ONCE);
 	expect_equal(number_receive(own), 9);
 	release(port, MACH_PORT_RIGHT_SEND_ONCE);
+	own_end();
+}
+
+static void
+chosen(mach_port_t server)
+{
+	mach_port_t c = MACH_PORT_NULL;
+
+	own_new();
+	expect_equal(ports_chosen(server, own, MACH_MSG_TYPE_MAKE_SEND, own,
+				  MACH_MSG_TYPE_MAKE_SEND_ONCE, FALSE, &c),
+		     KERN_SUCCESS);
+	expect_numbers(1, 2);
+	release(c, MACH_PORT_RIGHT_SEND);
+	own_ref(1);
+	c = 5;
+	expect_equal(ports_chosen(server, own, MACH_MSG_TYPE_MOVE_SEND, own_once(),
+				  MACH_MSG_TYPE_MOVE_SEND_ONCE, TRUE, &c),
+		     MIG_TYPE_ERROR);
+	expect_numbers(1, 2);
+	expect_equal(c, 5);
+	/* the server's check: nothing is called, all is given up */
+	expect_equal(ports_chosen(server, own, MACH_MSG_TYPE_MAKE_SEND_ONCE, own,
+				  MACH_MSG_TYPE_MAKE_SEND_ONCE, FALSE, &c),
+		     MIG_TYPE_ERROR);
+	drain();
 	own_end();
 }
 
@@ -369,17 +411,7 @@ refused(mach_port_t server)
 		     KERN_FAILURE);
 	expect_equal(right_type(receive), 0);
 	expect(g == 1 && h == 2 && type == 3);
-	/* both send-once rights were given up, which is told; when, is the server's business */
-	for (int i = 0; i < 2; i++) {
-		struct {
-			mach_msg_header_t header;
-			mach_msg_max_trailer_t trailer;
-		} notice;
-		expect_equal(mach_msg(&notice.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
-				      sizeof(notice), own, 20000, MACH_PORT_NULL),
-			     MACH_MSG_SUCCESS);
-		expect_equal(notice.header.msgh_id, 71);
-	}
+	drain();
 	own_end();
 }
 
@@ -387,13 +419,21 @@ void
 client(mach_port_t server)
 {
 	static void (*const all[])(mach_port_t server) = {
-		in,         out,
-		inout,      poly_in,
-		poly_out,   poly_inout,
-		rows,       rows_without_room,
-		arrays,     arrays_too_long,
-		arrays_out, receives,
-		poly_array, refused,
+		in,
+		out,
+		inout,
+		poly_in,
+		poly_out,
+		poly_inout,
+		chosen,
+		rows,
+		rows_without_room,
+		arrays,
+		arrays_too_long,
+		arrays_out,
+		receives,
+		poly_array,
+		refused,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {

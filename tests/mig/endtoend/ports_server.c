@@ -175,6 +175,24 @@ ports_poly_inout(mach_port_t server, mach_port_t *a, mach_msg_type_name_t *aPoly
 }
 
 kern_return_t
+ports_chosen(mach_port_t server, mach_port_t a, mach_port_t b, boolean_t once, mach_port_t *c,
+	     mach_msg_type_name_t *cPoly)
+{
+	use_send(a, 1);
+	use_once(b, 2);
+	if (once) {
+		/* not what the type says: the caller's stub refuses it */
+		*c = own;
+		*cPoly = MACH_MSG_TYPE_MAKE_SEND_ONCE;
+		return KERN_SUCCESS;
+	}
+	own_ref();
+	*c = own;
+	*cPoly = MACH_MSG_TYPE_MOVE_SEND;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
 ports_rows(mach_port_t server, pair_t a, row_t b, mach_msg_type_number_t bCnt, int number,
 	   pair_made_t oa, row_t ob, mach_msg_type_number_t *obCnt)
 {
