@@ -71,7 +71,7 @@ sends_to_full(mach_port_t server)
 {
 	mach_port_t full = full_port_new();
 	mach_port_t right = port_new();
-	bytes_t memory = memory_new(BIG);
+	blob_t memory = memory_new(BIG);
 	uint64_t mapped = memory_mapped();
 
 	(void)server;
@@ -101,7 +101,7 @@ dead_name_new(void)
 }
 
 typedef kern_return_t consuming(mach_port_t server, mach_port_t made, mach_port_t moved,
-				bytes_t memory, mach_msg_type_number_t memoryCnt);
+				blob_t memory, mach_msg_type_number_t memoryCnt);
 
 static void
 consume_at_full(consuming *call)
@@ -109,7 +109,7 @@ consume_at_full(consuming *call)
 	mach_port_t full = full_port_new();
 	mach_port_t made = port_new();
 	mach_port_t moved = port_new();
-	bytes_t memory = memory_new(BIG);
+	blob_t memory = memory_new(BIG);
 	uint64_t mapped = memory_mapped();
 
 	for (int i = 0; i < 50; i++) {

@@ -68,28 +68,28 @@ do_wait_argument(mach_port_t server, int a)
 
 /* Those that are sent to full queues do not come here. */
 kern_return_t
-do_send_statement(mach_port_t server, mach_port_t right, bytes_t memory,
+do_send_statement(mach_port_t server, mach_port_t right, blob_t memory,
 		  mach_msg_type_number_t memoryCnt)
 {
 	return KERN_FAILURE;
 }
 
 kern_return_t
-do_send_argument(mach_port_t server, mach_port_t right, bytes_t memory,
+do_send_argument(mach_port_t server, mach_port_t right, blob_t memory,
 		 mach_msg_type_number_t memoryCnt)
 {
 	return KERN_FAILURE;
 }
 
 kern_return_t
-do_send_consume_timeout(mach_port_t server, mach_port_t made, mach_port_t moved, bytes_t memory,
+do_send_consume_timeout(mach_port_t server, mach_port_t made, mach_port_t moved, blob_t memory,
 			mach_msg_type_number_t memoryCnt)
 {
 	return KERN_FAILURE;
 }
 
 kern_return_t
-do_send_consume_any(mach_port_t server, mach_port_t made, mach_port_t moved, bytes_t memory,
+do_send_consume_any(mach_port_t server, mach_port_t made, mach_port_t moved, blob_t memory,
 		    mach_msg_type_number_t memoryCnt)
 {
 	return KERN_FAILURE;

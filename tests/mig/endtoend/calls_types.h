@@ -8,6 +8,6 @@
 #include <mach/std_types.h>
 
 typedef int32_t table_t[2000];
-typedef uint8_t *bytes_t;
+typedef uint8_t *blob_t;
 
 #endif

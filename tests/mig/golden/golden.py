@@ -106,6 +106,42 @@ LISTED = """list from 500
 """
 
 
+ENDTOEND = os.path.join(MIG_TESTS, "endtoend")
+INCLUDE = ["-I", common.SUPPORT, "-I", ENDTOEND, "-I", ".", "-Wno-unused-parameter"]
+MIG_TEST_C = os.path.join(common.SUPPORT, "mig_test.c")
+
+
+def run_here(bench, program, folder):
+    """Without any kernel."""
+    output, errors = bench.execute("./" + program, folder=folder)
+    if output != "done\n" or errors:
+        raise Failed(output + errors)
+
+
+def stubs(bench):
+    """What stubs ask for, with send and receive in one call or two, and without vouchers."""
+    hooks = ["-include", os.path.join(HERE, "trace_hooks.h")]
+    for option, define in (("-r", "-DONE_CALL"), ("-R", "-DTWO_CALLS"),
+                           ("-novouchers", "-DNO_VOUCHERS")):
+        folder = bench.path(option)
+        os.mkdir(folder)
+        for name in ("data", "calls"):
+            bench.generate(os.path.join(ENDTOEND, name + ".defs"), option, folder=folder)
+        bench.compile(*INCLUDE, *hooks, "-c", "dataUser.c", "-o", "dataUser.o", folder=folder)
+        bench.compile(*INCLUDE, define, os.path.join(HERE, "stubs.c"), "dataUser.o", "callsUser.c",
+                      MIG_TEST_C, "-o", "stubs", folder=folder)
+        run_here(bench, "stubs", folder)
+
+
+def tables(bench):
+    """What a server says of itself."""
+    bench.generate(os.path.join(ENDTOEND, "data.defs"), "-s", "-dheader", "dataDefines.h")
+    bench.compile(*INCLUDE, os.path.join(HERE, "tables.c"),
+                  os.path.join(ENDTOEND, "data_server.c"), "dataServer.c", MIG_TEST_C, "-o",
+                  "tables")
+    run_here(bench, "tables", bench.folder)
+
+
 def another_generator(bench, program):
     done = subprocess.run([os.path.abspath(program)], input=LIST, capture_output=True, text=True,
                           check=False, cwd=bench.folder)
@@ -114,7 +150,7 @@ def another_generator(bench, program):
 
 
 TESTS = {test.__name__: test for test in (
-    layouts, layouts_mach, compilers, same, another_generator)}
+    layouts, layouts_mach, compilers, same, stubs, tables, another_generator)}
 
 if __name__ == "__main__":
     sys.exit(common.main(TESTS, __doc__))
