@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ipc/ipc_kmsg.h"
-#include "kern/thread.h"
+#include "kern/semaphore.h"
 
 /*
  * What the walk finds for each port is added up in these, outside of the port, hashed by its
@@ -28,6 +28,8 @@ struct audit {
 	uint64_t kmsgs;
 	uint64_t set_links;
 	uint64_t requests;
+	uint64_t semaphores_active;
+	uint64_t semaphore_waiters;
 };
 
 static struct audit_sums *
@@ -176,6 +178,11 @@ audit_thread(struct audit *a, const struct thread *thread)
 		found_ref(a, thread->wait_port);
 		audit_kmsg(a, thread->kmsg);
 		break;
+	case THREAD_PARKED_SEMAPHORE:
+		check(!thread->kmsg && convert_port_to_semaphore(thread->wait_port));
+		found_ref(a, thread->wait_port);
+		a->semaphore_waiters++; /* each is found at its semaphore, too */
+		break;
 	case THREAD_COMPLETED:
 		a->kmsgs += thread->kmsg != NULL;
 		break;
@@ -192,6 +199,7 @@ audit_task(struct audit *a, const struct task *task)
 {
 	uint32_t threads = 0;
 	uint32_t parked = 0;
+	uint32_t semaphores = 0;
 
 	if (task->self_port)
 		found_ref(a, task->self_port);
@@ -209,6 +217,13 @@ audit_task(struct audit *a, const struct task *task)
 		parked += kernel_thread_is_parked(thread);
 	}
 	check(threads == task->thread_count && parked == task->parked_count);
+	LIST_FOR_EACH (semaphore, &task->semaphores, struct semaphore, link) {
+		check(semaphore->owner == task && semaphore->payer == task->account);
+		semaphores++;
+	}
+	a->semaphores_active += semaphores;
+	check(semaphores <= task->account->semaphore_count);
+	check(!task->remnant || semaphores == 0);
 }
 
 /* Nobody waits who could be served. */
@@ -246,6 +261,23 @@ audit_requests(struct audit *a, const struct ipc_port *port)
 }
 
 static void
+audit_semaphore(struct audit *a, const struct ipc_port *port)
+{
+	const struct semaphore *semaphore = port->kobject;
+
+	check(semaphore->port == port && port->srights > 0);
+	found_ref(a, port);
+	check(semaphore->count >= 0);
+	check(list_is_linked(&semaphore->link) == (semaphore->owner != NULL));
+	check(list_is_empty(&semaphore->waiters) || (semaphore->owner && semaphore->count == 0));
+	LIST_FOR_EACH (thread, &semaphore->waiters, struct thread, wait) {
+		check(thread->state == THREAD_PARKED_SEMAPHORE && thread->wait_port == port);
+		a->semaphore_waiters--;
+	}
+	a->semaphores_active -= semaphore->owner != NULL;
+}
+
+static void
 audit_port(struct audit *a, const struct ipc_port *port)
 {
 	uint32_t messages = 0;
@@ -272,6 +304,8 @@ audit_port(struct audit *a, const struct ipc_port *port)
 		break;
 	case PORT_KERNEL:
 		check(messages == 0 && list_is_empty(&port->sets));
+		if (port->object.kobject == IKOT_SEMAPHORE)
+			audit_semaphore(a, port);
 		break;
 	default:
 		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
@@ -326,7 +360,7 @@ kernel_audit(const struct kernel *k)
 	}
 	check(ports == k->port_count);
 	audit_sets(k);
-	check(a.requests == 0);
+	check(a.requests == 0 && a.semaphores_active == 0 && a.semaphore_waiters == 0);
 
 	/* what was found is what is counted */
 	LIST_FOR_EACH (port, &k->ports, struct ipc_port, link) {

@@ -3,7 +3,7 @@
  */
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
-#include "kern/thread.h"
+#include "kern/semaphore.h"
 
 static uint32_t
 count_links(const struct list *head)
@@ -22,6 +22,30 @@ task_after(const struct kernel *k, uint64_t id)
 		if (task->id > id)
 			return task;
 	return NULL;
+}
+
+/* Whose object it is, and who waits at it. */
+static void
+row_of_kobject(struct kernel_right_row *row, const struct ipc_port *port)
+{
+	const struct semaphore *semaphore = port->kobject;
+	const struct thread *thread = port->kobject;
+
+	switch (port->object.kobject) {
+	case IKOT_TASK:
+	case IKOT_TASK_NAME:
+		row->kobject_pid = kernel_task_pid(port->kobject);
+		break;
+	case IKOT_THREAD:
+		row->kobject_pid = kernel_task_pid(thread->task);
+		break;
+	case IKOT_SEMAPHORE:
+		row->kobject_pid = semaphore->owner ? kernel_task_pid(semaphore->owner) : 0;
+		row->waiting_receivers = count_links(&semaphore->waiters);
+		break;
+	default:
+		break;
+	}
 }
 
 static void
@@ -50,12 +74,8 @@ row_of_port(struct kernel_right_row *row, const struct ipc_port *port)
 		row->receiver_label = port->receiver->task->label;
 		row->receiver_name = port->receiver_name;
 	}
-	if (port->object.place == PORT_KERNEL && port->kobject) {
-		if (port->object.kobject == IKOT_TASK || port->object.kobject == IKOT_TASK_NAME)
-			row->kobject_pid = kernel_task_pid(port->kobject);
-		else if (port->object.kobject == IKOT_THREAD)
-			row->kobject_pid = kernel_task_pid(((struct thread *)port->kobject)->task);
-	}
+	if (port->object.place == PORT_KERNEL && port->kobject)
+		row_of_kobject(row, port);
 	if (first)
 		row->oldest_sender_pid = list_entry(first, struct ipc_kmsg, link)->sender_pid;
 }

@@ -7,7 +7,7 @@
 
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
-#include "kern/thread.h"
+#include "kern/semaphore.h"
 
 struct dump {
 	kernel_write *write;
@@ -73,6 +73,15 @@ dump_kmsg(const struct dump *d, const struct ipc_kmsg *kmsg)
 }
 
 static void
+dump_semaphore(const struct dump *d, const struct semaphore *semaphore)
+{
+	put_number(d, " of task ", semaphore->owner ? semaphore->owner->id : 0, 10);
+	put_number(d, " count ", (uint64_t)semaphore->count, 10);
+	LIST_FOR_EACH (thread, &semaphore->waiters, struct thread, wait)
+		put_number(d, " waiter ", thread->id, 10);
+}
+
+static void
 dump_port(const struct dump *d, const struct ipc_port *port)
 {
 	put_number(d, "  port ", port->id, 10);
@@ -81,6 +90,8 @@ dump_port(const struct dump *d, const struct ipc_port *port)
 		put(d, " ");
 		put(d, ipc_kobject_kind_name(port->object.kobject));
 	}
+	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_SEMAPHORE)
+		dump_semaphore(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE)
 		put_number(d, " of task ", port->receiver->task->id, 10);
 	if (port->object.place == PORT_IN_TRANSIT)
@@ -125,6 +136,7 @@ dump_task(const struct dump *d, const struct task *task)
 	put_number(d, " free ", space->free_count, 10);
 	put_number(d, " ports ", task->account->port_count, 10);
 	put_number(d, " requests ", task->account->request_count, 10);
+	put_number(d, " semaphores ", task->account->semaphore_count, 10);
 	put_number(d, " queued ", task->account->queued_bytes, 10);
 	put(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {
@@ -144,7 +156,9 @@ dump_task(const struct dump *d, const struct task *task)
 	LIST_FOR_EACH (thread, &task->threads, struct thread, link) {
 		put_number(d, "  thread ", thread->id, 10);
 		put_number(d, " state ", thread->state, 10);
-		if (kernel_thread_is_parked(thread))
+		if (thread->state == THREAD_PARKED_SEMAPHORE)
+			put_number(d, " waits for port ", thread->wait_port->id, 10);
+		else if (kernel_thread_is_parked(thread))
 			put_number(d, " waits in 0x", thread->msg.rcv_name, 16);
 		put(d, "\n");
 	}

@@ -107,6 +107,20 @@ enum berth_trap_number {
 	/* args: task.  values: pid */
 	BERTH_TRAP_PID_FOR_TASK,
 
+	/* args: semaphore.  Semantics: mach-kobjects.md §6 */
+	BERTH_TRAP_SEMAPHORE_SIGNAL = 80,
+	BERTH_TRAP_SEMAPHORE_SIGNAL_ALL,
+	/* args: semaphore, thread or 0 */
+	BERTH_TRAP_SEMAPHORE_SIGNAL_THREAD,
+	/* args: semaphore.  This one and the next ones may block */
+	BERTH_TRAP_SEMAPHORE_WAIT,
+	/* args: semaphore, seconds, nanoseconds */
+	BERTH_TRAP_SEMAPHORE_TIMEDWAIT,
+	/* args: semaphore to wait for, semaphore to signal */
+	BERTH_TRAP_SEMAPHORE_WAIT_SIGNAL,
+	/* args: the same, seconds, nanoseconds */
+	BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL,
+
 	/* args: name of a receive right or set.  The host hands back a descriptor. */
 	BERTH_TRAP_PORT_WATCH = 96,
 

@@ -166,6 +166,17 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_PORTS_LOOKUP] = { "mach_ports_lookup", { "task" } },
 	[BERTH_TRAP_TASK_IS_SELF] = { "task_is_self", { "name" } },
 	[BERTH_TRAP_PID_FOR_TASK] = { "pid_for_task", { "task" } },
+	[BERTH_TRAP_SEMAPHORE_SIGNAL] = { "semaphore_signal", { "semaphore" } },
+	[BERTH_TRAP_SEMAPHORE_SIGNAL_ALL] = { "semaphore_signal_all", { "semaphore" } },
+	[BERTH_TRAP_SEMAPHORE_SIGNAL_THREAD] = { "semaphore_signal_thread",
+						 { "semaphore", "thread" } },
+	[BERTH_TRAP_SEMAPHORE_WAIT] = { "semaphore_wait", { "semaphore" } },
+	[BERTH_TRAP_SEMAPHORE_TIMEDWAIT] = { "semaphore_timedwait",
+					     { "semaphore", "#sec", "#nsec" } },
+	[BERTH_TRAP_SEMAPHORE_WAIT_SIGNAL] = { "semaphore_wait_signal",
+					       { "semaphore", "signalled" } },
+	[BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL] = { "semaphore_timedwait_signal",
+						    { "semaphore", "signalled", "#sec", "#nsec" } },
 	[BERTH_TRAP_PORT_WATCH] = { "mach_port_watch", { "name" } },
 };
 

@@ -11,7 +11,7 @@
 
 #include "ipc/ipc_kobject_message.h"
 #include "ipc/ipc_mqueue.h"
-#include "kern/thread.h"
+#include "kern/semaphore.h"
 
 const char *
 ipc_kobject_kind_name(enum ipc_kobject_kind kind)
@@ -25,9 +25,18 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "host";
 	case IKOT_TASK_NAME:
 		return "task name";
+	case IKOT_SEMAPHORE:
+		return "semaphore";
 	default:
 		return NULL;
 	}
+}
+
+void
+ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port)
+{
+	if (port->object.kobject == IKOT_SEMAPHORE)
+		semaphore_no_senders(k, port->kobject);
 }
 
 /* The reply right of @request moves into a reply, if anybody can get one. */

@@ -12,6 +12,12 @@
  */
 void ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg);
 
+/*
+ * The last send right to @port, a kernel object's, is gone.  An object that only its rights keep
+ * alive ends, and the port with it; the caller holds a reference.
+ */
+void ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port);
+
 /* "task", "host" …; NULL for a plain port. */
 const char *ipc_kobject_kind_name(enum ipc_kobject_kind kind);
 

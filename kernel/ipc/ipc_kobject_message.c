@@ -17,6 +17,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/mach_port.h" /* beside what mig makes of it: one must agree with the other */
 #include "kern/ipc_tt.h"
+#include "kern/semaphore.h"
 
 #include "generated/mach_port_server.h"
 #include "generated/task_server.h"

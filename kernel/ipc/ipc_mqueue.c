@@ -103,8 +103,8 @@ ipc_mqueue_send(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg,
 	trace_send(k, port, kmsg, "full: sender waits");
 	thread->kmsg = kmsg;
 	thread->wait_port = ipc_port_ref(port);
-	thread_park(thread, THREAD_PARKED_SEND, &port->senders, (option & MACH_SEND_TIMEOUT) != 0,
-		    timeout_ms);
+	thread_park(thread, THREAD_PARKED_SEND, &port->senders,
+		    mach_msg_timeout_ns(option & MACH_SEND_TIMEOUT, timeout_ms));
 	return MACH_SEND_IN_PROGRESS;
 }
 

@@ -32,7 +32,14 @@ void ipc_mqueue_destroy(struct kernel *k, struct ipc_port *port);
 
 /* The receive half of @thread's mach_msg: completes the thread or parks it. */
 void mach_msg_receive(struct kernel *k, struct thread *thread);
-/* A deadline or an interrupt for a parked thread. */
+/* How long a thread waits whose option, @is_timed, makes its time-out count. */
+static inline uint64_t
+mach_msg_timeout_ns(bool is_timed, mach_msg_timeout_t timeout_ms)
+{
+	return is_timed ? timeout_ms * 1000000ull : UINT64_MAX;
+}
+
+/* A deadline or an interrupt for a thread that is parked in a mach_msg. */
 void mach_msg_give_up(struct kernel *k, struct thread *thread, bool timed_out);
 /* BERTH_TRAP_MSG */
 void mach_msg_trap(struct kernel *k, struct thread *thread, const struct trap_frame *frame);

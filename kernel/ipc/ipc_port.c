@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_kobject.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_watch.h"
@@ -132,8 +133,12 @@ ipc_port_release_send(struct kernel *k, struct ipc_port *port)
 		return;
 	if (ip_active(port)) {
 		check(port->srights > 0);
-		if (--port->srights == 0)
-			ipc_port_check_no_senders(k, port);
+		if (--port->srights == 0) {
+			if (port->object.place == PORT_KERNEL)
+				ipc_kobject_no_senders(k, port);
+			else
+				ipc_port_check_no_senders(k, port);
+		}
 	}
 	ipc_port_unref(k, port);
 }

@@ -42,7 +42,8 @@ enum ipc_kobject_kind {
 	IKOT_THREAD = 1,
 	IKOT_TASK = 2,
 	IKOT_HOST = 3,
-	IKOT_TASK_NAME = 20
+	IKOT_TASK_NAME = 20,
+	IKOT_SEMAPHORE = 23
 };
 
 #define IPC_PORT_GUARDED 0x01

@@ -206,8 +206,8 @@ mach_msg_receive(struct kernel *k, struct thread *thread)
 		mach_msg_receive_failed(k, thread, MACH_RCV_TIMED_OUT);
 		return;
 	}
-	thread_park(thread, THREAD_PARKED_RECEIVE, queue, (args->option & MACH_RCV_TIMEOUT) != 0,
-		    args->timeout_ms);
+	thread_park(thread, THREAD_PARKED_RECEIVE, queue,
+		    mach_msg_timeout_ns(args->option & MACH_RCV_TIMEOUT, args->timeout_ms));
 }
 
 /* ---- send --------------------------------------------------------------------------------- */

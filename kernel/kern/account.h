@@ -17,6 +17,7 @@ struct account {
 	uint32_t port_count;
 	uint32_t request_count;
 	uint32_t set_link_count;
+	uint32_t semaphore_count;
 	uint64_t queued_bytes;
 	uint64_t segment_bytes;
 };

@@ -4,13 +4,24 @@
 
 /* ---- from a port to its object --------------------------------------------------------------- */
 
+void *
+convert_port_to_kobject(struct ipc_port *port, enum ipc_kobject_kind kind)
+{
+	if (!ip_valid(port) || port->object.place != PORT_KERNEL || port->object.kobject != kind)
+		return NULL;
+	return port->kobject;
+}
+
 struct task *
 convert_port_to_task(struct ipc_port *port)
 {
-	if (!ip_valid(port) || port->object.place != PORT_KERNEL ||
-	    port->object.kobject != IKOT_TASK)
-		return NULL;
-	return port->kobject;
+	return convert_port_to_kobject(port, IKOT_TASK);
+}
+
+struct thread *
+convert_port_to_thread(struct ipc_port *port)
+{
+	return convert_port_to_kobject(port, IKOT_THREAD);
 }
 
 struct ipc_space *

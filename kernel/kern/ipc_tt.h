@@ -9,9 +9,12 @@
 
 #include "kern/task.h"
 
-/* The object behind a kernel port, borrowed; NULL for any other port, a dead one, NULL, IP_DEAD. */
+/* The object of that kind behind a kernel port, borrowed; NULL for any other port, a dead one,
+ * NULL, IP_DEAD. */
+void *convert_port_to_kobject(struct ipc_port *port, enum ipc_kobject_kind kind);
 struct task *convert_port_to_task(struct ipc_port *port);
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
+struct thread *convert_port_to_thread(struct ipc_port *port);
 
 /*
  * The port of a send right that stands for a task, thread or host in a trap.

@@ -211,7 +211,7 @@ expire(struct kernel *k)
 	struct deadline *first;
 
 	while ((first = deadlines_first(&k->deadlines)) != NULL && first->when_ns <= k->now_ns)
-		mach_msg_give_up(k, container_of(first, struct thread, deadline), true);
+		thread_give_up(k, container_of(first, struct thread, deadline), true);
 }
 
 void
@@ -229,8 +229,8 @@ kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_ef
 		syscall_enter(k, thread, event->frame);
 		break;
 	case EVENT_INTERRUPT:
-		if (thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE)
-			mach_msg_give_up(k, thread, false);
+		if (kernel_thread_is_parked(thread))
+			thread_give_up(k, thread, false);
 		break;
 	case EVENT_DEADLINE:
 		expire(k);

@@ -30,6 +30,11 @@ syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *
 	function = mach_port_syscall(frame->number);
 	if (!function)
 		function = task_syscall(frame->number);
+	if (!function)
+		function = semaphore_syscall(frame->number);
 	call.result->code = function ? function(&call) : KERN_INVALID_ARGUMENT;
-	kernel_complete(k, thread);
+	if (kernel_thread_is_parked(thread))
+		KERNEL_TRACE(k, .kind = TRACE_TRAP_PARKED);
+	else
+		kernel_complete(k, thread);
 }

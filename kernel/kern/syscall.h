@@ -22,13 +22,15 @@ call_arg32(const struct syscall *call, uint32_t index)
 	return (uint32_t)call->frame->args[index];
 }
 
+/* What it returns is the code of the trap, unless it has parked the thread. */
 typedef kern_return_t syscall_function(struct syscall *call);
 
 /* Does what @frame asks of @thread: it is completed or parked after it. */
 void syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *frame);
 
-/* The function of a trap, NULL if there is none; the calls on ports, and the ones on tasks. */
+/* The function of a trap, NULL if there is none; the calls on ports, on tasks, on semaphores. */
 syscall_function *mach_port_syscall(uint32_t number);
 syscall_function *task_syscall(uint32_t number);
+syscall_function *semaphore_syscall(uint32_t number);
 
 #endif

@@ -24,6 +24,7 @@ struct task {
 	struct list threads;
 	uint32_t thread_count;
 	uint32_t parked_count;
+	struct list semaphores; /* struct semaphore: the active ones that it owns */
 
 	struct ipc_port *self_port; /* kernel-owned; one reference */
 	struct ipc_port *name_port;

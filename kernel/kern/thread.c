@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "ipc/ipc_kmsg_memory.h"
+#include "ipc/ipc_mqueue.h"
+#include "kern/semaphore.h"
 #include "kern/syscall.h"
 
 /* Room for one more deadline, so that parking never fails. */
@@ -62,7 +64,8 @@ kernel_thread_host(const struct thread *thread)
 bool
 kernel_thread_is_parked(const struct thread *thread)
 {
-	return thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE;
+	return thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE ||
+	       thread->state == THREAD_PARKED_SEMAPHORE;
 }
 
 void
@@ -80,8 +83,7 @@ thread_unpark(struct thread *thread)
 }
 
 void
-thread_park(struct thread *thread, enum thread_state state, struct list *queue, bool timed,
-	    mach_msg_timeout_t timeout_ms)
+thread_park(struct thread *thread, enum thread_state state, struct list *queue, uint64_t timeout_ns)
 {
 	struct kernel *k = thread->task->kernel;
 
@@ -89,9 +91,17 @@ thread_park(struct thread *thread, enum thread_state state, struct list *queue, 
 	thread->state = state;
 	list_append(queue, &thread->wait);
 	thread->task->parked_count++;
-	if (timed)
-		deadlines_add(&k->deadlines, &thread->deadline,
-			      k->now_ns + timeout_ms * 1000000ull);
+	if (timeout_ns != TIMEOUT_NEVER)
+		deadlines_add(&k->deadlines, &thread->deadline, k->now_ns + timeout_ns);
+}
+
+void
+thread_give_up(struct kernel *k, struct thread *thread, bool timed_out)
+{
+	if (thread->state == THREAD_PARKED_SEMAPHORE)
+		semaphore_give_up(k, thread, timed_out);
+	else
+		mach_msg_give_up(k, thread, timed_out);
 }
 
 struct ipc_port *

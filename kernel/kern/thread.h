@@ -5,6 +5,7 @@
  *   RUNNING          its trap is being worked on       EVENT_TRAP
  *   PARKED_SEND      blocked on a full queue           ipc_mqueue_send
  *   PARKED_RECEIVE   blocked on an empty queue or set  mach_msg_receive
+ *   PARKED_SEMAPHORE blocked on a count of 0            semaphore_wait and its like
  *   COMPLETED        the host has yet to take the result   kernel_complete
  */
 #ifndef KERNEL_THREAD_H
@@ -18,6 +19,7 @@ enum thread_state {
 	THREAD_RUNNING,
 	THREAD_PARKED_SEND,
 	THREAD_PARKED_RECEIVE,
+	THREAD_PARKED_SEMAPHORE,
 	THREAD_COMPLETED
 };
 
@@ -43,8 +45,8 @@ struct thread {
 	struct ipc_port *self_port;          /* kernel-owned, made when first asked for */
 	struct ipc_port *special_reply_port; /* one reference, or NULL */
 
-	struct list wait;           /* receivers or senders of what it waits on */
-	struct ipc_port *wait_port; /* PARKED_SEND: one reference */
+	struct list wait;           /* receivers, senders or waiters of what it waits on */
+	struct ipc_port *wait_port; /* PARKED_SEND, PARKED_SEMAPHORE: one reference */
 	struct deadline deadline;
 	struct mach_msg_args msg; /* of the mach_msg under way */
 	struct ipc_kmsg *kmsg;    /* PARKED_SEND: in hand; COMPLETED: what the result points into */
@@ -58,9 +60,12 @@ struct thread {
 
 /* Waits no more: off its queue and off the deadlines. */
 void thread_unpark(struct thread *thread);
-/* Parks the running @thread on @queue; @timeout_ms UINT32_MAX with no limit when !timed. */
-void thread_park(struct thread *thread, enum thread_state state, struct list *queue, bool timed,
-		 mach_msg_timeout_t timeout_ms);
+#define TIMEOUT_NEVER UINT64_MAX
+/* Parks the running @thread on @queue, for at most @timeout_ns or TIMEOUT_NEVER. */
+void thread_park(struct thread *thread, enum thread_state state, struct list *queue,
+		 uint64_t timeout_ns);
+/* The parked @thread waits no more: its trap ends, because time is over or it was interrupted. */
+void thread_give_up(struct kernel *k, struct thread *thread, bool timed_out);
 void thread_exit(struct kernel *k, struct thread *thread);
 /* The task is gone: so is the thread, whatever it did. */
 void thread_destroy(struct kernel *k, struct thread *thread);

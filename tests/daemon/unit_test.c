@@ -329,7 +329,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		bool is_gap =
 		    (i > BERTH_TRAP_GET_SPECIAL_REPLY_PORT && i < BERTH_TRAP_PORT_ALLOCATE) ||
 		    (i > BERTH_TRAP_PORT_DNREQUEST_INFO && i < BERTH_TRAP_TASK_GET_SPECIAL_PORT) ||
-		    (i > BERTH_TRAP_PID_FOR_TASK && i < BERTH_TRAP_PORT_WATCH);
+		    (i > BERTH_TRAP_PID_FOR_TASK && i < BERTH_TRAP_SEMAPHORE_SIGNAL) ||
+		    (i > BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL && i < BERTH_TRAP_PORT_WATCH);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}

@@ -10,6 +10,7 @@
 
 #include "tests/support/calls.h"
 #include "tests/support/message.h"
+#include "tests/support/semaphores.h"
 
 #define COPY MACH_MSG_TYPE_COPY_SEND
 #define MOVE MACH_MSG_TYPE_MOVE_SEND
@@ -499,6 +500,36 @@ SCENARIO(a_send_once_right_ends_in_exactly_one_message)
 	assert_int_equal(msgcount_of(a, port), 1);
 	assert_int_not_equal(take_id(a, port), 0);
 	assert_int_equal(status_of(a, port).mps_sorights, 0);
+}
+
+/* ---- semaphores ------------------------------------------------------------------------------ */
+
+SCENARIO(waiting_and_waking_need_no_memory)
+{
+	struct actor *waiter = world_thread_new(a->party), *other = world_thread_new(a->party);
+	bool was_armed = w->fault->armed;
+	mach_port_name_t sem;
+	uint64_t asked;
+
+	w->fault->armed = false;
+	if (!waiter || !other)
+		return;
+	sem = new_semaphore(a, 0, 0);
+	w->fault->armed = was_armed;
+	asked = w->fault->asked;
+	assert_code(sem_timedwait(waiter, sem, 1, 0), BLOCKED);
+	assert_code(sem_wait(other, sem), BLOCKED);
+	assert_ok(sem_signal(a, sem));
+	assert_ok(sem_finished(waiter));
+	assert_code(sem_timedwait(waiter, sem, 1, 0), BLOCKED);
+	world_advance_ms(w, 1000);
+	assert_code(sem_finished(waiter), KERN_OPERATION_TIMED_OUT);
+	world_interrupt(other);
+	assert_code(sem_finished(other), KERN_ABORTED);
+	assert_code(sem_wait(other, sem), BLOCKED);
+	assert_ok(port_deallocate(a, sem));
+	assert_code(sem_finished(other), KERN_TERMINATED);
+	assert_int_equal(w->fault->asked, asked);
 }
 
 /* ---- special ports, death

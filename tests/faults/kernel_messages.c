@@ -110,6 +110,16 @@ look_up(mach_port_name_t port)
 	return rpc_to(3404);
 }
 
+static struct rpc
+semaphore(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3418);
+
+	rpc_u32(&r, 0);
+	rpc_u32(&r, 1);
+	return r;
+}
+
 /* Of these tasks none is served: the error form needs memory, too. */
 static struct rpc
 unknown(mach_port_name_t port)
@@ -158,8 +168,9 @@ fails_or_works(request *write, kern_return_t expected)
 TEST(requests_to_the_kernel_fail_for_want_of_memory_and_work_afterwards)
 {
 	static request *const requests[] = {
-		names,         allocate,   allocate_far_out, request_notification, insert_right,
-		extract_right, space_info, construct,        registered,           look_up,
+		names,        allocate,      allocate_far_out, request_notification,
+		insert_right, extract_right, space_info,       construct,
+		registered,   look_up,       semaphore,
 	};
 
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)

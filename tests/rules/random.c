@@ -13,6 +13,7 @@
 
 #include "tests/support/calls.h"
 #include "tests/support/message.h"
+#include "tests/support/semaphores.h"
 
 #define TASKS 3
 #define THREADS 2
@@ -29,7 +30,8 @@ struct known {
 };
 
 static struct known known[WORLD_TASKS_MAX];
-static uint32_t alive[TASKS]; /* indices of parties */
+static struct known semaphores[WORLD_TASKS_MAX]; /* of these, those that it made */
+static uint32_t alive[TASKS];                    /* indices of parties */
 
 static uint32_t
 pick(uint32_t bound)
@@ -53,6 +55,15 @@ learn(struct party *party, mach_port_name_t name)
 
 	if (MACH_PORT_VALID(name))
 		k->names[k->next++ % KNOWN_MAX] = name;
+}
+
+static void
+learn_semaphore(struct party *party, mach_port_name_t name)
+{
+	struct known *k = &semaphores[party->index];
+
+	k->names[k->next++ % 4] = name; /* few, so that waiters meet */
+	learn(party, name);
 }
 
 static mach_port_name_t
@@ -210,6 +221,126 @@ some_receive(struct actor *t)
 /* ---- other calls
  * ----------------------------------------------------------------------------------- */
 
+/* Any trap but mach_msg, with any arguments; it may block. */
+static void
+any_trap(struct actor *t, mach_port_name_t first, mach_port_name_t second, mach_port_name_t fifth)
+{
+	struct trap_frame frame = { .number = 2 + pick(BERTH_TRAP_LIMIT),
+				    .args = { chance(50) ? first : second, second, some_number(),
+					      some_number(), fifth, some_number() } };
+
+	world_trap(t, &frame);
+}
+
+/* ---- semaphores ---------------------------------------------------------------------------- */
+
+/* What the contract knows; BLOCKED has no code yet. */
+static void
+check_semaphore_code(kern_return_t code)
+{
+	switch (code) {
+	case KERN_SUCCESS:
+	case KERN_INVALID_ARGUMENT:
+	case KERN_INVALID_VALUE:
+	case KERN_INVALID_NAME:
+	case KERN_INVALID_RIGHT:
+	case KERN_INVALID_CAPABILITY:
+	case KERN_NOT_WAITING:
+	case KERN_OPERATION_TIMED_OUT:
+	case KERN_ABORTED:
+	case KERN_TERMINATED:
+	case BLOCKED:
+		return;
+	default:
+		fail_msg("a semaphore says %s", code_name(code));
+	}
+}
+
+/* A semaphore that the task has, if it has seen one. */
+static mach_port_name_t
+some_semaphore(struct party *party)
+{
+	mach_port_name_t name = semaphores[party->index].names[pick(4)];
+
+	return name && chance(90) ? name : some_name(party);
+}
+
+/* semaphore_create or semaphore_destroy, of whatever the name of the own task means by now. */
+static void
+ask_own_task(struct actor *t, struct message *m, int32_t id)
+{
+	mach_port_name_t reply = reply_port(t);
+
+	message_reply(m, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+	message_id(m, id);
+	msg_send_receive(t, m, MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT, ANY_SIZE, reply, 0, &got);
+	if (got.descriptor_count == 1)
+		learn_semaphore(t->party, got.descriptors[0].name);
+	port_mod_refs(t, reply, MACH_PORT_RIGHT_RECEIVE, -1);
+}
+
+static void
+make_semaphore(struct actor *t)
+{
+	struct message m = message_to(BERTH_NAME_TASK_SELF, MACH_MSG_TYPE_COPY_SEND);
+	const uint32_t data[4] = { 0, 1, pick(4) * 2, pick(3) }; /* NDR, policy, value */
+
+	message_add_data(&m, data, sizeof data);
+	ask_own_task(t, &m, 3418);
+}
+
+static void
+destroy_semaphore(struct actor *t, mach_port_name_t semaphore)
+{
+	struct message m = message_to(BERTH_NAME_TASK_SELF, MACH_MSG_TYPE_COPY_SEND);
+
+	message_add_port(&m, semaphore, MACH_MSG_TYPE_MOVE_SEND);
+	ask_own_task(t, &m, 3419);
+}
+
+static void
+some_semaphore_call(struct actor *t)
+{
+	struct party *party = t->party;
+	mach_port_name_t sem = some_semaphore(party), other = some_semaphore(party);
+	uint32_t sec = chance(80) ? 0 : (uint32_t)some_number();
+	uint32_t nsec = chance(40) ? 0 : pick(40) * 1000000u;
+
+	switch (pick(12)) {
+	case 0:
+		make_semaphore(t);
+		return;
+	case 1:
+		if (chance(30))
+			destroy_semaphore(t, sem);
+		return;
+	case 2:
+	case 3:
+	case 4:
+		check_semaphore_code(sem_signal(t, sem));
+		return;
+	case 5:
+		check_semaphore_code(sem_signal_all(t, sem));
+		return;
+	case 6:
+		check_semaphore_code(sem_signal_thread(t, sem, chance(50) ? 0 : some_name(party)));
+		return;
+	case 7:
+	case 8:
+		check_semaphore_code(sem_wait(t, sem));
+		return;
+	case 9:
+		check_semaphore_code(sem_timedwait(t, sem, sec, nsec));
+		return;
+	case 10:
+		check_semaphore_code(sem_wait_signal(t, sem, other));
+		return;
+	default:
+		check_semaphore_code(sem_timedwait_signal(t, sem, other, sec, nsec));
+		return;
+	}
+}
+
 static void
 some_call(struct actor *t)
 {
@@ -338,9 +469,8 @@ some_call(struct actor *t)
 		case 4:
 			trap(t, BERTH_TRAP_PORT_NAMES + pick(5), t->target, name, 0, 0, 0, 0);
 			break;
-		default: /* any trap but the one that may block, with any arguments */
-			trap(t, 2 + pick(BERTH_TRAP_LIMIT), t->target, name, some_number(),
-			     some_number(), other, some_number());
+		default:
+			any_trap(t, t->target, name, other);
 			break;
 		}
 	}
@@ -458,6 +588,8 @@ one_step(struct world *w)
 		some_message(w, t);
 	else if (what < 550)
 		some_receive(t);
+	else if (what < 650)
+		some_semaphore_call(t);
 	else
 		some_call(t);
 	if (!t)
@@ -486,6 +618,7 @@ run(uint64_t seed, uint64_t steps)
 	print_message("BERTH_TEST_SEED=%" PRIu64 " BERTH_TEST_STEPS=%" PRIu64 "\n", seed, steps);
 	random_state = seed * 2 + 1;
 	memset(known, 0, sizeof known);
+	memset(semaphores, 0, sizeof semaphores);
 	start(w);
 	for (uint64_t i = 0; i < steps; i++)
 		one_step(w);
