@@ -12,7 +12,6 @@
 #include <mach/host_priv.h>
 #include <mach/mach_voucher.h>
 #include <mach/mk_timer.h>
-#include <mach/semaphore.h>
 #include <mach/vm_map.h>
 
 #include <sys/fileport.h>
@@ -87,26 +86,6 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
 		return KERN_NOT_SUPPORTED;                                                         \
 	}
-
-/* semaphores */
-BERTH_EXPORT kern_return_t
-semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value)
-{
-	if (kernelrpc_is_asked(task))
-		return _kernelrpc_semaphore_create(task, semaphore, policy, value);
-	*semaphore = SEMAPHORE_NULL; /* as on any error */
-	return NOT_SUPPORTED("a semaphore");
-}
-NOT_YET_HERE(semaphore_destroy, (task_t task, semaphore_t semaphore), task,
-	     _kernelrpc_semaphore_destroy(task, semaphore))
-NOT_YET(semaphore_signal, (semaphore_t semaphore))
-NOT_YET(semaphore_signal_all, (semaphore_t semaphore))
-NOT_YET(semaphore_signal_thread, (semaphore_t semaphore, thread_t thread))
-NOT_YET(semaphore_wait, (semaphore_t semaphore))
-NOT_YET(semaphore_timedwait, (semaphore_t semaphore, mach_timespec_t wait_time))
-NOT_YET(semaphore_wait_signal, (semaphore_t wait_semaphore, semaphore_t signal_semaphore))
-NOT_YET(semaphore_timedwait_signal,
-	(semaphore_t wait_semaphore, semaphore_t signal_semaphore, mach_timespec_t wait_time))
 
 /* clocks */
 NOT_YET_HERE(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv),

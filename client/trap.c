@@ -438,8 +438,9 @@ outcome_code(enum trap_outcome outcome)
 
 /* Run a trap up to its reply.  True: there is one, and the caller ends the trap. */
 static bool
-trap_whole(struct trap *trap, uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *in,
-	   uint32_t in_size, uint64_t values[TRAP_VALUE_COUNT], kern_return_t *code)
+trap_whole(struct trap *trap, uint32_t number, enum trap_patience patience,
+	   const uint64_t args[TRAP_ARG_COUNT], const void *in, uint32_t in_size,
+	   uint64_t values[TRAP_VALUE_COUNT], kern_return_t *code)
 {
 	enum trap_outcome outcome = trap_begin(trap, number);
 
@@ -453,7 +454,7 @@ trap_whole(struct trap *trap, uint32_t number, const uint64_t args[TRAP_ARG_COUN
 		memcpy(trap->slot->data, in, in_size);
 	request->stream_size_bytes = in_size;
 	request->prefix_size_bytes = in_size;
-	outcome = trap_run(trap, TRAP_PATIENT);
+	outcome = trap_run(trap, patience);
 	if (outcome != TRAP_OK) {
 		*code = outcome_code(outcome);
 		trap_end(trap);
@@ -474,7 +475,7 @@ trap_call_in(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *i
 
 	if (values != NULL)
 		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
-	if (trap_whole(&trap, number, args, in, in_size, values, &code))
+	if (trap_whole(&trap, number, TRAP_PATIENT, args, in, in_size, values, &code))
 		trap_end(&trap);
 	return code;
 }
@@ -483,6 +484,18 @@ kern_return_t
 trap_call(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], uint64_t values[TRAP_VALUE_COUNT])
 {
 	return trap_call_in(number, args, NULL, 0, values);
+}
+
+kern_return_t
+trap_call_patience(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+		   enum trap_patience patience)
+{
+	struct trap trap;
+	kern_return_t code;
+
+	if (trap_whole(&trap, number, patience, args, NULL, 0, NULL, &code))
+		trap_end(&trap);
+	return code;
 }
 
 kern_return_t
@@ -496,7 +509,7 @@ trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 	*out_size = 0;
 	if (values != NULL)
 		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
-	if (!trap_whole(&trap, number, args, NULL, 0, values, &code))
+	if (!trap_whole(&trap, number, TRAP_PATIENT, args, NULL, 0, values, &code))
 		return code;
 	uint32_t size = trap.slot->reply.prefix_size_bytes;
 	const uint8_t *stream = size > 0 ? trap_stream(&trap) : NULL;
@@ -522,7 +535,7 @@ trap_call_out(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 	*out_size = 0;
 	if (values != NULL)
 		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
-	if (!trap_whole(&trap, number, args, NULL, 0, values, &code))
+	if (!trap_whole(&trap, number, TRAP_PATIENT, args, NULL, 0, values, &code))
 		return code;
 	uint32_t size = trap.slot->reply.prefix_size_bytes;
 	if (code == KERN_SUCCESS && size > 0) {

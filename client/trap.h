@@ -85,6 +85,10 @@ uint8_t *trap_stream(struct trap *trap);
 kern_return_t trap_call(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 			uint64_t values[TRAP_VALUE_COUNT]);
 
+/* The same for a trap that may block: how a signal handler ends it. */
+kern_return_t trap_call_patience(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+				 enum trap_patience patience);
+
 #define TRAP_CALL(number, values, ...)                                                             \
 	trap_call(number, (const uint64_t[TRAP_ARG_COUNT]){ __VA_ARGS__ }, values)
 
