@@ -194,9 +194,23 @@ struct kernel_trace {
 
 typedef void kernel_trace_sink(void *context, const struct kernel_trace *trace);
 
+#define KERNEL_VERSION_TEXT_MAX 512 /* bytes, with the NUL */
+
+/* The machine, as programs are told of it. */
+struct kernel_host_facts {
+	uint64_t memory_bytes;
+	uint32_t page_bytes;
+	uint32_t cpu_count, cpu_max;   /* that run, and that may */
+	uint32_t core_count, core_max; /* the same of processors that share nothing */
+	uint32_t quantum_ms;
+	int32_t cpu_type, cpu_subtype; /* <mach/machine.h> */
+	char version[KERNEL_VERSION_TEXT_MAX];
+};
+
 struct kernel_config {
 	struct kernel_heap heap;
 	uint64_t random_seed;
+	struct kernel_host_facts facts;
 };
 
 /* NULL: no memory.  @config is copied. */

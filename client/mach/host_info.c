@@ -9,15 +9,13 @@
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
 #include "client/mach/proc.h"
+#include "wire/host_facts.h"
 
 #include <dirent.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KOBJECT_NONE 0u
@@ -45,76 +43,33 @@ host_check(host_t host, kern_return_t wrong)
 	return type == KOBJECT_HOST || type == KOBJECT_HOST_PRIV ? KERN_SUCCESS : wrong;
 }
 
-/* ---- processors ---------------------------------------------------------------------- */
-
-static cpu_type_t
-cpu_type(void)
-{
 #if defined(__x86_64__)
-	return CPU_TYPE_X86_64;
+_Static_assert(HOST_CPU_TYPE == CPU_TYPE_X86_64 && HOST_CPU_SUBTYPE == CPU_SUBTYPE_X86_64_ALL, "");
 #elif defined(__aarch64__)
-	return CPU_TYPE_ARM64;
-#elif defined(__i386__)
-	return CPU_TYPE_X86;
-#else
-	return CPU_TYPE_ANY;
+_Static_assert(HOST_CPU_TYPE == CPU_TYPE_ARM64 && HOST_CPU_SUBTYPE == CPU_SUBTYPE_ARM64_ALL, "");
 #endif
-}
-
-static cpu_subtype_t
-cpu_subtype(void)
-{
-	return cpu_type() == CPU_TYPE_ARM64 ? CPU_SUBTYPE_ARM64_ALL : CPU_SUBTYPE_X86_64_ALL;
-}
-
-/* Processors that share no core with one of a lower number; all, if Linux does not say. */
-static integer_t
-physical_cpus(integer_t logical)
-{
-	integer_t count = 0;
-
-	for (integer_t i = 0; i < logical; i++) {
-		char path[96];
-		char siblings[256];
-		snprintf(path, sizeof(path),
-			 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", (int)i);
-		if (!proc_read(path, siblings, sizeof(siblings)))
-			return logical;
-		count += strtol(siblings, NULL, 10) == i; /* the list begins with the lowest */
-	}
-	return count > 0 ? count : logical;
-}
 
 /* ---- host_info ----------------------------------------------------------------------- */
 
-static void
-fill_basic(host_basic_info_data_t *basic)
+/* The kernel's answers to messages are made the same way: kernel/kern/host.c. */
+static host_basic_info_data_t
+basic_info(const struct host_facts *facts)
 {
 	const uint64_t most = 0x80000000u; /* as documented; max_mem has it all */
 
-	memset(basic, 0, sizeof(*basic));
-	basic->max_mem = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	basic->memory_size = (natural_t)(basic->max_mem < most ? basic->max_mem : most);
-	basic->logical_cpu_max = (integer_t)sysconf(_SC_NPROCESSORS_CONF);
-	basic->logical_cpu = (integer_t)sysconf(_SC_NPROCESSORS_ONLN);
-	basic->physical_cpu_max = physical_cpus(basic->logical_cpu_max);
-	basic->physical_cpu = physical_cpus(basic->logical_cpu);
-	basic->max_cpus = basic->logical_cpu_max;
-	basic->avail_cpus = basic->logical_cpu;
-	basic->cpu_type = cpu_type();
-	basic->cpu_subtype = cpu_subtype();
-	basic->cpu_threadtype = CPU_THREADTYPE_NONE;
-}
-
-static host_sched_info_data_t
-sched_info(void)
-{
-	struct timespec quantum = { 0 };
-	host_sched_info_data_t info = { .min_timeout = 1, .min_quantum = 1 };
-
-	if (sched_rr_get_interval(0, &quantum) == 0 && quantum.tv_nsec >= 1000000)
-		info.min_quantum = (integer_t)(quantum.tv_nsec / 1000000);
-	return info;
+	return (host_basic_info_data_t){
+		.max_cpus = (integer_t)facts->cpu_max,
+		.avail_cpus = (integer_t)facts->cpu_count,
+		.memory_size = (natural_t)(facts->memory_bytes < most ? facts->memory_bytes : most),
+		.cpu_type = HOST_CPU_TYPE,
+		.cpu_subtype = HOST_CPU_SUBTYPE,
+		.cpu_threadtype = CPU_THREADTYPE_NONE,
+		.physical_cpu = (integer_t)facts->core_count,
+		.physical_cpu_max = (integer_t)facts->core_max,
+		.logical_cpu = (integer_t)facts->cpu_count,
+		.logical_cpu_max = (integer_t)facts->cpu_max,
+		.max_mem = facts->memory_bytes,
+	};
 }
 
 /* Give @size bytes of @data if there is room for them. */
@@ -137,9 +92,10 @@ host_info(host_t host, host_flavor_t flavor, host_info_t host_info_out,
 	/* what Darwin documents of its priorities: user threads 0 to 63, the kernel's from 80 */
 	static const host_priority_info_data_t priorities = { 80, 80, 64, 31, 0, 0, 0, 79 };
 	host_can_has_debugger_info_data_t debugger = { FALSE };
-	host_preferred_user_arch_data_t arch = { cpu_type(), cpu_subtype() };
+	host_preferred_user_arch_data_t arch = { HOST_CPU_TYPE, HOST_CPU_SUBTYPE };
 	host_sched_info_data_t sched;
 	host_basic_info_data_t basic;
+	struct host_facts facts;
 	kern_return_t code = host_check(host, KERN_INVALID_ARGUMENT);
 
 	if (code == BERTH_TRAP_BY_MESSAGE)
@@ -149,17 +105,19 @@ host_info(host_t host, host_flavor_t flavor, host_info_t host_info_out,
 		return code;
 	switch (flavor) {
 	case HOST_BASIC_INFO:
-		fill_basic(&basic);
-		if (*host_info_outCnt >= HOST_BASIC_INFO_OLD_COUNT &&
-		    *host_info_outCnt < HOST_BASIC_INFO_COUNT)
+		host_facts_read(&facts);
+		basic = basic_info(&facts);
+		if (*host_info_outCnt < HOST_BASIC_INFO_COUNT)
 			return give(&basic, HOST_BASIC_INFO_OLD_COUNT * sizeof(integer_t),
 				    host_info_out, host_info_outCnt);
 		return give(&basic, sizeof(basic), host_info_out, host_info_outCnt);
 	case HOST_SCHED_INFO:
-		sched = sched_info();
+		host_facts_read(&facts);
+		sched = (host_sched_info_data_t){ 1, (integer_t)facts.quantum_ms };
 		return give(&sched, sizeof(sched), host_info_out, host_info_outCnt);
 	case HOST_PRIORITY_INFO:
 		return give(&priorities, sizeof(priorities), host_info_out, host_info_outCnt);
+	case HOST_SEMAPHORE_TRAPS:
 	case HOST_MACH_MSG_TRAP:
 		*host_info_outCnt = 0;
 		return KERN_SUCCESS;
@@ -167,9 +125,8 @@ host_info(host_t host, host_flavor_t flavor, host_info_t host_info_out,
 		return give(&debugger, sizeof(debugger), host_info_out, host_info_outCnt);
 	case HOST_PREFERRED_USER_ARCH:
 		return give(&arch, sizeof(arch), host_info_out, host_info_outCnt);
-	case HOST_SEMAPHORE_TRAPS:
 	case HOST_VM_PURGABLE:
-		return NOT_SUPPORTED("HOST_SEMAPHORE_TRAPS or HOST_VM_PURGABLE");
+		return NOT_SUPPORTED("HOST_VM_PURGABLE");
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}
@@ -182,14 +139,13 @@ host_kernel_version(host_t host, kernel_version_t kernel_version)
 
 	if (code == BERTH_TRAP_BY_MESSAGE)
 		return _kernelrpc_host_kernel_version(host, kernel_version);
-	struct utsname names;
+	struct host_facts facts;
 
 	if (code != KERN_SUCCESS)
 		return code;
-	if (uname(&names) != 0)
-		return KERN_FAILURE;
-	snprintf(kernel_version, KERNEL_VERSION_MAX, "%s Kernel Version %s: %s; %s", names.sysname,
-		 names.release, names.version, names.machine);
+	host_facts_read(&facts);
+	_Static_assert(sizeof(facts.version) == sizeof(kernel_version_t), "copied whole");
+	memcpy(kernel_version, facts.version, sizeof(facts.version));
 	return KERN_SUCCESS;
 }
 
@@ -353,8 +309,8 @@ processors_fill(processor_flavor_t flavor, integer_t *info, natural_t room)
 				continue;
 			memcpy(info + count * CPU_STATE_MAX, ticks, sizeof(ticks));
 		} else {
-			processor_basic_info_data_t basic = { .cpu_type = cpu_type(),
-							      .cpu_subtype = cpu_subtype(),
+			processor_basic_info_data_t basic = { .cpu_type = HOST_CPU_TYPE,
+							      .cpu_subtype = HOST_CPU_SUBTYPE,
 							      .running = TRUE,
 							      .slot_num = number,
 							      .is_main = number == 0 };

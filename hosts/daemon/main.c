@@ -7,6 +7,8 @@
  */
 #include "hosts/daemon/berthd.h"
 
+#include "wire/host_facts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -128,7 +130,22 @@ static int
 make_core(struct host *host)
 {
 	struct kernel_config config = { .heap = { .alloc = heap_alloc, .free = heap_free } };
+	struct host_facts facts;
 
+	host_facts_read(&facts);
+	config.facts = (struct kernel_host_facts){
+		.memory_bytes = facts.memory_bytes,
+		.page_bytes = facts.page_bytes,
+		.cpu_count = facts.cpu_count,
+		.cpu_max = facts.cpu_max,
+		.core_count = facts.core_count,
+		.core_max = facts.core_max,
+		.quantum_ms = facts.quantum_ms,
+		.cpu_type = HOST_CPU_TYPE,
+		.cpu_subtype = HOST_CPU_SUBTYPE,
+	};
+	_Static_assert(sizeof(config.facts.version) == sizeof(facts.version), "copied whole");
+	memcpy(config.facts.version, facts.version, sizeof(facts.version));
 	if (getrandom(&config.random_seed, sizeof(config.random_seed), 0) !=
 	    (ssize_t)sizeof(config.random_seed))
 		return -errno;

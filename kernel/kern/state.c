@@ -79,7 +79,9 @@ kernel_new(const struct kernel_config *config)
 	list_init(&k->notify_pool);
 	list_init(&k->dying_ports);
 	list_init(&k->continuing);
-	k->host_port = ipc_port_new_kernel(k, IKOT_HOST, NULL);
+	k->facts = config->facts;
+	k->facts.version[sizeof(k->facts.version) - 1] = '\0';
+	k->host_port = ipc_port_new_kernel(k, IKOT_HOST, k);
 	if (!k->host_port) {
 		k->heap.free(k->heap.context, k, sizeof(*k));
 		return NULL;

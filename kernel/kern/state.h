@@ -35,6 +35,7 @@ struct kernel {
 	uint32_t segment_count;
 	uint32_t watch_count;
 
+	struct kernel_host_facts facts;
 	struct ipc_port *host_port;
 
 	struct deadlines deadlines;

@@ -452,6 +452,19 @@ world_actor(struct world *w, uint32_t task_index)
 	return &w->parties[task_index].actors[0];
 }
 
+const struct kernel_host_facts world_facts = {
+	.memory_bytes = 0x123456789000,
+	.page_bytes = 16384,
+	.cpu_count = 6,
+	.cpu_max = 8,
+	.core_count = 3,
+	.core_max = 4,
+	.quantum_ms = 10,
+	.cpu_type = 0x0100000c,
+	.cpu_subtype = 2,
+	.version = "A kernel of the tests",
+};
+
 /* ---- a world ----------------------------------------------------------------------- */
 
 /*
@@ -504,8 +517,8 @@ world_new_on(struct fault *fault, uint32_t task_count)
 	fault_init(&w->own_heap);
 	w->fault = fault ? fault : &w->own_heap;
 	w->now_ns = 1000000000;
-	w->kernel = kernel_new(
-	    &(struct kernel_config){ .heap = w->fault->heap, .random_seed = 0x5eed5eed5eed });
+	w->kernel = kernel_new(&(struct kernel_config){
+	    .heap = w->fault->heap, .random_seed = 0x5eed5eed5eed, .facts = world_facts });
 	if (!w->kernel) {
 		free(w);
 		return NULL;

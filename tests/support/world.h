@@ -119,6 +119,9 @@ struct world {
 	bool quiet_audit;   /* no audit after each step: a test with very many objects */
 };
 
+/* The machine that the kernels of the tests believe to run on. */
+extern const struct kernel_host_facts world_facts;
+
 /*
  * A world of @task_count tasks with a thread each.  If they are several, each holds a
  * send right to a mailbox of each other one (see give()).
