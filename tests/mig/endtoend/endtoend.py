@@ -15,7 +15,7 @@ import bench as common # pylint: disable=wrong-import-position
 from bench import Failed, SUPPORT # pylint: disable=wrong-import-position
 
 # The tests' own server functions do not look at every argument.
-OURS = ["-Wno-unused-parameter"]
+OURS = ["-O1", "-Wno-unused-parameter"]
 BOTH_SIDES = "./server & ./client && wait $!"
 
 
@@ -27,7 +27,7 @@ def support(bench, folder):
     """The main functions and what they need, compiled once."""
     if not os.path.exists(bench.path("mig_test.o")):
         for name in ("mig_test", "client_main", "server_main"):
-            bench.compile("-c", os.path.join(SUPPORT, name + ".c"), "-o",
+            bench.compile("-O1", "-c", os.path.join(SUPPORT, name + ".c"), "-o",
                           bench.path(name + ".o"))
     return ["-I", SUPPORT, "-I", HERE, "-I", folder]
 
