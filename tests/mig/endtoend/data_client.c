@@ -196,6 +196,16 @@ arrays_overfull(mach_port_t server)
 	}
 }
 
+/* What of @from fits into @size bytes with its NUL. */
+static void
+cut(char *to, const char *from, size_t size)
+{
+	size_t length = strnlen(from, size - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
 static void
 strings(mach_port_t server, const char *a, const char *b, const char *c)
 {
@@ -207,9 +217,9 @@ strings(mach_port_t server, const char *a, const char *b, const char *c)
 	int32_t x, ox;
 	char long_letter[] = "long";
 
-	snprintf(a_cut, sizeof(a_cut), "%s", a);
-	snprintf(b_cut, sizeof(b_cut), "%s", b);
-	snprintf(c_cut, sizeof(c_cut), "%s", c);
+	cut(a_cut, a, sizeof(a_cut));
+	cut(b_cut, b, sizeof(b_cut));
+	cut(c_cut, c, sizeof(c_cut));
 	memset(oa, 'x', sizeof(oa));
 	memset(ob, 'x', sizeof(ob));
 	memset(oc, 'x', sizeof(oc));

@@ -26,7 +26,7 @@ def run(bench, first, seeds, calls):
     sources = [os.path.join(HERE, name) for name in ("mutation.c", "change.c", "server.c")]
     bench.compile("-Wno-unused-parameter", "-I", SUPPORT, "-I", SHAPES, "-I", bench.folder,
                   *sources, bench.path("shapesUser.c"), bench.path("shapesServer.c"),
-                  os.path.join(SUPPORT, "mig_test.c"), "-o", bench.path("mutation"), "-Wl,-z,now")
+                  os.path.join(SUPPORT, "mig_test.c"), "-o", bench.path("mutation"))
     for seed in range(int(first), int(first) + int(seeds)):
         print(f"seed {seed}", flush=True)
         output = bench.run("./mutation", str(seed), calls)
