@@ -78,7 +78,7 @@ add_field(struct layout *layout, enum field_kind kind, const struct argument *ar
 	field->size_max = (uint32_t)size;
 	field->padding = (uint32_t)(-size & (WORD_BYTES - 1));
 	field->cut_before = message->cut_count;
-	if (kind == FIELD_VALUE && type_is_cut(argument->type)) {
+	if (kind == FIELD_VALUE && argument && type_is_cut(argument->type)) {
 		field->is_cut = true;
 		message->cut_count++;
 		layout->cut_bytes += size + field->padding;
