@@ -152,7 +152,9 @@ check_statement(struct checker *checker, const struct tree_statement *statement)
 	case KEYWORD_RCSID:
 		checker->interface->rcsid = unquoted(checker, statement->word.text);
 		break;
-	default: /* `error`: its function is called by nobody */
+	default: /* KEYWORD_ERROR */
+		diagnostics_warn(checker->diagnostics, &statement->word.place,
+				 "`error` is ignored: no stub calls `%s`", statement->word.text);
 		break;
 	}
 }

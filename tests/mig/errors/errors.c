@@ -375,6 +375,16 @@ TEST(flags_that_do_not_fit_are_warned_of_and_dropped)
 	CHECK_ALL(flags, reading_prelude, "warning: ");
 }
 
+TEST(statements_of_old_that_do_nothing_are_warned_of)
+{
+	static const struct wrong ignored[] = {
+		{ "error @MsgError;", { "`error` is ignored: no stub calls `MsgError`" } },
+	};
+
+	(void)state;
+	CHECK_ALL(ignored, reading_prelude, "warning: ");
+}
+
 TEST(statements_with_wrong_values_are_refused)
 {
 	(void)state;
