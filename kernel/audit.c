@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ipc/ipc_kmsg.h"
+#include "kern/clock.h"
 #include "kern/semaphore.h"
 
 /*
@@ -30,6 +31,7 @@ struct audit {
 	uint64_t requests;
 	uint64_t semaphores_active;
 	uint64_t semaphore_waiters;
+	uint64_t alarms;
 };
 
 static struct audit_sums *
@@ -195,6 +197,22 @@ audit_thread(struct audit *a, const struct thread *thread)
 }
 
 static void
+audit_alarms(struct audit *a, const struct task *task)
+{
+	uint32_t alarms = 0;
+
+	LIST_FOR_EACH (alarm, &task->alarms, struct clock_alarm, in_task) {
+		check(alarm->task == task && alarm->deadline.slot > 0);
+		check(alarm->deadline.kind == DEADLINE_ALARM && list_is_linked(&alarm->in_port));
+		check(ip_active(alarm->port)); /* else it would have been cancelled */
+		found_right(a, alarm->port, MACH_MSG_TYPE_PORT_SEND_ONCE);
+		alarms++;
+	}
+	check(alarms == task->account->alarm_count);
+	a->alarms += alarms;
+}
+
+static void
 audit_task(struct audit *a, const struct task *task)
 {
 	uint32_t threads = 0;
@@ -222,6 +240,7 @@ audit_task(struct audit *a, const struct task *task)
 		semaphores++;
 	}
 	a->semaphores_active += semaphores;
+	audit_alarms(a, task);
 	check(semaphores <= task->account->semaphore_count);
 	check(!task->remnant || semaphores == 0);
 }
@@ -354,12 +373,15 @@ kernel_audit(const struct kernel *k)
 	}
 	check(tasks == k->task_count);
 	found_ref(&a, k->host_port);
+	for (int id = 0; id < CLOCK_COUNT; id++)
+		found_ref(&a, k->clocks[id].port);
 	LIST_FOR_EACH (port, &k->ports, struct ipc_port, link) {
 		audit_port(&a, port);
 		ports++;
 	}
 	check(ports == k->port_count);
 	audit_sets(k);
+	check(a.alarms == k->alarm_count && k->deadlines.count <= k->deadlines.capacity);
 	check(a.requests == 0 && a.semaphores_active == 0 && a.semaphore_waiters == 0);
 
 	/* what was found is what is counted */

@@ -137,6 +137,7 @@ dump_task(const struct dump *d, const struct task *task)
 	put_number(d, " ports ", task->account->port_count, 10);
 	put_number(d, " requests ", task->account->request_count, 10);
 	put_number(d, " semaphores ", task->account->semaphore_count, 10);
+	put_number(d, " alarms ", task->account->alarm_count, 10);
 	put_number(d, " queued ", task->account->queued_bytes, 10);
 	put(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {

@@ -120,7 +120,8 @@ enum kernel_event_kind {
 
 struct kernel_event {
 	enum kernel_event_kind kind;
-	uint64_t now_ns; /* the host's monotonic clock */
+	uint64_t now_ns;         /* the host's monotonic clock */
+	uint64_t wall_offset_ns; /* and what its time of day, since 1970, is ahead of that */
 	struct thread *thread;
 	struct task *task;
 	const struct trap_frame *frame;

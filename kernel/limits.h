@@ -28,6 +28,7 @@
 #define TASK_REQUEST_MAX 262144u            /* notification requests registered at once */
 #define TASK_SET_LINK_MAX 1048576u          /* memberships of ports in sets */
 #define TASK_SEMAPHORE_MAX 65536u           /* semaphores that it owns, or died owning */
+#define TASK_ALARM_MAX 4096u                /* alarms of clocks that it waits for */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 

@@ -259,7 +259,8 @@ struct host {
 	uint32_t next_pidversion;
 	uint64_t last_task_id;
 
-	uint64_t now_ns; /* the last reading of the clock */
+	uint64_t now_ns;                       /* the last reading of the clock */
+	uint64_t wall_offset_ns, wall_read_ns; /* of the time of day, and when it was read */
 	uint64_t looked_ns;
 	uint64_t deadline_ns;   /* the core's next */
 	uint64_t retry_ns;      /* when to try again what had no resources; UINT64_MAX: nothing */

@@ -19,7 +19,8 @@
 
 #define EVENTS_PER_LOOK 64
 #define SCRATCH_KEPT_BYTES (1u << 20)
-#define SERVER_LOOK_NS 30000u /* the least we look: a server on this core answers in less */
+#define WALL_FRESH_NS 1000000u /* how old the reading of the time of day may be */
+#define SERVER_LOOK_NS 30000u  /* the least we look: a server on this core answers in less */
 
 void
 log_line(const char *format, ...)
@@ -67,6 +68,22 @@ host_retry_soon(struct host *host)
 		host->retry_ns = wait_now_ns() + RETRY_NS;
 }
 
+/* How far the time of day is ahead of our clock.  It changes when somebody sets it, so a reading
+ * serves for the steps of a moment. */
+static uint64_t
+wall_offset_ns(struct host *host)
+{
+	struct timespec wall;
+
+	if (host->wall_offset_ns != 0 && host->now_ns - host->wall_read_ns < WALL_FRESH_NS)
+		return host->wall_offset_ns;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	host->wall_read_ns = host->now_ns;
+	host->wall_offset_ns =
+	    (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec - wait_now_ns();
+	return host->wall_offset_ns;
+}
+
 void
 host_step(struct host *host, struct kernel_event *event)
 {
@@ -74,6 +91,7 @@ host_step(struct host *host, struct kernel_event *event)
 
 	host->now_ns = wait_now_ns();
 	event->now_ns = host->now_ns;
+	event->wall_offset_ns = wall_offset_ns(host);
 	kernel_effects_init(&effects);
 	kernel_step(host->kernel, event, &effects);
 	effects_work_off(host, &effects);

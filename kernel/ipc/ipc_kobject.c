@@ -27,6 +27,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "task name";
 	case IKOT_SEMAPHORE:
 		return "semaphore";
+	case IKOT_CLOCK:
+		return "clock";
 	default:
 		return NULL;
 	}
@@ -88,8 +90,11 @@ ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kms
 		return;
 	}
 	take_reply_right(kmsg, reply);
-	if (routine)
+	if (routine) {
+		k->asker = thread->task;
 		code = ipc_kobject_call(routine, kmsg, reply);
+		k->asker = NULL;
+	}
 	if (code != KERN_SUCCESS && code != MIG_NO_REPLY)
 		ipc_kobject_reply_error(reply, id, code);
 	if (code == MIG_NO_REPLY)

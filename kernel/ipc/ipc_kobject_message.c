@@ -16,10 +16,12 @@
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/mach_port.h" /* beside what mig makes of it: one must agree with the other */
+#include "kern/clock.h"
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/semaphore.h"
 
+#include "generated/clock_server.h"
 #include "generated/mach_host_server.h"
 #include "generated/mach_port_server.h"
 #include "generated/task_server.h"
@@ -78,7 +80,7 @@ NDR_record_t NDR_record = {
 
 /* ---- the interfaces that are served ------------------------------------------------------ */
 
-#define SUBSYSTEMS(X) X(mach_host) X(mach_port) X(task)
+#define SUBSYSTEMS(X) X(clock) X(mach_host) X(mach_port) X(task)
 
 #define AS_TABLE(name) (mig_subsystem_t)(uintptr_t) & name##_subsystem,
 #define AS_REQUEST(name) union __RequestUnion__##name##_subsystem name;

@@ -23,6 +23,7 @@
 /* Memory that came with a request is the request's, and goes with it. */
 #define mig_deallocate(address, size) ((void)(address), (void)(size))
 
+struct clock;
 struct ipc_space;
 struct kernel;
 struct task;
@@ -30,10 +31,12 @@ struct task;
 typedef struct ipc_space *ipc_space_ref_t;
 typedef struct task *task_ref_t;
 typedef struct kernel *host_ref_t;
+typedef struct clock *clock_ref_t;
 
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct task *convert_port_to_task(struct ipc_port *port);
 struct kernel *convert_port_to_host(struct ipc_port *port);
+struct clock *convert_port_to_clock(struct ipc_port *port);
 
 /*
  * Send @message, whose destination is a send-once right and which is consumed.  It takes the

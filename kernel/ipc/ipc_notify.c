@@ -8,10 +8,12 @@
 
 #include <mach/notify.h>
 
+#include "generated/clock_reply_user.h"
 #include "generated/notify_user.h"
 #include "ipc/ipc_kmsg_memory.h"
 
-#define NOTIFICATION_SIZE_MAX 40u /* bytes, as a task sees it: PORT_DESTROYED */
+#define NOTIFICATION_SIZE_MAX 48u /* bytes, as a task sees it: an alarm */
+#define ALARM_ID 3125107          /* clock_reply.defs */
 
 /* ---- the reserve -------------------------------------------------------------------- */
 
@@ -136,6 +138,14 @@ ipc_notify_send_once(struct kernel *k, struct ipc_port *notify)
 {
 	if (notify_begin(k, notify, MACH_NOTIFY_SEND_ONCE, 0))
 		check(mach_notify_send_once(notify) == MACH_MSG_SUCCESS);
+}
+
+void
+ipc_notify_alarm(struct kernel *k, struct ipc_port *notify, kern_return_t code, alarm_type_t type,
+		 mach_timespec_t time)
+{
+	if (notify_begin(k, notify, ALARM_ID, (uint32_t)code))
+		check(clock_alarm_reply(notify, code, type, time) == MACH_MSG_SUCCESS);
 }
 
 void

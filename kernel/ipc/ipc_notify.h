@@ -7,6 +7,8 @@
 #ifndef KERNEL_IPC_NOTIFY_H
 #define KERNEL_IPC_NOTIFY_H
 
+#include <mach/clock_types.h>
+
 #include "ipc/ipc_port.h"
 
 /* Makes sure that @count more send-once rights can be made; false: no memory. */
@@ -25,6 +27,9 @@ void ipc_notify_send_possible(struct kernel *k, struct ipc_port *notify, mach_po
 void ipc_notify_dead_name(struct kernel *k, struct ipc_port *notify, mach_port_name_t name);
 void ipc_notify_no_senders(struct kernel *k, struct ipc_port *notify, mach_port_mscount_t mscount);
 void ipc_notify_send_once(struct kernel *k, struct ipc_port *notify);
+/* The message of an alarm: no notification, but sent as one is. */
+void ipc_notify_alarm(struct kernel *k, struct ipc_port *notify, kern_return_t code,
+		      alarm_type_t type, mach_timespec_t time);
 /* @port: the receive right, in limbo, with one reference; consumed. */
 void ipc_notify_port_destroyed(struct kernel *k, struct ipc_port *notify, struct ipc_port *port);
 

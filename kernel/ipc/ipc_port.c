@@ -9,6 +9,7 @@
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_watch.h"
+#include "kern/clock.h"
 
 #define QLIMIT_DEFAULT 5
 
@@ -28,6 +29,7 @@ ipc_port_new(struct kernel *k, struct account *payer)
 	list_init(&port->receivers);
 	list_init(&port->senders);
 	list_init(&port->sets);
+	list_init(&port->alarms);
 	list_append(&k->ports, &port->link);
 	k->port_count++;
 	if (payer) {
@@ -71,7 +73,7 @@ ipc_port_unref(struct kernel *k, struct ipc_port *port)
 	check(list_is_empty(&port->messages) && list_is_empty(&port->receivers));
 	check(list_is_empty(&port->senders) && list_is_empty(&port->sets));
 	check(port->request_used_count == 0 && !port->no_senders && !port->port_destroyed);
-	check(!port->watch && !port->destination);
+	check(!port->watch && !port->destination && list_is_empty(&port->alarms));
 	kernel_memory_free(k, port->requests, port->request_count * sizeof(*port->requests));
 	list_remove(&port->link);
 	k->port_count--;
@@ -389,6 +391,7 @@ port_destroy_now(struct kernel *k, struct ipc_port *port)
 	port->srights = 0;
 
 	ipc_mqueue_destroy(k, port);
+	clock_alarms_port_died(k, port);
 
 	struct ipc_port *notify = port->no_senders;
 

@@ -43,7 +43,8 @@ enum ipc_kobject_kind {
 	IKOT_TASK = 2,
 	IKOT_HOST = 3,
 	IKOT_TASK_NAME = 20,
-	IKOT_SEMAPHORE = 23
+	IKOT_SEMAPHORE = 23,
+	IKOT_CLOCK = 25
 };
 
 #define IPC_PORT_GUARDED 0x01
@@ -99,7 +100,8 @@ struct ipc_port {
 	uint32_t request_used_count; /* slots that are not FREE */
 	uint32_t request_armed_count;
 
-	struct list sets; /* struct ipc_pset_link, in the order of joining */
+	struct list sets;   /* struct ipc_pset_link, in the order of joining */
+	struct list alarms; /* struct clock_alarm, which will send here */
 	mach_port_context_t context;
 	struct ipc_port *no_senders;     /* a send-once right, or NULL */
 	struct ipc_port *port_destroyed; /* a send-once right, or NULL */

@@ -8,6 +8,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/mach_msg.h"
+#include "kern/clock.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
 
@@ -45,6 +46,27 @@ kernel_memory_free(struct kernel *k, void *memory, size_t size_bytes)
 	k->heap.free(k->heap.context, memory, size_bytes);
 }
 
+bool
+kernel_deadline_reserve(struct kernel *k)
+{
+	struct deadlines *all = &k->deadlines;
+	uint32_t capacity = all->capacity ? all->capacity * 2 : 64;
+
+	if (k->thread_count + k->alarm_count < all->capacity)
+		return true;
+
+	struct deadline **slots = kernel_memory_alloc_raw(k, capacity * sizeof(*slots));
+
+	if (!slots)
+		return false;
+	if (all->slots)
+		memcpy(slots, all->slots, all->count * sizeof(*slots));
+	kernel_memory_free(k, all->slots, all->capacity * sizeof(*slots));
+	all->slots = slots;
+	all->capacity = capacity;
+	return true;
+}
+
 /* xorshift64*: unforeseeable enough for the order of names, repeatable from the seed. */
 uint64_t
 kernel_random(struct kernel *k)
@@ -59,6 +81,25 @@ kernel_random(struct kernel *k)
 }
 
 /* ---- life ------------------------------------------------------------------------------- */
+
+static void
+own_port_free(struct kernel *k, struct ipc_port **port)
+{
+	if (!*port)
+		return;
+	(*port)->object.place = PORT_DEAD;
+	(*port)->kobject = NULL;
+	*port = ipc_port_unref(k, *port);
+}
+
+/* Those that are there from the beginning. */
+static void
+own_ports_free(struct kernel *k)
+{
+	own_port_free(k, &k->host_port);
+	for (int id = 0; id < CLOCK_COUNT; id++)
+		own_port_free(k, &k->clocks[id].port);
+}
 
 struct kernel *
 kernel_new(const struct kernel_config *config)
@@ -82,7 +123,14 @@ kernel_new(const struct kernel_config *config)
 	k->facts = config->facts;
 	k->facts.version[sizeof(k->facts.version) - 1] = '\0';
 	k->host_port = ipc_port_new_kernel(k, IKOT_HOST, k);
-	if (!k->host_port) {
+	for (int id = 0; id < CLOCK_COUNT; id++) {
+		struct clock *clock = &k->clocks[id];
+
+		*clock = (struct clock){ .kernel = k, .id = id };
+		clock->port = ipc_port_new_kernel(k, IKOT_CLOCK, clock);
+	}
+	if (!k->host_port || !k->clocks[SYSTEM_CLOCK].port || !k->clocks[CALENDAR_CLOCK].port) {
+		own_ports_free(k);
 		k->heap.free(k->heap.context, k, sizeof(*k));
 		return NULL;
 	}
@@ -95,13 +143,11 @@ kernel_free(struct kernel *k)
 	if (!k)
 		return NULL;
 	check(k->task_count == 0 && k->thread_count == 0);
-	k->host_port->object.place = PORT_DEAD;
-	k->host_port->kobject = NULL;
-	k->host_port = ipc_port_unref(k, k->host_port);
+	own_ports_free(k);
 	ipc_notify_pool_free(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
-	check(k->deadlines.count == 0);
+	check(k->deadlines.count == 0 && k->alarm_count == 0);
 	kernel_memory_free(k, k->deadlines.slots,
 			   k->deadlines.capacity * sizeof(*k->deadlines.slots));
 	check(k->heap_bytes == 0);
@@ -213,7 +259,10 @@ expire(struct kernel *k)
 	struct deadline *first;
 
 	while ((first = deadlines_first(&k->deadlines)) != NULL && first->when_ns <= k->now_ns)
-		thread_give_up(k, container_of(first, struct thread, deadline), true);
+		if (first->kind == DEADLINE_ALARM)
+			clock_alarm_due(k, container_of(first, struct clock_alarm, deadline));
+		else
+			thread_give_up(k, container_of(first, struct thread, deadline), true);
 }
 
 void
@@ -225,6 +274,7 @@ kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_ef
 	k->effects = effects;
 	if (event->now_ns > k->now_ns)
 		k->now_ns = event->now_ns; /* a clock that went back stands still */
+	k->wall_offset_ns = event->wall_offset_ns;
 	k->trace_thread = event->kind == EVENT_TRAP ? thread : NULL;
 	switch (event->kind) {
 	case EVENT_TRAP:

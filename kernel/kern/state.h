@@ -13,11 +13,24 @@
 struct ipc_port;
 struct ipc_kmsg;
 
+/* What is behind a clock's port. */
+struct clock {
+	struct kernel *kernel;
+	int id; /* SYSTEM_CLOCK, CALENDAR_CLOCK */
+	struct ipc_port *port;
+};
+
+#define CLOCK_COUNT 2
+
+/* deadline.kind */
+enum { DEADLINE_THREAD = 0, DEADLINE_ALARM };
+
 struct kernel {
 	struct kernel_heap heap;
 	uint64_t heap_bytes; /* handed out and not yet given back */
 	uint64_t now_ns;     /* of the event under way */
-	uint64_t random;     /* state of the generator */
+	uint64_t wall_offset_ns;
+	uint64_t random; /* state of the generator */
 
 	struct list tasks; /* struct task, oldest first */
 	uint32_t task_count;
@@ -37,8 +50,10 @@ struct kernel {
 
 	struct kernel_host_facts facts;
 	struct ipc_port *host_port;
+	struct clock clocks[CLOCK_COUNT]; /* by id */
+	uint32_t alarm_count;
 
-	struct deadlines deadlines;
+	struct deadlines deadlines; /* of threads and alarms */
 
 	/*
 	 * There is one notification message for each send-once right on a live port, in the
@@ -58,6 +73,8 @@ struct kernel {
 
 	struct kernel_effects *effects; /* of the event under way */
 
+	struct task *asker; /* whose message a kernel object is serving */
+
 	kernel_trace_sink *trace;
 	void *trace_context;
 	struct thread *trace_thread; /* whose trap is under way */
@@ -68,6 +85,9 @@ mustuse void *kernel_memory_alloc(struct kernel *k, size_t size_bytes);
 /* As above, but not zeroed: for bytes that are written at once. */
 mustuse void *kernel_memory_alloc_raw(struct kernel *k, size_t size_bytes);
 void kernel_memory_free(struct kernel *k, void *memory, size_t size_bytes);
+
+/* Room for the deadline of one more thread or alarm, so that adding it never fails. */
+mustuse bool kernel_deadline_reserve(struct kernel *k);
 
 uint64_t kernel_random(struct kernel *k);
 

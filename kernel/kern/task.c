@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ipc/ipc_right.h"
+#include "kern/clock.h"
 #include "kern/semaphore.h"
 #include "kern/thread.h"
 
@@ -62,6 +63,7 @@ kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *paren
 	task->token = *token;
 	list_init(&task->threads);
 	list_init(&task->semaphores);
+	list_init(&task->alarms);
 	list_init(&task->link);
 	task->account = account_new(k);
 	task->self_port = ipc_port_new_kernel(k, IKOT_TASK, task);
@@ -167,6 +169,7 @@ task_terminate(struct kernel *k, struct task *task)
 	while ((first = list_first(&task->threads)) != NULL)
 		thread_destroy(k, list_entry(first, struct thread, link));
 	semaphore_terminate_all(task);
+	clock_alarms_task_died(k, task);
 	if (task->space.active)
 		ipc_space_terminate(&task->space);
 	kernel_port_dies(k, &task->self_port);

@@ -25,6 +25,7 @@ struct task {
 	uint32_t thread_count;
 	uint32_t parked_count;
 	struct list semaphores; /* struct semaphore: the active ones that it owns */
+	struct list alarms;     /* struct clock_alarm: that it asked for */
 
 	struct ipc_port *self_port; /* kernel-owned; one reference */
 	struct ipc_port *name_port;

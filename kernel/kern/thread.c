@@ -10,34 +10,12 @@
 #include "kern/semaphore.h"
 #include "kern/syscall.h"
 
-/* Room for one more deadline, so that parking never fails. */
-static bool
-reserve_deadline(struct kernel *k)
-{
-	struct deadlines *all = &k->deadlines;
-	uint32_t capacity = all->capacity ? all->capacity * 2 : 64;
-
-	if (k->thread_count < all->capacity)
-		return true;
-
-	struct deadline **slots = kernel_memory_alloc_raw(k, capacity * sizeof(*slots));
-
-	if (!slots)
-		return false;
-	if (all->slots)
-		memcpy(slots, all->slots, all->count * sizeof(*slots));
-	kernel_memory_free(k, all->slots, all->capacity * sizeof(*slots));
-	all->slots = slots;
-	all->capacity = capacity;
-	return true;
-}
-
 struct thread *
 kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
 {
 	struct kernel *k = task->kernel;
 
-	if (task->thread_count >= TASK_THREAD_MAX || task->remnant || !reserve_deadline(k))
+	if (task->thread_count >= TASK_THREAD_MAX || task->remnant || !kernel_deadline_reserve(k))
 		return NULL;
 
 	struct thread *thread = kernel_memory_alloc(k, sizeof(*thread));

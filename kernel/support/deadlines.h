@@ -1,7 +1,7 @@
 /*
- * Deadlines: a binary heap of threads by the time at which they give up waiting.
+ * Deadlines: a binary heap of what is due, by time.
  *
- * Room for every thread is made when the thread is, so adding never fails.
+ * Room for each is made when what it is for is made, so adding never fails.
  */
 #ifndef KERNEL_DEADLINES_H
 #define KERNEL_DEADLINES_H
@@ -12,6 +12,7 @@
 struct deadline {
 	uint64_t when_ns;
 	uint32_t slot; /* index in the heap + 1; 0: not in it */
+	uint32_t kind; /* of what it is for: means nothing here */
 };
 
 struct deadlines {

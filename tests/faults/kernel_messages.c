@@ -120,11 +120,73 @@ semaphore(mach_port_name_t port)
 	return r;
 }
 
+static struct rpc
+clock_service(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(206);
+
+	rpc_u32(&r, 0);
+	return r;
+}
+
+static struct rpc
+host_basic_info(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(200);
+
+	rpc_u32(&r, 1);
+	rpc_u32(&r, 12);
+	return r;
+}
+
+static struct rpc
+alarm_in(mach_port_name_t port, uint32_t sec)
+{
+	struct rpc r = rpc_to(1002);
+
+	message_add_port(&r.message, port, MAKE_ONCE);
+	rpc_u32(&r, 1); /* TIME_RELATIVE */
+	rpc_u32(&r, sec);
+	rpc_u32(&r, 0);
+	return r;
+}
+
+static struct rpc
+alarm_later(mach_port_name_t port)
+{
+	return alarm_in(port, 1);
+}
+
+static struct rpc
+alarm_now(mach_port_name_t port)
+{
+	return alarm_in(port, 0);
+}
+
 /* Of these tasks none is served: the error form needs memory, too. */
 static struct rpc
 unknown(mach_port_name_t port)
 {
 	return rpc_to(3699);
+}
+
+/* The object that is asked. */
+typedef mach_port_name_t object(struct actor *a);
+
+static mach_port_name_t
+own_task(struct actor *a)
+{
+	return BERTH_NAME_TASK_SELF;
+}
+
+static mach_port_name_t
+system_clock(struct actor *a)
+{
+	struct rpc r = clock_service(MACH_PORT_NULL);
+
+	a->target = host_self(a);
+	assert_ok(rpc_call(a, reply_port(a), &r));
+	return got.descriptors[0].name;
 }
 
 static bool
@@ -135,7 +197,7 @@ is_shortage(kern_return_t code)
 }
 
 static void
-fails_or_works(request *write, kern_return_t expected)
+fails_or_works(object *get, request *write, kern_return_t expected)
 {
 	FOR_EACH_FAILURE (fault) {
 		struct world *w = world_new_on(&fault, 2);
@@ -144,6 +206,8 @@ fails_or_works(request *write, kern_return_t expected)
 		struct kernel_counts before;
 		struct rpc r = write(port);
 		kern_return_t kr;
+
+		a->target = get(a);
 
 		before = world_counts(w);
 		fault_arm(&fault);
@@ -174,6 +238,10 @@ TEST(requests_to_the_kernel_fail_for_want_of_memory_and_work_afterwards)
 	};
 
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
-		fails_or_works(requests[i], KERN_SUCCESS);
-	fails_or_works(unknown, MIG_BAD_ID);
+		fails_or_works(own_task, requests[i], KERN_SUCCESS);
+	fails_or_works(own_task, unknown, MIG_BAD_ID);
+	fails_or_works(host_self, clock_service, KERN_SUCCESS);
+	fails_or_works(host_self, host_basic_info, KERN_SUCCESS);
+	fails_or_works(system_clock, alarm_later, KERN_SUCCESS);
+	fails_or_works(system_clock, alarm_now, KERN_SUCCESS);
 }

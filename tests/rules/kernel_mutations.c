@@ -21,23 +21,23 @@ static const struct {
 	int32_t id;
 	const char *in;
 } requests[] = {
-	{ 200, "ww" },    { 201, "" },      { 202, "" },       { 3200, "" },   { 3201, "w" },
-	{ 3203, "ww" },   { 3204, "w" },    { 3205, "w" },     { 3206, "w" },  { 3207, "ww" },
-	{ 3208, "www" },  { 3209, "wwww" }, { 3210, "ww" },    { 3211, "w" },  { 3212, "ww" },
-	{ 3213, "pwww" }, { 3214, "pw" },   { 3215, "ww" },    { 3216, "ww" }, { 3217, "www" },
-	{ 3218, "wwww" }, { 3219, "www" },  { 3220, "pwwww" }, { 3221, "w" },  { 3222, "w" },
-	{ 3223, "" },     { 3224, "w" },    { 3225, "w" },     { 3226, "ww" }, { 3227, "ww" },
-	{ 3228, "w" },    { 3229, "wd" },   { 3230, "w" },     { 3231, "od" }, { 3232, "wwd" },
-	{ 3233, "wdw" },  { 3234, "wd" },   { 3235, "" },      { 3236, "w" },  { 3237, "wdd" },
-	{ 3238, "wdd" },  { 3239, "w" },    { 3240, "ww" },    { 3241, "w" },  { 3242, "wwwww" },
-	{ 3403, "aw" },   { 3404, "" },     { 3409, "w" },     { 3410, "pw" }, { 3418, "ww" },
-	{ 3419, "p" },
+	{ 200, "ww" },    { 201, "" },       { 202, "" },    { 206, "w" },      { 1000, "" },
+	{ 1001, "ww" },   { 1002, "pwww" },  { 3200, "" },   { 3201, "w" },     { 3203, "ww" },
+	{ 3204, "w" },    { 3205, "w" },     { 3206, "w" },  { 3207, "ww" },    { 3208, "www" },
+	{ 3209, "wwww" }, { 3210, "ww" },    { 3211, "w" },  { 3212, "ww" },    { 3213, "pwww" },
+	{ 3214, "pw" },   { 3215, "ww" },    { 3216, "ww" }, { 3217, "www" },   { 3218, "wwww" },
+	{ 3219, "www" },  { 3220, "pwwww" }, { 3221, "w" },  { 3222, "w" },     { 3223, "" },
+	{ 3224, "w" },    { 3225, "w" },     { 3226, "ww" }, { 3227, "ww" },    { 3228, "w" },
+	{ 3229, "wd" },   { 3230, "w" },     { 3231, "od" }, { 3232, "wwd" },   { 3233, "wdw" },
+	{ 3234, "wd" },   { 3235, "" },      { 3236, "w" },  { 3237, "wdd" },   { 3238, "wdd" },
+	{ 3239, "w" },    { 3240, "ww" },    { 3241, "w" },  { 3242, "wwwww" }, { 3403, "aw" },
+	{ 3404, "" },     { 3409, "w" },     { 3410, "pw" }, { 3418, "ww" },    { 3419, "p" },
 };
 
 struct run {
 	uint64_t seed;
 	struct actor *actor;
-	mach_port_name_t reply;
+	mach_port_name_t reply, host, clock;
 	mach_port_name_t names[8]; /* ports, sets and dead names that the requests are about */
 	mach_port_name_t array[4];
 	uint8_t memory[64];
@@ -152,6 +152,32 @@ renew_names(struct run *run)
 						 : new_port_with_send(a);
 }
 
+/* Who serves that routine; sometimes another object. */
+static mach_port_name_t
+object_of(struct run *run, int32_t id)
+{
+	const mach_port_name_t objects[3] = { run->host, run->clock, BERTH_NAME_TASK_SELF };
+
+	if (next(run, 10) == 0)
+		return objects[next(run, 3)];
+	return objects[id < 1000 ? 0 : id < 3000 ? 1 : 2];
+}
+
+static void
+find_objects(struct run *run)
+{
+	struct actor *a = run->actor;
+	struct rpc r = rpc_to(206);
+
+	run->reply = reply_port(a);
+	run->host = host_self(a);
+	a->target = run->host;
+	rpc_u32(&r, 0);
+	assert_ok(rpc_call(a, run->reply, &r));
+	run->clock = got.descriptors[0].name;
+	a->target = BERTH_NAME_TASK_SELF;
+}
+
 static void
 random_run(uint64_t seed)
 {
@@ -161,7 +187,7 @@ random_run(uint64_t seed)
 	uint32_t served = 0;
 
 	print_message("seed %lu\n", (unsigned long)seed);
-	run.reply = reply_port(run.actor);
+	find_objects(&run);
 	for (int step = 0; step < STEPS; step++) {
 		uint32_t which = next(&run, sizeof requests / sizeof *requests);
 		struct rpc r = rpc_to(requests[which].id);
@@ -173,7 +199,9 @@ random_run(uint64_t seed)
 									 : *letter);
 		if (next(&run, 2))
 			spoil(&run, &r);
+		run.actor->target = object_of(&run, requests[which].id);
 		served += rpc_call(run.actor, run.reply, &r) == KERN_SUCCESS;
+		run.actor->target = BERTH_NAME_TASK_SELF;
 		/* what came, and what the request gave up, is taken */
 		while (take_id(run.actor, run.reply) != 0)
 			;

@@ -13,6 +13,7 @@
 
 #include "tests/support/calls.h"
 #include "tests/support/message.h"
+#include "tests/support/rpc.h"
 #include "tests/support/semaphores.h"
 
 #define TASKS 3
@@ -298,6 +299,39 @@ destroy_semaphore(struct actor *t, mach_port_name_t semaphore)
 	ask_own_task(t, &m, 3419);
 }
 
+/* ---- alarms ------------------------------------------------------------------------------ */
+
+static mach_port_name_t clocks[WORLD_TASKS_MAX]; /* the system's, as each task names it */
+
+static void
+learn_clock(struct party *party)
+{
+	struct actor *t = &party->actors[0];
+	struct rpc r = rpc_to(206);
+
+	rpc_u32(&r, 0);
+	t->target = host_self(t);
+	assert_ok(rpc_call(t, reply_port(t), &r));
+	t->target = BERTH_NAME_TASK_SELF;
+	clocks[party->index] = got.descriptors[0].name;
+	learn(party, clocks[party->index]);
+}
+
+static void
+some_alarm(struct actor *t)
+{
+	mach_port_name_t clock = clocks[t->party->index];
+	struct message m = message_to(clock, MACH_MSG_TYPE_COPY_SEND);
+	/* NDR, type, time */
+	const uint32_t data[5] = { 0, 1, chance(90), 0, pick(60) * 1000000u };
+
+	message_add_port(&m, some_name(t->party),
+			 chance(80) ? MACH_MSG_TYPE_MAKE_SEND_ONCE : some_disposition());
+	message_add_data(&m, data, sizeof data);
+	message_id(&m, 1002);
+	msg_send(t, &m, MACH_SEND_TIMEOUT, 0);
+}
+
 static void
 some_semaphore_call(struct actor *t)
 {
@@ -488,6 +522,7 @@ newcomer(struct world *w, struct party *parent)
 
 	for (int i = 1; i < THREADS; i++)
 		world_thread_new(party);
+	learn_clock(party);
 	for (int i = 0; i < KNOWN_MAX; i++)
 		learn(party, i % 2 ? BERTH_NAME_TASK_SELF : BERTH_NAME_BOOTSTRAP);
 	return party;
@@ -505,6 +540,7 @@ start(struct world *w)
 			world_thread_new(party);
 		for (int j = 0; j < KNOWN_MAX; j++)
 			learn(party, party->mailbox_of[(uint32_t)j % TASKS]);
+		learn_clock(party);
 		learn(party, BERTH_NAME_TASK_SELF);
 		for (uint32_t j = 0; j < TASKS; j++)
 			if (j != i)
@@ -590,6 +626,8 @@ one_step(struct world *w)
 		some_receive(t);
 	else if (what < 650)
 		some_semaphore_call(t);
+	else if (what < 680)
+		some_alarm(t);
 	else
 		some_call(t);
 	if (!t)

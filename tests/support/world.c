@@ -195,6 +195,7 @@ world_step(struct world *w, struct kernel_event *event)
 
 	kernel_effects_init(&effects);
 	event->now_ns = w->now_ns;
+	event->wall_offset_ns = w->wall_offset_ns;
 	w->completed = 0;
 	kernel_step(w->kernel, event, &effects);
 	while ((thread = kernel_effects_thread(&effects))) {
@@ -517,6 +518,7 @@ world_new_on(struct fault *fault, uint32_t task_count)
 	fault_init(&w->own_heap);
 	w->fault = fault ? fault : &w->own_heap;
 	w->now_ns = 1000000000;
+	w->wall_offset_ns = 1700000000123456789;
 	w->kernel = kernel_new(&(struct kernel_config){
 	    .heap = w->fault->heap, .random_seed = 0x5eed5eed5eed, .facts = world_facts });
 	if (!w->kernel) {

@@ -111,6 +111,7 @@ struct world {
 	struct fault own_heap;
 	struct fault *fault;
 	uint64_t now_ns;
+	uint64_t wall_offset_ns;
 	struct party parties[WORLD_TASKS_MAX];
 	uint32_t party_count;
 	uint64_t live_segments;
