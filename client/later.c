@@ -8,7 +8,6 @@
 #include <mach/mach.h>
 #include <mach/clock.h>
 #include <mach/clock_priv.h>
-#include <mach/clock_reply.h>
 #include <mach/host_priv.h>
 #include <mach/mach_voucher.h>
 #include <mach/mk_timer.h>
@@ -88,18 +87,9 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 	}
 
 /* clocks */
-NOT_YET_HERE(host_get_clock_service, (host_t host, clock_id_t clock_id, clock_serv_t *clock_serv),
-	     host, _kernelrpc_host_get_clock_service(host, clock_id, clock_serv))
 NOT_YET_HERE(host_get_clock_control,
 	     (host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl), host_priv,
 	     _kernelrpc_host_get_clock_control(host_priv, clock_id, clock_ctrl))
-NOT_YET(clock_get_time, (clock_serv_t clock_serv, mach_timespec_t *cur_time))
-NOT_YET(clock_get_attributes, (clock_serv_t clock_serv, clock_flavor_t flavor,
-			       clock_attr_t clock_attr, mach_msg_type_number_t *clock_attrCnt))
-NOT_YET(clock_alarm, (clock_serv_t clock_serv, alarm_type_t alarm_type, mach_timespec_t alarm_time,
-		      clock_reply_t alarm_port))
-NOT_YET(clock_alarm_reply, (clock_reply_t alarm_port, kern_return_t alarm_code,
-			    alarm_type_t alarm_type, mach_timespec_t alarm_time))
 NOT_YET(clock_set_time, (clock_ctrl_t clock_ctrl, mach_timespec_t new_time))
 NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
 			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))

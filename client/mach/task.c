@@ -3,6 +3,7 @@
  * release systems answer without doing anything.
  */
 #include <mach/mach.h>
+#include <mach/clock.h>
 #include <mach/mach_traps.h>
 #include <mach/task.h>
 #include <mach/thread_switch.h>
@@ -21,6 +22,8 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#define KOBJECT_CLOCK 25u
 
 /* ---- ports of processes ---------------------------------------------------------------- */
 
@@ -164,15 +167,36 @@ thread_switch(mach_port_name_t thread_name, int option, mach_msg_timeout_t optio
 	}
 }
 
+/* Can one sleep on that clock?  The calendar has no alarms. */
+static kern_return_t
+clock_that_sleeps(mach_port_name_t clock)
+{
+	mach_vm_address_t address;
+	natural_t kind = 0;
+	clock_res_t resolution = 0;
+	mach_msg_type_number_t count = 1;
+
+	if (clock == MACH_PORT_NULL)
+		return KERN_SUCCESS; /* the system's */
+	if (mach_port_kobject(mach_task_self_, clock, &kind, &address) != KERN_SUCCESS ||
+	    kind != KOBJECT_CLOCK)
+		return KERN_INVALID_ARGUMENT;
+	return clock_get_attributes(clock, CLOCK_ALARM_CURRES, &resolution, &count) ==
+			   KERN_SUCCESS &&
+		       resolution > 0
+		   ? KERN_SUCCESS
+		   : KERN_FAILURE;
+}
+
 BERTH_EXPORT kern_return_t
 clock_sleep_trap(mach_port_name_t clock_name, sleep_type_t sleep_type, int sleep_sec,
 		 int sleep_nsec, mach_timespec_t *wakeup_time)
 {
 	struct timespec until, now;
 
-	/* a null clock is the system's; no port is a clock yet */
-	if (clock_name != MACH_PORT_NULL)
-		return KERN_INVALID_ARGUMENT;
+	kern_return_t kr = clock_that_sleeps(clock_name);
+	if (kr != KERN_SUCCESS)
+		return kr;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	kern_return_t code = KERN_SUCCESS;
 	if ((sleep_type != TIME_ABSOLUTE && sleep_type != TIME_RELATIVE) || sleep_sec < 0 ||
