@@ -197,7 +197,7 @@ typedef void kernel_trace_sink(void *context, const struct kernel_trace *trace);
 
 #define KERNEL_VERSION_TEXT_MAX 512 /* bytes, with the NUL */
 
-/* The machine, as programs are told of it. */
+/* The machine, as programs that ask by message are told of it: as it was at the start. */
 struct kernel_host_facts {
 	uint64_t memory_bytes;
 	uint32_t page_bytes;
@@ -257,7 +257,7 @@ void kernel_effects_init(struct kernel_effects *effects);
 void kernel_step(struct kernel *k, const struct kernel_event *event,
 		 struct kernel_effects *effects);
 
-/* When the next blocked trap times out; UINT64_MAX: none does. */
+/* When the next blocked trap times out or the next alarm is due; UINT64_MAX: never. */
 uint64_t kernel_next_deadline_ns(const struct kernel *k);
 
 /* The effects, one by one until NULL. */
@@ -298,7 +298,8 @@ struct kernel_right_row {
 	uint32_t msgcount, qlimit, seqno;
 	uint32_t srights, sorights, mscount;
 	uint32_t set_count;         /* sets that the port is in; members, for a set */
-	uint32_t waiting_receivers; /* threads blocked receiving on it or a set with it */
+	uint32_t waiting_receivers; /* threads blocked receiving on it or a set with it; waiting for
+				       it, a semaphore */
 	uint32_t waiting_senders;
 	bool no_senders_request, port_destroyed_request;
 	uint32_t oldest_sender_pid; /* of the first queued message; 0: the kernel or none */

@@ -77,16 +77,23 @@ time_of(struct actor *t, mach_port_name_t clock)
 }
 
 static kern_return_t
-set_alarm(struct actor *t, mach_port_name_t clock, uint32_t type, uint32_t sec, uint32_t nsec,
-	  mach_port_name_t port)
+set_alarm_by(struct actor *t, mach_port_name_t clock, uint32_t type, uint32_t sec, uint32_t nsec,
+	     mach_port_name_t port, uint32_t disposition)
 {
 	struct rpc r = rpc_to(ALARM);
 
-	message_add_port(&r.message, port, MAKE_ONCE);
+	message_add_port(&r.message, port, disposition);
 	rpc_u32(&r, type);
 	rpc_u32(&r, sec);
 	rpc_u32(&r, nsec);
 	return call(t, clock, &r);
+}
+
+static kern_return_t
+set_alarm(struct actor *t, mach_port_name_t clock, uint32_t type, uint32_t sec, uint32_t nsec,
+	  mach_port_name_t port)
+{
+	return set_alarm_by(t, clock, type, sec, nsec, port, MAKE_ONCE);
 }
 
 /* The alarm waits on @port, and says this. */
@@ -245,6 +252,22 @@ TEST_1(an_alarm_needs_the_system_clock_and_a_port)
 	assert_true(kernel_next_deadline_ns(w->kernel) == UINT64_MAX);
 }
 
+TEST_2(an_alarm_for_a_dead_port_or_by_another_right_is_refused)
+{
+	mach_port_name_t clock = clock_of(b, SYSTEM_CLOCK), port = new_port(a), theirs;
+	mach_port_name_t own = new_port_with_send(b);
+
+	theirs = give(a, new_send_once(a, port), MACH_MSG_TYPE_MOVE_SEND_ONCE, b);
+	assert_ok(port_mod_refs(a, port, MACH_PORT_RIGHT_RECEIVE, -1));
+	assert_code(
+	    set_alarm_by(b, clock, TIME_RELATIVE, 1, 0, theirs, MACH_MSG_TYPE_MOVE_SEND_ONCE),
+	    KERN_INVALID_CAPABILITY);
+	assert_code(set_alarm_by(b, clock, TIME_RELATIVE, 1, 0, own, MACH_MSG_TYPE_COPY_SEND),
+		    MIG_TYPE_ERROR);
+	assert_int_equal(srights_of(b, own), 1);
+	assert_true(kernel_next_deadline_ns(w->kernel) == UINT64_MAX);
+}
+
 TEST_1(an_alarm_wakes_who_waits_and_passes_a_full_queue)
 {
 	struct actor *waiter = world_thread_new(a->party);
@@ -280,14 +303,10 @@ TEST_1(the_death_of_its_port_cancels_an_alarm)
 TEST_2(the_death_of_who_asked_cancels_an_alarm)
 {
 	mach_port_name_t clock = clock_of(b, SYSTEM_CLOCK), port = new_port(a), theirs;
-	struct rpc r = rpc_to(ALARM);
 
 	theirs = give(a, new_send_once(a, port), MACH_MSG_TYPE_MOVE_SEND_ONCE, b);
-	message_add_port(&r.message, theirs, MACH_MSG_TYPE_MOVE_SEND_ONCE);
-	rpc_u32(&r, TIME_RELATIVE);
-	rpc_u32(&r, 1);
-	rpc_u32(&r, 0);
-	assert_ok(call(b, clock, &r));
+	assert_ok(
+	    set_alarm_by(b, clock, TIME_RELATIVE, 1, 0, theirs, MACH_MSG_TYPE_MOVE_SEND_ONCE));
 	assert_nothing_waits(a, port);
 	world_task_die(b->party);
 	assert_notification(a, port, MACH_NOTIFY_SEND_ONCE, 0);
