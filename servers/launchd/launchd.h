@@ -291,6 +291,8 @@ void demand_serve(struct launchd *l);
 /* notify.c: the kernel's notifications */
 kern_return_t notify_open(struct launchd *l);
 void notify_serve(struct launchd *l);
+/* Take in one notification, which came from the kernel.  Consumes the rights in it. */
+void notify_take(struct launchd *l, mach_msg_header_t *message);
 bool is_kernel(const audit_token_t *token);
 
 /* ---- the server ------------------------------------------------------------------------ */

@@ -1,25 +1,32 @@
 /*
- * The kernel's notifications: ports that came back, names that died.
+ * The kernel's notifications: ports that came back, names that died, ports without senders.
  *
  * Anybody could send here what looks like one, if he had a right to the port: nobody has,
  * all that ever left are send-once rights that the kernel holds.  Its token is checked all
- * the same.
+ * the same.  notify_server(), which mig made, calls the functions do_mach_notify_X().
  */
 #include "launchd.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "notifyServer.h"
+
 #define RECEIVE_OPTIONS                                                                            \
 	(MACH_RCV_MSG | MACH_RCV_TIMEOUT | MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0) |      \
 	 MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT))
 
-union notification {
-	mach_msg_header_t head;
-	mach_port_destroyed_notification_t destroyed;
-	mach_dead_name_notification_t dead;
-	char room[256];
+/* With the largest trailer. */
+struct notification {
+	union {
+		mach_msg_header_t head;
+		union __RequestUnion__do_notify_subsystem request;
+	};
+	mach_msg_max_trailer_t trailer;
 };
+
+/* Whose notification is being served. */
+static struct launchd *serving;
 
 kern_return_t
 notify_open(struct launchd *l)
@@ -36,7 +43,7 @@ is_kernel(const audit_token_t *token)
 }
 
 static bool
-is_from_kernel(const union notification *message)
+is_from_kernel(const struct notification *message)
 {
 	const mach_msg_audit_trailer_t *trailer =
 	    (const void *)((const char *)message + round_msg(message->head.msgh_size));
@@ -109,25 +116,68 @@ name_died(struct launchd *l, mach_port_t name)
 	port_drop_send(name); /* the reference that came with the notification */
 }
 
-static void
-notify_handle(struct launchd *l, union notification *message)
+/* ---- what mig's stubs call ------------------------------------------------------------- */
+
+kern_return_t
+do_mach_notify_port_destroyed(mach_port_t notify, mach_port_t rights)
 {
-	switch (message->head.msgh_id) {
-	case MACH_NOTIFY_PORT_DESTROYED:
-		port_came_back(l, message->destroyed.not_port.name);
-		break;
-	case MACH_NOTIFY_DEAD_NAME:
-		name_died(l, message->dead.not_port);
-		break;
-	default:
-		break; /* PORT_DELETED, SEND_ONCE: what we gave up ourselves */
-	}
+	port_came_back(serving, rights);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+do_mach_notify_dead_name(mach_port_t notify, mach_port_name_t name)
+{
+	name_died(serving, name);
+	return KERN_SUCCESS;
+}
+
+/* Only ports of jobs ask for it, and it comes to them. */
+kern_return_t
+do_mach_notify_no_senders(mach_port_t notify, mach_port_mscount_t mscount)
+{
+	struct job *job = port_find_owner(serving, notify, PORT_ROLE_JOB);
+
+	if (job)
+		job_senders_gone(job);
+	return KERN_SUCCESS;
+}
+
+/* The other two tell of what we gave up ourselves. */
+
+kern_return_t
+do_mach_notify_port_deleted(mach_port_t notify, mach_port_name_t name)
+{
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+do_mach_notify_send_once(mach_port_t notify)
+{
+	return KERN_SUCCESS;
+}
+
+/* ---- receiving ------------------------------------------------------------------------- */
+
+void
+notify_take(struct launchd *l, mach_msg_header_t *message)
+{
+	union {
+		mach_msg_header_t head;
+		mig_reply_error_t error;
+	} reply; /* for nobody */
+
+	serving = l;
+	notify_server(message, &reply.head);
+	serving = NULL;
+	if (reply.error.RetCode != KERN_SUCCESS)
+		mach_msg_destroy(message);
 }
 
 void
 notify_serve(struct launchd *l)
 {
-	union notification message;
+	struct notification message;
 
 	for (;;) {
 		kern_return_t kr = mach_msg(&message.head, RECEIVE_OPTIONS, 0, sizeof(message),
@@ -140,7 +190,7 @@ notify_serve(struct launchd *l)
 			return;
 		}
 		if (is_from_kernel(&message))
-			notify_handle(l, &message);
+			notify_take(l, &message.head);
 		else
 			mach_msg_destroy(&message.head);
 	}

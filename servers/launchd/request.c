@@ -90,7 +90,8 @@ request_is_from(const struct request *request, const struct job *job)
 	return job_find_process(job->context, &request->token) == job;
 }
 
-static kern_return_t
+/* False: the message does not say who sent it. */
+static bool
 request_take_token(struct request *request)
 {
 	const mach_msg_audit_trailer_t *trailer =
@@ -98,9 +99,9 @@ request_take_token(struct request *request)
 
 	if (trailer->msgh_trailer_type != MACH_MSG_TRAILER_FORMAT_0 ||
 	    trailer->msgh_trailer_size < sizeof(*trailer))
-		return MIG_TRAILER_ERROR;
+		return false;
 	request->token = trailer->msgh_audit;
-	return KERN_SUCCESS;
+	return true;
 }
 
 /* ---- replies --------------------------------------------------------------------------- */
@@ -146,17 +147,14 @@ reply_send(mach_msg_header_t *reply)
 /* ---- the loop -------------------------------------------------------------------------- */
 
 static void
-request_dispatch(struct request *request, kern_return_t kr)
+request_dispatch(struct request *request)
 {
 	union reply reply;
 
-	if (kr != KERN_SUCCESS) {
-		mig_reply_setup(request->in, &reply.head);
-		reply.error.RetCode = kr;
-	} else if (!job_server(request->in, &reply.head)) {
+	if (!job_server(request->in, &reply.head))
 		launch_server(request->in, &reply.head);
-	}
-	kr = MACH_MSGH_BITS_IS_COMPLEX(reply.head.msgh_bits) ? KERN_SUCCESS : reply.error.RetCode;
+	kern_return_t kr =
+	    MACH_MSGH_BITS_IS_COMPLEX(reply.head.msgh_bits) ? KERN_SUCCESS : reply.error.RetCode;
 	if (kr == MIG_NO_REPLY)
 		return; /* reply right and all were taken */
 	if (kr != KERN_SUCCESS) {
@@ -171,20 +169,16 @@ request_handle(struct launchd *l, mach_msg_header_t *in)
 {
 	struct request request = { .launchd = l, .in = in };
 
-	kern_return_t kr = request_take_token(&request);
-	if (kr == KERN_SUCCESS && !request_resolve(&request)) {
+	if (!request_take_token(&request) || !request_resolve(&request)) {
 		mach_msg_destroy(in);
 		return;
 	}
-	if (kr == KERN_SUCCESS && is_kernel(&request.token)) {
-		/* the only notification that comes to such a port */
-		if (in->msgh_id == MACH_NOTIFY_NO_SENDERS && request.job)
-			job_senders_gone(request.job);
-		mach_msg_destroy(in);
+	if (is_kernel(&request.token)) {
+		notify_take(l, in);
 		return;
 	}
 	current = &request;
-	request_dispatch(&request, kr);
+	request_dispatch(&request);
 	current = NULL;
 }
 
