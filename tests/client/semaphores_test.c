@@ -227,7 +227,7 @@ child(void)
 		_exit(4);
 	if (semaphore_signal(ports[0]) != KERN_SUCCESS)
 		_exit(5);
-	if (semaphore_wait(ports[0]) != KERN_TERMINATED)
+	if (semaphore_wait(ports[2]) != KERN_TERMINATED)
 		_exit(6);
 	_exit(0);
 }
@@ -235,12 +235,13 @@ child(void)
 static void
 a_child_shares_what_it_inherits(void **state)
 {
-	mach_port_t ports[2] = { semaphore_new(0), semaphore_new(0) };
+	/* signals of the child, of the parent, and one that nobody signals */
+	mach_port_t ports[3] = { semaphore_new(0), semaphore_new(0), semaphore_new(0) };
 	pid_t pid;
 	int status;
 
 	(void)state;
-	assert_int_equal(mach_ports_register(mach_task_self(), ports, 2), KERN_SUCCESS);
+	assert_int_equal(mach_ports_register(mach_task_self(), ports, 3), KERN_SUCCESS);
 	pid = fork();
 	if (pid == 0)
 		child();
@@ -249,10 +250,11 @@ a_child_shares_what_it_inherits(void **state)
 	assert_int_equal(semaphore_signal(ports[1]), KERN_SUCCESS);
 	assert_int_equal(semaphore_timedwait(ports[0], LONG_TIME), KERN_SUCCESS);
 	/* the child waits now, or will: either way it is told */
-	assert_int_equal(semaphore_destroy(mach_task_self(), ports[0]), KERN_SUCCESS);
+	assert_int_equal(semaphore_destroy(mach_task_self(), ports[2]), KERN_SUCCESS);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(mach_ports_register(mach_task_self(), NULL, 0), KERN_SUCCESS);
+	semaphore_end(ports[0]);
 	semaphore_end(ports[1]);
 }
 
