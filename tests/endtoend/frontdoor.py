@@ -17,8 +17,9 @@ FAKES = {
     "apt-get": 'echo "apt-get $*" >>"$CALLS"; exit "${APT_STATUS:-0}"',
     "id": 'echo "$FAKE_UID"',
     "sudo": 'if [ "$1" = -n ]; then exit "$SUDO_STATUS"; fi; echo sudo >>"$CALLS"; exec "$@"',
-    # writes $RESULTS as meson's log
-    "meson": """while [ $# -gt 1 ]; do [ "$1" = --logbase ] && log=$2; shift; done
+    # writes $RESULTS as meson's log, and its words to $CALLS
+    "meson": """{ printf '%s|' "$@"; echo; } >> "$CALLS"
+        while [ $# -gt 1 ]; do [ "$1" = --logbase ] && log=$2; shift; done
         cp "$RESULTS" "$FOLDER/meson-logs/$log.json"; exit 1""",
 }
 
@@ -95,18 +96,18 @@ def an_unknown_flavour_is_refused(stage):
     assert status == 2 and "'relase'" in output, output
 
 
-def check_with(stage, results, **variables):
+def check_with(stage, results, words=(), **variables):
     folder = os.path.join(stage.folder, "build")
     for sub in ("meson-logs", "meson-info"):
         os.makedirs(os.path.join(folder, sub), exist_ok=True)
     with open(os.path.join(folder, "meson-info", "intro-tests.json"), "w", encoding="utf-8") as f:
-        json.dump([{"name": "a", "suite": ["berth"]}], f)
+        json.dump([{"name": "a", "suite": ["berth"]}, {"name": "a b", "suite": ["berth"]}], f)
     path = os.path.join(stage.folder, "results")
     with open(path, "w", encoding="utf-8") as file:
         for name, result in results:
             json.dump({"name": name, "result": result, "duration": 0.1, "stdout": ""}, file)
             file.write("\n")
-    return stage.run("check", folder, RESULTS=path, FOLDER=folder, **variables)
+    return stage.run("check", folder, *words, RESULTS=path, FOLDER=folder, **variables)
 
 
 def the_sum_is_the_last_line(stage):
@@ -120,6 +121,11 @@ def the_sum_is_the_last_line(stage):
 def the_command_that_repeats_names_the_build(stage):
     _, output, _ = check_with(stage, [("b", "FAIL")], FLAVOUR="asan", CC="clang")
     assert "make FLAVOUR=asan CC=clang check TESTS='b'" in output, output
+
+
+def a_name_with_spaces_is_one_test(stage):
+    _, _, calls = check_with(stage, [("a", "OK")], words=["a", "b", "a", "c"])
+    assert calls[0].endswith("|a b|a|c|"), calls
 
 
 def all_well_is_status_0(stage):
@@ -138,8 +144,8 @@ def main():
              a_user_with_sudo_installs_by_it, a_user_without_sudo_is_told_the_command,
              a_failing_apt_get_is_said, an_unknown_group_is_refused,
              an_unknown_flavour_is_refused, the_sum_is_the_last_line,
-             the_command_that_repeats_names_the_build, all_well_is_status_0,
-             no_test_at_all_is_a_failure]
+             the_command_that_repeats_names_the_build, a_name_with_spaces_is_one_test,
+             all_well_is_status_0, no_test_at_all_is_a_failure]
     for test in tests:
         with tempfile.TemporaryDirectory(prefix="berth-test-") as folder:
             try:
