@@ -8,8 +8,6 @@
  */
 #include "mig/generate/c_text.h"
 
-#include <string.h>
-
 struct check {
 	struct writer *w;
 	const struct c_message *m;

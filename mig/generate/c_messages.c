@@ -7,8 +7,6 @@
  */
 #include "mig/generate/c_text.h"
 
-#include <string.h>
-
 /* ---- finding --------------------------------------------------------------------------- */
 
 const struct message_field *

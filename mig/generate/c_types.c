@@ -5,7 +5,6 @@
 #include "mig/generate/c_text.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- writers --------------------------------------------------------------------------- */
@@ -43,14 +42,10 @@ write_line(struct writer *w, const char *format, ...)
 char *
 write_string(struct writer *w, const char *format, ...)
 {
-	va_list args, again;
+	va_list args;
 
 	va_start(args, format);
-	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, args);
-	char *string = arena_alloc(w->arena, (size_t)size + 1);
-	vsnprintf(string, (size_t)size + 1, format, again);
-	va_end(again);
+	char *string = arena_vprintf(w->arena, format, args);
 	va_end(args);
 	return string;
 }

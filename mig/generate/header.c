@@ -4,7 +4,6 @@
 #include "mig/generate/c_text.h"
 
 #include <ctype.h>
-#include <string.h>
 
 /* Numbers and names of all routines, for programs that print traces. */
 static void

@@ -7,8 +7,6 @@
  */
 #include "mig/generate/server.h"
 
-#include <string.h>
-
 /* ---- the check ------------------------------------------------------------------------- */
 
 static const char *

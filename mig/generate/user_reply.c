@@ -4,8 +4,6 @@
  */
 #include "mig/generate/user.h"
 
-#include <string.h>
-
 /* ---- the check ------------------------------------------------------------------------- */
 
 static void

@@ -98,17 +98,25 @@ arena_strdup(struct arena *arena, const char *string)
 }
 
 char *
-arena_printf(struct arena *arena, const char *format, ...)
+arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
 	char *made;
-	va_list args;
-
-	va_start(args, format);
 	int size = vasprintf(&made, format, args);
-	va_end(args);
+
 	if (size < 0)
 		memory_ran_out();
 	char *string = arena_strndup(arena, made, (size_t)size);
 	free(made);
+	return string;
+}
+
+char *
+arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	char *string = arena_vprintf(arena, format, args);
+	va_end(args);
 	return string;
 }

@@ -4,6 +4,7 @@
 #ifndef MIG_SUPPORT_ARENA_H
 #define MIG_SUPPORT_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct arena;
@@ -18,6 +19,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 
 char *arena_strdup(struct arena *arena, const char *string);
 char *arena_strndup(struct arena *arena, const char *string, size_t size);
+char *arena_vprintf(struct arena *arena, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
