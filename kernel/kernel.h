@@ -143,6 +143,7 @@ struct kernel_effects {
 	struct thread **completed_tail;
 	struct kernel_segment *segments;
 	struct kernel_watch *watches;
+	void *kernel_events; /* to be delivered */
 };
 
 /* ---- life of a kernel -------------------------------------------------------------- */
@@ -275,6 +276,121 @@ void kernel_segment_unref(struct kernel_segment *segment, struct kernel_effects 
 /* Of a closed watch, or of one that the host could not give a descriptor to. */
 void kernel_watch_free(struct kernel *k, struct kernel_watch *watch);
 
+/* ---- kernel controls, kernel events, kernel extensions ------------------------------ */
+
+/*
+ * The core keeps the registry: which kexts are loaded, which controls they registered, which
+ * vendor codes were handed out, which event sockets there are and what they want.  Connections
+ * to a control are between program and kexthost; the core knows nothing of them.
+ *
+ * These functions give 0 or an errno (positive), as the contract says it: kernel-control.md,
+ * kernel-event.md, kext.md.
+ */
+struct kernel_kext_host; /* a process that kexts run in */
+struct kernel_kev_socket;
+
+/* One event on its way to one socket; `bytes` is a struct kern_event_msg. */
+struct kernel_kev_delivery {
+	struct kernel_kev_socket *socket;
+	const void *bytes;
+	uint32_t size_bytes;
+};
+
+/* NULL: no memory, or too many.  @id is not used again while the kernel lives. */
+struct kernel_kext_host *kernel_kext_host_new(struct kernel *k, uint32_t pid, void *host);
+uint32_t kernel_kext_host_id(const struct kernel_kext_host *host);
+void *kernel_kext_host_of_id(struct kernel *k, uint32_t host_id); /* the host's; NULL: gone */
+/* It is gone: so are its kexts and, each with an event, its controls. */
+void kernel_kext_host_died(struct kernel *k, struct kernel_kext_host *host,
+			   struct kernel_effects *effects);
+
+struct kernel_kext {
+	char identifier[64], version[64];
+	const char *path;
+	uint64_t address, size_bytes;
+	const uint32_t *dependencies; /* load tags */
+	uint32_t dependency_count;
+};
+
+/* 0 and @tag; EEXIST (and @tag: of the loaded one); ENOENT, EINVAL, ENOMEM */
+int __attribute__((warn_unused_result))
+kernel_kext_loading(struct kernel *k, struct kernel_kext_host *host, const struct kernel_kext *kext,
+		    uint32_t *tag);
+/* 0; EINVAL: not of this host */
+int __attribute__((warn_unused_result))
+kernel_kext_started(struct kernel *k, struct kernel_kext_host *host, uint32_t tag);
+/* 0; EBUSY: others are linked against it; EINVAL */
+int __attribute__((warn_unused_result))
+kernel_kext_may_stop(struct kernel *k, struct kernel_kext_host *host, uint32_t tag);
+/* Its controls go, too: those that it has left behind. */
+int __attribute__((warn_unused_result))
+kernel_kext_gone(struct kernel *k, struct kernel_kext_host *host, uint32_t tag,
+		 struct kernel_effects *effects);
+
+struct kernel_ctl {
+	char name[96];
+	uint32_t id, unit, flags, sendsize, recvsize; /* CTL_FLAG_* of <sys/kern_control.h> */
+	uint64_t callbacks[7];
+};
+
+/* 0, *@ref and *@id; EINVAL, EEXIST, ENOMEM.  @kext_tag 0: of no kext in particular. */
+int __attribute__((warn_unused_result))
+kernel_ctl_register(struct kernel *k, struct kernel_kext_host *host, uint32_t kext_tag,
+		    const struct kernel_ctl *ctl, uint64_t *ref, uint32_t *id,
+		    struct kernel_effects *effects);
+/* 0; EINVAL: stale, or another host's.  That nobody is attached is the kexthost's to check. */
+int __attribute__((warn_unused_result))
+kernel_ctl_deregister(struct kernel *k, struct kernel_kext_host *host, uint64_t ref,
+		      struct kernel_effects *effects);
+/* The control that a name means, and the host behind it: for the host to see whether it lives. */
+int __attribute__((warn_unused_result))
+kernel_ctl_find(struct kernel *k, const char *name, uint32_t *id, uint32_t *host_id);
+int __attribute__((warn_unused_result))
+kernel_ctl_name(struct kernel *k, uint32_t id, char name[96]);
+
+enum kernel_vendor_purpose { KERNEL_VENDOR_EVENT = 1, KERNEL_VENDOR_MBUF_TAG = 2 };
+
+/* @size_bytes without NUL.  0 and *@code; EINVAL, ENOMEM */
+int __attribute__((warn_unused_result))
+kernel_kev_vendor(struct kernel *k, const char *text, size_t size_bytes,
+		  enum kernel_vendor_purpose purpose, uint32_t *code);
+/* 0; EINVAL (vendor), EMSGSIZE, ENOMEM.  @is_kernel: any vendor. */
+int __attribute__((warn_unused_result))
+kernel_kev_post(struct kernel *k, const uint32_t vendor_class_subclass_code[4], const void *data,
+		uint32_t size_bytes, bool is_kernel, struct kernel_effects *effects);
+
+/* NULL: no memory, or too many.  Wants nothing yet. */
+struct kernel_kev_socket *kernel_kev_socket_new(struct kernel *k, void *host);
+void *kernel_kev_socket_host(const struct kernel_kev_socket *socket);
+void kernel_kev_socket_free(struct kernel *k, struct kernel_kev_socket *socket);
+void kernel_kev_socket_set_filter(struct kernel_kev_socket *socket, const uint32_t filter[3]);
+void kernel_kev_socket_filter(const struct kernel_kev_socket *socket, uint32_t filter[3]);
+/* What became of a delivery: counted in struct kevtstat. */
+void kernel_kev_delivered(struct kernel *k, struct kernel_kev_socket *socket, bool was_full);
+
+/* The next delivery of a step or of one of the calls above; false: none is left.  What `bytes`
+ * points to lives until the next call of this. */
+bool kernel_effects_kev(struct kernel *k, struct kernel_effects *effects,
+			struct kernel_kev_delivery *delivery);
+
+/* The next row after @at, which starts at 0; false at the end. */
+struct kernel_kext_row {
+	const struct kernel_kext *kext;
+	uint32_t tag, host_id, host_pid, reference_count;
+	bool started;
+};
+bool kernel_kext_next(struct kernel *k, uint32_t *at_tag, struct kernel_kext_row *row);
+
+struct kernel_ctl_row {
+	const struct kernel_ctl *ctl; /* `id` filled in; `unit` as registered */
+	uint64_t ref;
+	uint32_t kext_tag, host_id, host_pid;
+};
+bool kernel_ctl_next(struct kernel *k, uint64_t *at, struct kernel_ctl_row *row);
+
+/* struct kevtstat: pcbcount, gencnt, badvendor, toobig, nomem, fullsock, posted. */
+void kernel_kev_statistics(const struct kernel *k, uint64_t statistics[7]);
+
 /* ---- looking ----------------------------------------------------------------------- */
 
 /* One right of one task. */
@@ -335,6 +451,7 @@ bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_ro
 /* What the kernel holds. */
 struct kernel_counts {
 	uint32_t tasks, threads, ports, port_sets, messages, segments, notifications, watches;
+	uint32_t kext_hosts, kexts, controls, kev_sockets;
 	uint64_t bytes; /* allocated from the heap */
 };
 void kernel_counts(const struct kernel *k, struct kernel_counts *counts);

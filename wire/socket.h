@@ -23,11 +23,23 @@ enum wire_kind {
 	WIRE_FORKED = 7,      /* first message of a connection made by WIRE_FORK, from the child */
 	WIRE_WAKER = 8,       /* give this slot a descriptor to sleep on: TRAP_SLEEPS_IN_POLL */
 
+	WIRE_SYSTEM = 9, /* struct wire_system (wire/kext.h): lanes and event sockets */
+
 	/* a tool → kernel: first message of a connection that will not be a task */
 	WIRE_INSPECT = 32, /* struct wire_inspect: look, answer with WIRE_TEXT …, WIRE_END */
 	WIRE_TRACE =
 	    33, /* struct wire_inspect: subscribe to the trace; text goes to the pipe passed */
 	WIRE_CONTROL = 34, /* struct wire_control: the owner of a private kernel */
+	WIRE_KEXT_COMMAND =
+	    35, /* struct wire_kext_command_message; berthd passes it on as it came */
+
+	/* a kexthost or its supervisor → kernel (wire/kext.h) */
+	WIRE_KEXT_HOST = 48,       /* first message */
+	WIRE_KEXT_SUPERVISOR = 49, /* first message */
+	WIRE_KEXT_REQUEST = 50,
+	WIRE_KEXT_SAYS = 51, /* also kernel → tool */
+	WIRE_KEXT_DONE = 52, /* also kernel → tool */
+	WIRE_KEXT_LOG = 53,
 
 	/* kernel → task */
 	WIRE_WELCOME = 64, /* struct wire_welcome; descriptors: segment 0, kernel page, eventfd */
@@ -36,6 +48,12 @@ enum wire_kind {
 	WIRE_CHILD = 67,       /* answer to WIRE_FORK; descriptor: the child's connection */
 	WIRE_REFUSED = 68,     /* struct wire_refused: why, in words; the connection ends */
 	WIRE_WAKER_IS = 69,    /* struct wire_slot: answer to WIRE_WAKER; a socket, or none left */
+	WIRE_SYSTEM_ANSWER = 70, /* struct wire_system_answer */
+
+	/* kernel → kexthost */
+	WIRE_KEXT_WELCOME = 80,
+	WIRE_KEXT_ANSWER = 81,
+	WIRE_KEXT_LANE = 82, /* descriptor: the kexthost's end */
 
 	/* kernel → tool */
 	WIRE_TEXT = 96, /* struct wire_head, then up to WIRE_TEXT_MAX bytes of text */
@@ -100,12 +118,17 @@ enum wire_inspect_what {
 	WIRE_INSPECT_TASKS = 1,
 	WIRE_INSPECT_PORTS = 2,
 	WIRE_INSPECT_DUMP = 3,
-	WIRE_INSPECT_COUNTS = 4 /* objects held by the kernel, for tests */
+	WIRE_INSPECT_COUNTS = 4, /* objects held by the kernel, for tests */
+	WIRE_INSPECT_KEXTS = 5,  /* one JSON object a line, whatever the flags say */
+	WIRE_INSPECT_CONTROLS = 6,
+	WIRE_INSPECT_EVENTS = 7, /* event sockets and struct kevtstat */
+	WIRE_INSPECT_LOG = 8     /* of kexts: text lines; WIRE_INSPECT_FOLLOW goes on */
 };
 
 enum wire_inspect_flags {
 	WIRE_INSPECT_QUEUED = 1, /* only ports with undelivered messages */
-	WIRE_INSPECT_JSON = 2
+	WIRE_INSPECT_JSON = 2,
+	WIRE_INSPECT_FOLLOW = 4 /* no end: what comes is sent when it comes */
 };
 
 struct wire_inspect {

@@ -124,6 +124,21 @@ enum berth_trap_number {
 	/* args: name of a receive right or set.  The host hands back a descriptor. */
 	BERTH_TRAP_PORT_WATCH = 96,
 
+	/* in: name.  values: control id.  Codes of this and the next ones: an errno of Linux.
+	 * kernel-control.md §4.2 */
+	BERTH_TRAP_CTL_INFO = 112,
+	/* values: registered controls */
+	BERTH_TRAP_CTL_COUNT,
+	/* args: id, unit.  values: host id, flags (CTL_FLAG_*).  ENOENT: kernel-control.md §5.1,
+	 * row 8 */
+	BERTH_TRAP_CTL_FIND,
+	/* values: the id that the last kernel event got */
+	BERTH_TRAP_KEV_ID,
+	/* in: vendor string.  values: code.  ENOENT: kernel-event.md §2.1 */
+	BERTH_TRAP_KEV_VENDOR,
+	/* bytes: struct kevtstat, then struct kctlstat without what kexthosts count */
+	BERTH_TRAP_SYSTEM_STATISTICS,
+
 	BERTH_TRAP_LIMIT
 };
 
