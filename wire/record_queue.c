@@ -92,7 +92,7 @@ charge_of(bool is_stream, uint32_t size)
 	if (known->charge_bytes == 0 || known->size_bytes != size) {
 		charge = gauge_measure(which, size);
 		if (charge != 0)
-			*known = (struct record_sent){ size, charge };
+			*known = (struct record_sent){ .size_bytes = size, .charge_bytes = charge };
 	} else {
 		charge = known->charge_bytes;
 	}
@@ -230,11 +230,11 @@ sent_reserve(struct record_queue *queue)
 }
 
 static void
-sent_push(struct record_queue *queue, uint32_t size)
+sent_push(struct record_queue *queue, uint32_t size, bool marked)
 {
 	uint32_t at = (queue->sent_first + queue->sent_count) & (queue->sent_capacity - 1);
 
-	queue->sent[at] = (struct record_sent){ size, 0 };
+	queue->sent[at] = (struct record_sent){ .size_bytes = size, .marked = marked };
 	queue->sent_count++;
 	queue->sent_bytes += size;
 }
@@ -312,8 +312,19 @@ record_queue_bytes(struct record_queue *queue)
 uint32_t
 record_queue_count(struct record_queue *queue)
 {
+	bool goes_on = false;
+	uint32_t count = 0;
+
 	queue_look(queue);
-	return queue->sent_count + queue->backlog_count;
+	for (uint32_t i = 0; i < queue->sent_count; i++) {
+		count += !goes_on;
+		goes_on = queue->sent[(queue->sent_first + i) & (queue->sent_capacity - 1)].marked;
+	}
+	for (const struct record *record = queue->backlog; record != NULL; record = record->next) {
+		count += !goes_on;
+		goes_on = record->marked;
+	}
+	return count;
 }
 
 /* ---- sending --------------------------------------------------------------------------- */
@@ -439,7 +450,7 @@ queue_message(struct record_queue *queue, const struct iovec *parts, int part_co
 	if (!record_queue_has_backlog(queue))
 		result = socket_send(queue->fd, parts, part_count, size, marked);
 	if (result == 0 || (result > 0 && (size_t)result == size)) {
-		sent_push(queue, (uint32_t)size);
+		sent_push(queue, (uint32_t)size, marked);
 		free(record);
 		return 0;
 	}
@@ -452,7 +463,7 @@ queue_message(struct record_queue *queue, const struct iovec *parts, int part_co
 	if (record == NULL)
 		return -ENOMEM;
 	if (result > 0)
-		sent_push(queue, (uint32_t)result);
+		sent_push(queue, (uint32_t)result, false);
 	record_fill(record, parts, part_count, result > 0 ? (size_t)result : 0);
 	backlog_add(queue, record);
 	return 0;
@@ -514,7 +525,7 @@ record_queue_flush(struct record_queue *queue)
 			return 0;
 		int result = socket_send(queue->fd, &part, 1, record->size_bytes, record->marked);
 		if (result > 0) {
-			sent_push(queue, (uint32_t)result);
+			sent_push(queue, (uint32_t)result, false);
 			memmove(record->bytes, record->bytes + result,
 				record->size_bytes - (uint32_t)result);
 			record->size_bytes -= (uint32_t)result;
@@ -523,7 +534,7 @@ record_queue_flush(struct record_queue *queue)
 		}
 		if (result < 0)
 			return is_for_backlog(result) ? 0 : result;
-		sent_push(queue, record->size_bytes);
+		sent_push(queue, record->size_bytes, record->marked);
 		queue->backlog_bytes -= record->size_bytes;
 		queue->backlog_count--;
 		queue->backlog = record->next;

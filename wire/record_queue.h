@@ -28,7 +28,8 @@ struct record; /* one in the backlog */
 
 struct record_sent {
 	uint32_t size_bytes;
-	uint32_t charge_bytes; /* what Linux accounts for it */
+	uint32_t charge_bytes : 31; /* what Linux accounts for it; 0: not asked for yet */
+	uint32_t marked : 1;
 };
 
 struct record_queue {
@@ -61,8 +62,9 @@ void record_queue_reserve(struct record_queue *queue, uint64_t bytes);
  */
 bool record_queue_has_room(struct record_queue *queue, uint64_t limit_bytes, uint64_t size_bytes);
 
-/* Bytes and records that were not read yet, as of now: looks at the socket. */
+/* Bytes that were not read yet, as of now: looks at the socket. */
 uint64_t record_queue_bytes(struct record_queue *queue);
+/* The same in records of SOCK_DGRAM: marked messages and what follows them are one. */
 uint32_t record_queue_count(struct record_queue *queue);
 
 /*

@@ -1,9 +1,7 @@
 /*
  * The connection of a kexthost to its kernel, berthd.
  *
- * Requests may come from any thread; each waits for its own answer.  Lanes and commands that
- * come in are handed to the functions given at the start, on the thread that reads them: never
- * while a request of that thread is under way.
+ * Requests may come from any thread but the one that reads; each waits for its own answer.
  */
 #ifndef BERTH_KEXTS_HOST_KERNEL_LINK_H
 #define BERTH_KEXTS_HOST_KERNEL_LINK_H
@@ -14,10 +12,10 @@
 #include <stdint.h>
 
 struct kernel_link_handlers {
-	/* A lane to a program; owns @fd. */
+	/* A lane to a program; owns @fd.  On the thread that reads: no requests in there. */
 	void (*lane)(const struct wire_kext_lane *lane, int fd);
-	/* A command; answered by kernel_link_says() and, once, kernel_link_done(), from any
-	 * thread.  @payload is valid during the call. */
+	/* A command, on a thread of its own; answered by kernel_link_says() and, once,
+	 * kernel_link_done(), from any thread.  @payload is valid during the call. */
 	void (*command)(const struct wire_kext_command_message *command, const uint8_t *payload,
 			size_t payload_size);
 	/* The kernel is gone, or has thrown us out: does not return. */
@@ -28,8 +26,8 @@ struct kernel_link_handlers {
  * Say hello on @socket_fd, which it owns then, and start the thread that reads.
  * 0 and *@host_id; -errno, and words in @why.
  */
-int kernel_link_start(int socket_fd, const struct kernel_link_handlers *handlers,
-		      uint32_t *host_id, char *why, size_t why_size);
+int kernel_link_start(int socket_fd, const struct kernel_link_handlers *handlers, uint32_t *host_id,
+		      char *why, size_t why_size);
 
 /*
  * One request.  @args: five, or NULL for zeros.  @values: two, or NULL.  What payload comes back
