@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bsd/registry.h"
 #include "ipc/ipc_kmsg.h"
 #include "kern/clock.h"
 #include "kern/semaphore.h"
@@ -398,4 +399,5 @@ kernel_audit(const struct kernel *k)
 	check(a.notifications_in_flight == k->notify_in_flight_count);
 	check(k->notify_pool_count + k->notify_in_flight_count >= k->notify_reserved_count);
 	check(a.kmsgs == k->kmsg_count);
+	registry_audit(k);
 }

@@ -345,6 +345,9 @@ kernel_ctl_deregister(struct kernel *k, struct kernel_kext_host *host, uint64_t 
 /* The control that a name means, and the host behind it: for the host to see whether it lives. */
 int __attribute__((warn_unused_result))
 kernel_ctl_find(struct kernel *k, const char *name, uint32_t *id, uint32_t *host_id);
+/* The same for an id and a unit, as connect() says them. */
+int __attribute__((warn_unused_result))
+kernel_ctl_find_id(struct kernel *k, uint32_t id, uint32_t unit, uint32_t *host_id);
 int __attribute__((warn_unused_result))
 kernel_ctl_name(struct kernel *k, uint32_t id, char name[96]);
 

@@ -32,4 +32,16 @@
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 
+/* ---- controls, kernel events, kernel extensions: one kernel ---------------------------- */
+
+#define CTL_COUNT_MAX 65535u        /* controls: slot + 1 has 16 bits in a reference */
+#define KEV_VENDOR_TEXT_MAX 200u    /* bytes of a vendor's string, with the NUL: the contract's */
+#define KEV_DATA_MAX 264u           /* bytes of one event: the contract's, as on Apple silicon */
+#define KEV_CODE_COUNT_MAX 65536u   /* strings that have a code; none is ever given back */
+#define KEV_SOCKET_COUNT_MAX 65536u /* event sockets: each is asked about each event */
+#define KEXT_HOST_COUNT_MAX 1024u   /* processes that kexts run in */
+#define KEXT_COUNT_MAX 4096u        /* kexts */
+#define KEXT_DEPENDENCY_MAX 32u     /* kexts that one is linked against */
+#define KEXT_PATH_MAX 1024u         /* bytes, with the NUL */
+
 #endif

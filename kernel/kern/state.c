@@ -120,6 +120,9 @@ kernel_new(const struct kernel_config *config)
 	list_init(&k->notify_pool);
 	list_init(&k->dying_ports);
 	list_init(&k->continuing);
+	kext_init(k);
+	ctl_init(k);
+	kev_init(k);
 	k->facts = config->facts;
 	k->facts.version[sizeof(k->facts.version) - 1] = '\0';
 	k->host_port = ipc_port_new_kernel(k, IKOT_HOST, k);
@@ -145,6 +148,9 @@ kernel_free(struct kernel *k)
 	check(k->task_count == 0 && k->thread_count == 0);
 	own_ports_free(k);
 	ipc_notify_pool_free(k);
+	kext_deinit(k);
+	ctl_deinit(k);
+	kev_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
 	check(k->deadlines.count == 0 && k->alarm_count == 0);
@@ -184,6 +190,7 @@ kernel_effects_init(struct kernel_effects *effects)
 	effects->completed_tail = &effects->completed;
 	effects->segments = NULL;
 	effects->watches = NULL;
+	effects->kernel_events = NULL;
 }
 
 void

@@ -4,6 +4,9 @@
 #ifndef KERNEL_STATE_H
 #define KERNEL_STATE_H
 
+#include "bsd/kern_control.h"
+#include "bsd/kern_event.h"
+#include "bsd/kext.h"
 #include "kernel.h"
 #include "limits.h"
 #include "support/check.h"
@@ -74,6 +77,10 @@ struct kernel {
 	struct kernel_effects *effects; /* of the event under way */
 
 	struct task *asker; /* whose message a kernel object is serving */
+
+	struct kext_state kext;
+	struct ctl_state ctl;
+	struct kev_state kev;
 
 	kernel_trace_sink *trace;
 	void *trace_context;

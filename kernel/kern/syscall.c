@@ -32,6 +32,8 @@ syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *
 		function = task_syscall(frame->number);
 	if (!function)
 		function = semaphore_syscall(frame->number);
+	if (!function)
+		function = bsd_syscall(frame->number);
 	call.result->code = function ? function(&call) : KERN_INVALID_ARGUMENT;
 	if (kernel_thread_is_parked(thread))
 		KERNEL_TRACE(k, .kind = TRACE_TRAP_PARKED);

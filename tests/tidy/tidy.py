@@ -24,7 +24,8 @@ LINES_MAX = 900
 SOURCES = (".c", ".h")
 TEXTS = SOURCES + (".py", ".sh", ".md", ".txt", ".build", ".in", ".defs", ".m", ".cc", ".cpp")
 
-FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "string.h", "stdarg.h", "limits.h"}
+FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "string.h", "stdarg.h", "limits.h",
+                "errno.h"}
 
 # What the kernel core may ask of the world: bytes, strings, and a way to stop.
 KERNEL_SYMBOLS = {
