@@ -25,4 +25,7 @@ mbuf_t mbuf_packet_new(const void *data, size_t size, bool eor);
  */
 int mbuf_packet_vector(mbuf_t m, struct iovec *vector, int max);
 
+/* Mbufs that are not freed yet, of all kexts in this host. */
+uint64_t mbuf_live_count(void);
+
 #endif
