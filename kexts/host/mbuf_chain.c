@@ -210,7 +210,7 @@ chain_copy(struct __mbuf *from, size_t offset, size_t len, bool may_share)
 	size_t total = len;
 	bool whole = offset == 0;
 
-	while (from->next && offset >= from->len) {
+	while (!whole && from->next && offset >= from->len) {
 		offset -= from->len;
 		from = from->next;
 	}
