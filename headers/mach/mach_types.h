@@ -1,5 +1,6 @@
 /*
- * The types of Mach's calls: in user space every kernel object is a port.
+ * The types of Mach's calls: in user space every kernel object is a port.  For a kernel
+ * extension (KERNEL is defined) threads and tasks are objects.
  */
 #ifndef _MACH_MACH_TYPES_H_
 #define _MACH_MACH_TYPES_H_
@@ -42,7 +43,15 @@
 
 /* ---- tasks and threads --------------------------------------------------------------- */
 
+#ifdef KERNEL
+typedef struct task *task_t;
+typedef struct thread *thread_t;
+typedef struct thread *thread_act_t;
+#else
 typedef mach_port_t task_t;
+typedef mach_port_t thread_t;
+typedef mach_port_t thread_act_t;
+#endif
 typedef mach_port_t task_name_t;
 typedef mach_port_t task_policy_set_t;
 typedef mach_port_t task_policy_get_t;
@@ -50,8 +59,6 @@ typedef mach_port_t task_inspect_t;
 typedef mach_port_t task_read_t;
 typedef mach_port_t task_suspension_token_t;
 typedef mach_port_t task_id_token_t;
-typedef mach_port_t thread_t;
-typedef mach_port_t thread_act_t;
 typedef mach_port_t thread_inspect_t;
 typedef mach_port_t thread_read_t;
 typedef mach_port_t ipc_space_t;
