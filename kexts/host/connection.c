@@ -1,0 +1,662 @@
+/*
+ * Connections: client sockets attached to controls.  See control.h for their states.
+ */
+#include "kexts/host/control.h"
+
+#include "kexts/host/host_log.h"
+#include "kexts/host/mbuf_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define INODE_BUCKETS 16384u
+#define DRAIN_MAX 64u /* messages taken at once from a socket, before the others get their turn */
+#define RAW_MAX 65536u
+#define SEND_MORE 4 /* a flag of the send callback: kernel-control.md §3 */
+
+_Atomic uint64_t detach_epoch;
+
+static pthread_mutex_t inodes_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct connection *inodes[INODE_BUCKETS];
+
+/* ---- the listeners ------------------------------------------------------------------------ */
+
+/*
+ * Nobody connects to these but we ourselves, on behalf of programs: they are unlinked at once,
+ * and reached by a descriptor.  `lock` makes a connect and the accept that belongs to it one.
+ */
+static struct {
+	pthread_mutex_t lock;
+	int fd;      /* listens */
+	char at[32]; /* "/proc/self/fd/N" of the unlinked file */
+} listeners[2] = { { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 },
+		   { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 } };
+
+static int
+listen_one(int which, uint32_t host_id, const char *folder)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int type = which ? SOCK_STREAM : SOCK_SEQPACKET;
+	int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[64];
+	int error = 0;
+
+	if (folder_fd < 0)
+		return -errno;
+	snprintf(name, sizeof(name), "%s" KEXTHOST_SOCKET_NAME "%x", which ? "stream." : "",
+		 host_id);
+	/* the folder's own path may be longer than an address holds */
+	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", folder, name);
+	if (length < 0 || (size_t)length >= sizeof(address.sun_path))
+		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
+			 folder_fd, name);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unlinkat(folder_fd, name, 0); /* of one that was killed just there */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    listen(fd, SOMAXCONN) != 0)
+		error = -errno;
+	int file_fd = error == 0 ? openat(folder_fd, name, O_PATH | O_CLOEXEC) : -1;
+	if (error == 0 && file_fd < 0)
+		error = -errno;
+	unlinkat(folder_fd, name, 0);
+	close(folder_fd);
+	if (error != 0) {
+		if (fd >= 0)
+			close(fd);
+		return error;
+	}
+	listeners[which].fd = fd;
+	snprintf(listeners[which].at, sizeof(listeners[which].at), "/proc/self/fd/%d", file_fd);
+	return 0;
+}
+
+int
+connection_listen(uint32_t host_id, const char *folder)
+{
+	int error = listen_one(0, host_id, folder);
+
+	return error != 0 ? error : listen_one(1, host_id, folder);
+}
+
+/* Connect the program's socket to us.  Our end, or -errno. */
+static int
+socket_join(int program_fd, bool is_stream)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int which = is_stream;
+	int error = 0, fd = -1;
+
+	memcpy(address.sun_path, listeners[which].at, sizeof(listeners[which].at));
+	pthread_mutex_lock(&listeners[which].lock);
+	if (connect(program_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		error = -errno;
+	else
+		fd = accept4(listeners[which].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (error == 0 && fd < 0)
+		error = -errno;
+	pthread_mutex_unlock(&listeners[which].lock);
+	return error != 0 ? error : fd;
+}
+
+/* ---- looking connections up ------------------------------------------------------------------ */
+
+void
+connection_ref(struct connection *connection)
+{
+	connection->reference_count++;
+}
+
+void
+connection_unref(struct connection *connection)
+{
+	if (connection == NULL || --connection->reference_count > 0)
+		return;
+	record_queue_deinit(&connection->out);
+	pthread_mutex_destroy(&connection->lock);
+	pthread_mutex_destroy(&connection->out_lock);
+	pthread_cond_destroy(&connection->quiet);
+	control_unref(connection->control);
+	free(connection);
+}
+
+static void
+inode_add(struct connection *connection)
+{
+	struct connection **bucket = &inodes[connection->inode % INODE_BUCKETS];
+
+	pthread_mutex_lock(&inodes_lock);
+	connection->next_of_inode = *bucket;
+	*bucket = connection;
+	pthread_mutex_unlock(&inodes_lock);
+}
+
+static void
+inode_remove(struct connection *connection)
+{
+	struct connection **at = &inodes[connection->inode % INODE_BUCKETS];
+
+	pthread_mutex_lock(&inodes_lock);
+	while (*at != NULL && *at != connection)
+		at = &(*at)->next_of_inode;
+	if (*at != NULL)
+		*at = connection->next_of_inode;
+	pthread_mutex_unlock(&inodes_lock);
+}
+
+struct connection *
+connection_of_socket(int program_fd)
+{
+	struct stat status;
+	struct connection *found;
+
+	if (fstat(program_fd, &status) != 0 || !S_ISSOCK(status.st_mode))
+		return NULL;
+	pthread_mutex_lock(&inodes_lock);
+	found = inodes[status.st_ino % INODE_BUCKETS];
+	while (found != NULL && found->inode != status.st_ino)
+		found = found->next_of_inode;
+	if (found != NULL)
+		connection_ref(found);
+	pthread_mutex_unlock(&inodes_lock);
+	return found;
+}
+
+/* ---- attaching ---------------------------------------------------------------------------------
+ */
+
+/* A Unix socket that could be attached: its type and inode.  0 or an errno. */
+static int
+socket_look(int fd, bool *is_stream, uint64_t *inode)
+{
+	struct stat status;
+	int domain, type;
+	socklen_t size = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX)
+		return ENOTSOCK;
+	size = sizeof(type);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || fstat(fd, &status) != 0)
+		return ENOTSOCK;
+	if (type != SOCK_SEQPACKET && type != SOCK_STREAM)
+		return EOPNOTSUPP;
+	*is_stream = type == SOCK_STREAM;
+	*inode = status.st_ino;
+	return 0;
+}
+
+static struct connection *
+connection_new(struct control *control, const struct host_caller *caller, uint64_t inode)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return NULL;
+	control->reference_count++;
+	connection->control = control;
+	connection->reference_count = 1;
+	connection->caller = *caller;
+	connection->inode = inode;
+	connection->fd = -1;
+	connection->sendsize = control->reg.ctl_sendsize;
+	connection->recvsize = control->reg.ctl_recvsize;
+	connection->lowat = 1;
+	pthread_mutex_init(&connection->lock, NULL);
+	pthread_mutex_init(&connection->out_lock, NULL);
+	pthread_cond_init(&connection->quiet, NULL);
+	record_queue_init(&connection->out, -1, control_is_stream(control), inode);
+	return connection;
+}
+
+/* Join the sockets and watch ours.  0 or an errno: then the program's is as it was, or, in the
+ * last step, dead. */
+static int
+connection_join(struct connection *connection, int program_fd)
+{
+	bool is_stream = control_is_stream(connection->control);
+	int fd = socket_join(program_fd, is_stream);
+
+	if (fd < 0)
+		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EAGAIN ? ENOBUFS
+											: -fd;
+	/* its hang-up may come as soon as it is watched: everything that a detach undoes is there
+	 */
+	pthread_mutex_lock(&connection->lock);
+	connection->state = CONNECTION_BOUND;
+	pthread_mutex_unlock(&connection->lock);
+	inode_add(connection);
+	pthread_mutex_lock(&connection->out_lock);
+	connection->fd = fd;
+	record_queue_deinit(&connection->out);
+	record_queue_init(&connection->out, fd, is_stream, connection->inode);
+	record_queue_reserve(&connection->out, connection->recvsize);
+	int error = source_open(SOURCE_CONNECTION, connection, fd, EPOLLIN, &connection->source);
+	if (error != 0) {
+		connection->fd = -1;
+		close(fd);
+	}
+	pthread_mutex_unlock(&connection->out_lock);
+	if (error != 0)
+		inode_remove(connection);
+	return error != 0 ? ENOBUFS : 0;
+}
+
+int
+connection_attach(int program_fd, const struct sockaddr_ctl *address, uint64_t address_size,
+		  const struct host_caller *caller, struct connection **result)
+{
+	uint32_t unit = address->sc_unit;
+	bool is_stream;
+	uint64_t inode;
+	int error = socket_look(program_fd, &is_stream, &inode);
+
+	*result = NULL;
+	if (error != 0)
+		return error;
+	if (address_size != sizeof(*address))
+		return EINVAL;
+	struct control *control = control_find(address->sc_id, unit);
+	if (control == NULL)
+		return ENOENT;
+	/* a client that is gone has given its unit back, and its kext knows */
+	connections_reap(control);
+	struct connection *connection = NULL;
+	if (is_stream != control_is_stream(control))
+		error = EPROTOTYPE;
+	else if ((control->reg.ctl_flags & CTL_FLAG_PRIVILEGED) && caller->euid != 0)
+		error = EPERM;
+	else if ((connection = connection_new(control, caller, inode)) == NULL)
+		error = ENOBUFS;
+	if (error == 0)
+		error = control_add(control, connection, &unit);
+	if (error == 0) {
+		statistics.connections++;
+		error = connection_join(connection, program_fd);
+		if (error != 0) {
+			statistics.conn_fail++;
+			control_remove(control, connection);
+		}
+	}
+	control_unref(control);
+	if (error != 0) {
+		connection_unref(connection);
+		return error;
+	}
+	*result = connection;
+	return 0;
+}
+
+/* The address as callbacks see it: what the program passed, with the final unit. */
+static struct sockaddr_ctl
+address_of(const struct connection *connection, const struct sockaddr_ctl *address)
+{
+	struct sockaddr_ctl sac = *address;
+
+	sac.sc_len = sizeof(sac);
+	sac.sc_id = connection->control->reg.ctl_id;
+	sac.sc_unit = connection->unit;
+	return sac;
+}
+
+/* ---- callbacks under way
+ * -------------------------------------------------------------------------- */
+
+static bool
+is_attached(const struct connection *connection)
+{
+	return connection->state == CONNECTION_BOUND || connection->state == CONNECTION_CONNECTED;
+}
+
+bool
+connection_enter(struct connection *connection, bool as_sender)
+{
+	bool entered;
+
+	pthread_mutex_lock(&connection->lock);
+	while (connection->is_exclusive || (as_sender && connection->is_sending))
+		pthread_cond_wait(&connection->quiet, &connection->lock);
+	entered = is_attached(connection);
+	if (entered) {
+		connection->running++;
+		if (as_sender)
+			connection->is_sending = true;
+	}
+	pthread_mutex_unlock(&connection->lock);
+	return entered;
+}
+
+void
+connection_leave(struct connection *connection, bool as_sender)
+{
+	pthread_mutex_lock(&connection->lock);
+	connection->running--;
+	if (as_sender)
+		connection->is_sending = false;
+	pthread_cond_broadcast(&connection->quiet);
+	pthread_mutex_unlock(&connection->lock);
+}
+
+/* Alone: no other callback of this connection runs until the opposite. */
+static void
+exclusive_begin_locked(struct connection *connection)
+{
+	while (connection->is_exclusive)
+		pthread_cond_wait(&connection->quiet, &connection->lock);
+	connection->is_exclusive = true;
+	while (connection->running > 0)
+		pthread_cond_wait(&connection->quiet, &connection->lock);
+}
+
+static void
+exclusive_end_locked(struct connection *connection)
+{
+	connection->is_exclusive = false;
+	pthread_cond_broadcast(&connection->quiet);
+}
+
+int
+connection_connect(struct connection *connection, const struct sockaddr_ctl *address)
+{
+	struct control *control = connection->control;
+	struct sockaddr_ctl sac = address_of(connection, address);
+	int error = EINVAL;
+
+	pthread_mutex_lock(&connection->lock);
+	exclusive_begin_locked(connection);
+	enum connection_state state = connection->state;
+	pthread_mutex_unlock(&connection->lock);
+
+	if (state == CONNECTION_BOUND)
+		error = control->reg.ctl_connect(control->cookie, &sac, &connection->unitinfo);
+	else if (state == CONNECTION_CONNECTED)
+		error = EISCONN;
+
+	pthread_mutex_lock(&connection->lock);
+	if (state == CONNECTION_BOUND)
+		/* after a refusal, too: its disconnect callback is due */
+		connection->state = CONNECTION_CONNECTED;
+	exclusive_end_locked(connection);
+	pthread_mutex_unlock(&connection->lock);
+	if (state == CONNECTION_BOUND && error != 0) {
+		statistics.conn_fail++;
+		connection_detach(connection);
+	}
+	return error;
+}
+
+int
+connection_bind(struct connection *connection, const struct sockaddr_ctl *address)
+{
+	struct control *control = connection->control;
+	struct sockaddr_ctl sac = address_of(connection, address);
+
+	if (control->reg.ctl_bind == NULL)
+		return EINVAL;
+	pthread_mutex_lock(&connection->lock);
+	exclusive_begin_locked(connection);
+	pthread_mutex_unlock(&connection->lock);
+	int error = control->reg.ctl_bind(control->cookie, &sac, &connection->unitinfo);
+	pthread_mutex_lock(&connection->lock);
+	exclusive_end_locked(connection);
+	pthread_mutex_unlock(&connection->lock);
+	return error;
+}
+
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
+
+/* The connection that this thread runs the disconnect callback of: the callback may call us. */
+static __thread struct connection *detaching_here;
+
+static void
+disconnect_callback(struct connection *connection, enum connection_state from)
+{
+	const struct kern_ctl_reg *reg = &connection->control->reg;
+	bool was_connected = from == CONNECTION_CONNECTED;
+	struct connection *outer = detaching_here;
+
+	/* of a socket that was only bound, a kext hears if it has made something for it */
+	if (reg->ctl_disconnect == NULL ||
+	    (!was_connected && (reg->ctl_bind == NULL || connection->unitinfo == NULL)))
+		return;
+	detaching_here = connection;
+	reg->ctl_disconnect(connection->control->cookie, connection->unit, connection->unitinfo);
+	detaching_here = outer;
+}
+
+/* Our end is closed, what was not read is dropped. */
+static void
+connection_close(struct connection *connection)
+{
+	pthread_mutex_lock(&connection->out_lock);
+	int fd = connection->fd;
+	uint32_t source = connection->source;
+
+	connection->fd = -1;
+	record_queue_deinit(&connection->out);
+	pthread_mutex_unlock(&connection->out_lock);
+	detach_epoch++;
+	if (fd >= 0) {
+		source_close(SOURCE_CONNECTION, source, fd);
+		close(fd);
+	}
+}
+
+static void
+handles_forget(struct connection *connection)
+{
+	struct binding *binding;
+
+	for (;;) {
+		pthread_mutex_lock(&connection->lock);
+		binding = LIST_FIRST(&connection->bindings);
+		if (binding != NULL)
+			LIST_REMOVE(binding, link);
+		pthread_mutex_unlock(&connection->lock);
+		if (binding == NULL)
+			return;
+		lane_forget(binding->lane, binding->index, connection);
+		lane_unref(binding->lane);
+		free(binding);
+	}
+}
+
+void
+connection_detach(struct connection *connection)
+{
+	struct control *control = connection->control;
+	enum connection_state from;
+
+	pthread_mutex_lock(&connection->lock);
+	if (!is_attached(connection)) {
+		/* somebody is at it: its end is the end of this call, too */
+		while (connection->state == CONNECTION_DETACHING && detaching_here != connection)
+			pthread_cond_wait(&connection->quiet, &connection->lock);
+		pthread_mutex_unlock(&connection->lock);
+		return;
+	}
+	from = connection->state;
+	connection->state = CONNECTION_DETACHING;
+	exclusive_begin_locked(connection);
+	pthread_mutex_unlock(&connection->lock);
+
+	pthread_mutex_lock(&control->lock);
+	control->detaching_count++;
+	pthread_mutex_unlock(&control->lock);
+
+	struct host_call call = { .caller = connection->caller };
+	struct host_call *outer = host_call_current();
+	if (outer == NULL)
+		host_call_set_current(&call);
+	disconnect_callback(connection, from);
+	host_call_set_current(outer);
+
+	inode_remove(connection);
+	connection_close(connection);
+	handles_forget(connection);
+	control_remove(control, connection);
+
+	pthread_mutex_lock(&connection->lock);
+	connection->state = CONNECTION_DETACHED;
+	exclusive_end_locked(connection);
+	pthread_mutex_unlock(&connection->lock);
+
+	pthread_mutex_lock(&control->lock);
+	control->detaching_count--;
+	pthread_cond_broadcast(&control->detached);
+	pthread_mutex_unlock(&control->lock);
+}
+
+bool
+connection_is_hung_up(struct connection *connection)
+{
+	struct pollfd end = { .events = 0 };
+
+	pthread_mutex_lock(&connection->out_lock);
+	end.fd = connection->fd;
+	int ready = end.fd >= 0 ? poll(&end, 1, 0) : 1;
+	pthread_mutex_unlock(&connection->out_lock);
+	return end.fd < 0 || (ready == 1 && (end.revents & (POLLHUP | POLLERR)) != 0);
+}
+
+void
+connections_reap(struct control *control)
+{
+	while (server_poll_connections())
+		continue;
+	if (detaching_here != NULL)
+		return; /* in a disconnect callback: it would wait for itself */
+	pthread_mutex_lock(&control->lock);
+	while (control->detaching_count > 0)
+		pthread_cond_wait(&control->detached, &control->lock);
+	pthread_mutex_unlock(&control->lock);
+}
+
+/* ---- data from the program
+ * ---------------------------------------------------------------------------- */
+
+static int
+deliver_piece(struct connection *connection, const void *data, size_t size, bool eor, bool more)
+{
+	const struct kern_ctl_reg *reg = &connection->control->reg;
+	mbuf_t m = mbuf_packet_new(data, size, eor);
+
+	if (m == NULL)
+		return ENOBUFS;
+	return reg->ctl_send(connection->control->cookie, connection->unit, connection->unitinfo, m,
+			     more ? SEND_MORE : 0);
+}
+
+int
+connection_deliver(struct connection *connection, const void *data, size_t size, bool eor,
+		   size_t *taken)
+{
+	bool is_stream = control_is_stream(connection->control);
+	const uint8_t *bytes = data;
+	int error = 0;
+
+	*taken = 0;
+	if (connection->state != CONNECTION_CONNECTED)
+		return ENOTCONN;
+	if (!is_stream && size > connection->sendsize)
+		return EMSGSIZE;
+	if (connection->control->reg.ctl_send == NULL)
+		return ENOTSUP;
+	if (!is_stream) {
+		error = deliver_piece(connection, bytes, size, eor, false);
+		*taken = error == 0 ? size : 0;
+		return error;
+	}
+	while (error == 0 && *taken < size) {
+		size_t piece = size - *taken;
+
+		if (piece > connection->sendsize)
+			piece = connection->sendsize;
+		error =
+		    deliver_piece(connection, bytes + *taken, piece, false, *taken + piece < size);
+		if (error == 0)
+			*taken += piece;
+	}
+	return error;
+}
+
+void
+connection_drain(struct connection *connection, bool to_the_end)
+{
+	static __thread uint8_t *buffer;
+	size_t taken;
+
+	for (uint32_t i = 0; i < DRAIN_MAX || to_the_end; i++) {
+		uint8_t probe;
+		/* most often there is nothing: that costs no buffer */
+		ssize_t size = recv(connection->fd, &probe, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+
+		if (size < 0 && errno == ECONNRESET)
+			continue; /* it left something unread; what it wrote is still here */
+		if (size < 0)
+			return;
+		if (buffer == NULL)
+			buffer = malloc(RAW_MAX);
+		if (buffer == NULL)
+			return;
+		/* no room for descriptors: none gets in */
+		size = recv(connection->fd, buffer, RAW_MAX, MSG_TRUNC | MSG_DONTWAIT);
+		if (size < 0 || (size == 0 && connection_is_hung_up(connection)))
+			return;
+
+		int error =
+		    (size_t)size > RAW_MAX
+			? EMSGSIZE
+			: connection_deliver(connection, buffer, (size_t)size, false, &taken);
+		if (error != 0) {
+			statistics.send_fail++;
+			pthread_mutex_lock(&connection->lock);
+			connection->latched = error;
+			pthread_mutex_unlock(&connection->lock);
+		}
+	}
+}
+
+/* Watch our end for what is of interest now. */
+static void
+connection_arm(struct connection *connection)
+{
+	pthread_mutex_lock(&connection->out_lock);
+	if (connection->fd >= 0)
+		source_arm(SOURCE_CONNECTION, connection->source, connection->fd,
+			   EPOLLIN | (connection->wants_room ? (uint32_t)EPOLLOUT : 0u));
+	pthread_mutex_unlock(&connection->out_lock);
+}
+
+void
+connection_event(struct connection *connection, uint32_t events)
+{
+	if (events & EPOLLOUT) {
+		pthread_mutex_lock(&connection->out_lock);
+		if (connection->fd >= 0 && record_queue_flush(&connection->out) != 0)
+			connection->is_shut = true;
+		connection->wants_room = record_queue_has_backlog(&connection->out);
+		pthread_mutex_unlock(&connection->out_lock);
+	}
+	if ((events & (EPOLLIN | EPOLLHUP)) && connection_enter(connection, true)) {
+		struct host_call call = { .caller = connection->caller };
+		struct host_call *outer = host_call_current();
+
+		host_call_set_current(&call);
+		connection_drain(connection, (events & EPOLLHUP) != 0);
+		host_call_set_current(outer);
+		connection_leave(connection, true);
+	}
+	if (events & (EPOLLHUP | EPOLLERR))
+		connection_detach(connection);
+	else
+		connection_arm(connection);
+}
