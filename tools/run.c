@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM };
 
 static const char help_text[] =
-    "Usage: berth run [--trace[=FILE]] [--leaks] [--] PROGRAM [ARGUMENTS]\n"
+    "Usage: berth run [--trace[=FILE]] [--leaks] [--root] [--] PROGRAM [ARGUMENTS]\n"
     "\n"
     "Run PROGRAM, and whatever it starts, on a new kernel of their own.  No other\n"
     "program sees its ports; the kernel ends when PROGRAM does.\n"
@@ -48,6 +49,9 @@ static const char help_text[] =
     "  --trace[=FILE]  write every trap, message and right to FILE (else to stderr)\n"
     "  --leaks         tell what rights programs left behind; if there were any and\n"
     "                  PROGRAM succeeded, exit with 1\n"
+    "  --root          be root, of this kernel and in a user namespace of Linux: what\n"
+    "                  macOS gives to root only (privileged kernel controls) is there,\n"
+    "                  files and other processes are as before\n"
     "\n"
     "Exit status: PROGRAM's own; 128 + n if signal n killed it; 127 if it was not found,\n"
     "126 if it could not be executed; 1 if the kernel failed, 2 for wrong usage.\n";
@@ -55,6 +59,7 @@ static const char help_text[] =
 struct run {
 	bool leaks;
 	bool traced;
+	bool root;
 	const char *trace_file; /* NULL: stderr */
 	char **argv;            /* of the program */
 
@@ -90,6 +95,8 @@ parse(struct run *run, int argc, char **argv)
 			return command_help(help_text);
 		if (strcmp(argv[i], "--leaks") == 0) {
 			run->leaks = true;
+		} else if (strcmp(argv[i], "--root") == 0) {
+			run->root = true;
 		} else if (strcmp(argv[i], "--trace") == 0) {
 			run->traced = true;
 		} else if (strncmp(argv[i], "--trace=", 8) == 0) {
@@ -105,6 +112,46 @@ parse(struct run *run, int argc, char **argv)
 		return command_usage("run", "no program given");
 	run->argv = &argv[i];
 	return -1;
+}
+
+/* ---- being root ---------------------------------------------------------------------- */
+
+/* Write @text to a file of this process's own.  0 or -errno. */
+static int
+write_own(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/*
+ * Enter a user namespace in which this user is root; kernel and program come along.  One who
+ * is root already stays where he is.  0 or -errno.
+ */
+static int
+become_root(void)
+{
+	unsigned long uid = geteuid(), gid = getegid();
+	char uids[64], gids[64];
+
+	if (uid == 0)
+		return 0;
+	snprintf(uids, sizeof(uids), "0 %lu 1\n", uid);
+	snprintf(gids, sizeof(gids), "0 %lu 1\n", gid);
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	/* Linux wants this before a group is mapped by one who has no right to drop groups */
+	int err = write_own("/proc/self/setgroups", "deny");
+	if (err == 0)
+		err = write_own("/proc/self/uid_map", uids);
+	if (err == 0)
+		err = write_own("/proc/self/gid_map", gids);
+	return err;
 }
 
 /* ---- signals ------------------------------------------------------------------------ */
@@ -452,6 +499,15 @@ berth_run_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	int root_err = run.root ? become_root() : 0;
+	if (root_err < 0)
+		return command_failed(
+		    "run",
+		    "--root: Linux permits no user namespace here (%s); run it as "
+		    "root, or have an administrator permit unprivileged user "
+		    "namespaces (sysctl kernel.unprivileged_userns_clone, "
+		    "user.max_user_namespaces)",
+		    strerror(-root_err));
 	private_kernel_init(&run.kernel);
 	trace_text_init(&run.trace);
 	int err = signals_take_over(&run);
