@@ -51,8 +51,8 @@ ctl_name_copy(char to[96], const void *name, size_t size_bytes)
 	return 0;
 }
 
-static uint32_t
-name_bucket(const char *name)
+uint32_t
+ctl_name_bucket(const char *name)
 {
 	uint32_t hash = 2166136261u;
 
@@ -72,7 +72,8 @@ ctl_find_by_name(const struct kernel *k, const char *name)
 {
 	struct kern_control *found = NULL;
 
-	LIST_FOR_EACH (control, &k->ctl.by_name[name_bucket(name)], struct kern_control, by_name)
+	LIST_FOR_EACH (control, &k->ctl.by_name[ctl_name_bucket(name)], struct kern_control,
+		       by_name)
 		if (strcmp(control->ctl.name, name) == 0 &&
 		    (!found || control->ctl.id < found->ctl.id))
 			found = control;
@@ -324,7 +325,7 @@ kernel_ctl_register(struct kernel *k, struct kernel_kext_host *host, uint32_t ke
 	control->kext = kext;
 	control->ref = slot_take(k, control);
 	insert_sorted(k, control);
-	list_append(&k->ctl.by_name[name_bucket(copy.name)], &control->by_name);
+	list_append(&k->ctl.by_name[ctl_name_bucket(copy.name)], &control->by_name);
 	list_append(&k->ctl.by_id[copy.id % CTL_BUCKETS], &control->by_id);
 	list_append(&host->controls, &control->in_host);
 	list_init(&control->in_kext);

@@ -20,7 +20,7 @@
 #define KEV_CTL_REGISTERED 1u
 #define KEV_CTL_DEREGISTERED 2u
 
-#define CTL_BUCKETS 64u
+#define CTL_BUCKETS 256u
 #define CTL_UNIT_DYNAMIC 0xffffffffu /* what stands for the unit of a dynamic control */
 
 struct kext;
@@ -60,6 +60,8 @@ void ctl_deinit(struct kernel *k);
 /* @control goes, with its event. */
 void ctl_end(struct kernel *k, struct kern_control *control, struct kernel_effects *effects);
 
+/* The bucket that a name is found in. */
+uint32_t ctl_name_bucket(const char *name);
 /* What connect() means by these; NULL: none. */
 struct kern_control *ctl_find_by_id_unit(const struct kernel *k, uint32_t id, uint32_t unit);
 /* The lowest id of that name; NULL: none. */

@@ -58,6 +58,20 @@ audit_kexts(const struct kernel *k)
 }
 
 static void
+audit_names(const struct kernel *k)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < CTL_BUCKETS; i++) {
+		LIST_FOR_EACH (control, &k->ctl.by_name[i], struct kern_control, by_name) {
+			check(ctl_name_bucket(control->ctl.name) == i);
+			count++;
+		}
+	}
+	check(count == k->ctl.count);
+}
+
+static void
 audit_controls(const struct kernel *k)
 {
 	const struct kernel_ctl *last = NULL;
@@ -74,7 +88,6 @@ audit_controls(const struct kernel *k)
 		check(slot < k->ctl.slot_capacity && k->ctl.slots[slot].control == control);
 		check(control->ref >> 16 <= k->ctl.generation);
 		check(ctl_find_by_id_unit(k, ctl->id, ctl->unit) == control);
-		check(ctl_find_by_name(k, ctl->name) != NULL);
 		check(ctl->sendsize > 0 && ctl->recvsize > 0 && control->ended);
 		check(list_is_linked(&control->in_kext) == (control->kext != NULL));
 		count++;
@@ -124,6 +137,7 @@ registry_audit(const struct kernel *k)
 {
 	audit_kexts(k);
 	audit_controls(k);
+	audit_names(k);
 	audit_events(k);
 }
 
