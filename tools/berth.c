@@ -12,6 +12,7 @@
 
 #include "tools/berth_config.h"
 #include "tools/command.h"
+#include "tools/kext.h"
 #include "tools/launch.h"
 
 struct command {
@@ -28,7 +29,21 @@ static const struct command commands[] = {
 	{ "ports", berth_ports_main, "list the port rights of each task" },
 	{ "trace", berth_trace_main, "show every trap, message and right as it happens" },
 	{ "launch", berth_launch_main, "run jobs as launchd does" },
+	{ "kext", berth_kext_main, "load, unload and list kernel extensions" },
+	{ "kctl", berth_kctl_main, "show kernel controls and who is connected to them" },
+	{ "events", berth_events_main, "show kernel events as they come" },
 	{ "dump", berth_dump_main, NULL },
+};
+
+/* What has the names that people know from macOS. */
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} familiar_names[] = {
+	{ "lsmp", berth_lsmp_main },
+	{ "kextload", berth_kextload_main },
+	{ "kextunload", berth_kextunload_main },
+	{ "kextstat", berth_kextstat_main },
 };
 
 static const size_t command_count = sizeof(commands) / sizeof(commands[0]);
@@ -146,7 +161,7 @@ help(void)
 	printf("Usage: berth COMMAND [ARGUMENTS]\n"
 	       "       berth --help | --version\n"
 	       "\n"
-	       "Darwin's IPC on Linux: Mach ports and messages in user space.\n"
+	       "Darwin's IPC on Linux: Mach ports, messages and kernel extensions in user space.\n"
 	       "\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < command_count; i++) {
@@ -202,8 +217,10 @@ main(int argc, char **argv)
 
 	occupy_closed_streams();
 	called_as = called_as ? called_as + 1 : argc > 0 ? argv[0] : "berth";
-	if (strcmp(called_as, "lsmp") == 0)
-		return berth_lsmp_main(argc, argv);
+	for (size_t i = 0; i < sizeof(familiar_names) / sizeof(familiar_names[0]); i++) {
+		if (strcmp(called_as, familiar_names[i].name) == 0)
+			return familiar_names[i].main(argc, argv);
+	}
 
 	if (argc < 2) {
 		fputs("Usage: berth COMMAND [ARGUMENTS]\nTry 'berth --help'.\n", stderr);

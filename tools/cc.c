@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/cc_kext.h"
 #include "tools/command.h"
 #include "tools/compiler_options.h"
 #include "tools/stubs.h"
@@ -27,6 +28,7 @@
 static const char help_text[] =
     "Usage: berth cc [--apple] [COMPILER OPTIONS] FILES...\n"
     "       berth c++ [--apple] [COMPILER OPTIONS] FILES...\n"
+    "       berth cc --kext [--info-plist=FILE] [COMPILER OPTIONS] FILES... -o NAME.kext\n"
     "       berth cc --print-flags cflags|libs\n"
     "\n"
     "Compile and link programs written for Darwin with the compiler of this system: $CC\n"
@@ -37,6 +39,12 @@ static const char help_text[] =
     "An interface, FILE.defs, is compiled by mig: the program includes \"FILE.h\" or\n"
     "\"FILEServer.h\" and is linked with the stubs of both sides as far as it uses them.\n"
     "\n"
+    "A kernel extension is compiled with --kext, with KERNEL defined, and linked with\n"
+    "libberth-kpi.  -o NAME.kext makes a bundle, any other name a shared object.\n"
+    "\n"
+    "  --kext               compile and link a kernel extension\n"
+    "  --info-plist=FILE    the Info.plist of the bundle; else it is made of what kmod_info\n"
+    "                       says\n"
     "  --apple              define __APPLE__, for sources that test it.  The headers of\n"
     "                       this system do not expect that and may behave oddly\n"
     "  --print-flags cflags print what is added to compile; 'libs': to link\n"
@@ -52,6 +60,7 @@ struct driver {
 	bool is_apple;   /* --apple */
 	bool is_inner;   /* $CC led back here: nothing is added */
 	bool has_output; /* -o */
+	struct cc_kext kext;
 	const char *print_flags;
 	struct words given; /* without what is ours, and without interfaces */
 	struct stubs stubs; /* of the interfaces */
@@ -104,6 +113,8 @@ add_cflags(struct words *words, const struct driver *driver)
 	words_add(words, "-D__MACH__=1");
 	if (driver->is_apple)
 		words_add(words, "-D__APPLE__=1");
+	if (driver->kext.is_kext)
+		cc_kext_add_cflags(words);
 	words_add(words, "-pthread");
 	/* on Darwin @try needs no option; gcc warns if C sees this one */
 	if (sources != 0 && !(sources & (INPUT_C | INPUT_CXX)))
@@ -119,8 +130,10 @@ add_libs(struct words *words, const struct driver *driver)
 
 	if (driver->stubs.folder)
 		words_add_text(words, "%s/" STUBS_ARCHIVE, driver->stubs.folder);
+	if (driver->kext.is_kext)
+		cc_kext_add_link_flags(&driver->kext, words);
 	words_add_text(words, "-L%s", toolchain->libdir);
-	words_add(words, "-lberth");
+	words_add(words, driver->kext.is_kext ? "-lberth-kpi" : "-lberth");
 	if (toolchain->needs_rpath && !is_static) {
 		/* not -Wl,: a comma in the folder's name would cut it */
 		words_add(words, "-Xlinker");
@@ -154,8 +167,16 @@ note_option(struct driver *driver, const char *option, bool *has_language)
 {
 	if (strncmp(option, "-x", 2) == 0)
 		*has_language = strcmp(option, "-xnone") != 0;
-	if (strncmp(option, "-o", 2) == 0 || strncmp(option, "--output", 8) == 0)
+	if (strncmp(option, "-o", 2) == 0 || strncmp(option, "--output", 8) == 0) {
 		driver->has_output = true;
+		if (strncmp(option, "-o", 2) == 0)
+			driver->kext.output = option + 2;
+		else if (option[8] == '=')
+			driver->kext.output = option + 9;
+		driver->kext.output_index = driver->given.count;
+	}
+	if (strncmp(option, "-fsanitize=", 11) == 0)
+		driver->kext.sanitizers = option + 11;
 	stubs_note_option(&driver->stubs, option, NULL);
 }
 
@@ -170,8 +191,11 @@ parse(struct driver *driver, int argc, char **argv)
 		char *argument = argv[i];
 
 		if (option) {
-			if (strcmp(option, "-o") == 0 || strcmp(option, "--output") == 0)
+			if (strcmp(option, "-o") == 0 || strcmp(option, "--output") == 0) {
 				driver->has_output = true;
+				driver->kext.output = argument;
+				driver->kext.output_index = driver->given.count;
+			}
 			if (strcmp(option, "-x") == 0)
 				has_language = strcmp(argument, "none") != 0;
 			stubs_note_option(&driver->stubs, option, argument);
@@ -185,6 +209,10 @@ parse(struct driver *driver, int argc, char **argv)
 			return command_help(help_text);
 		} else if (strcmp(argument, "--apple") == 0) {
 			driver->is_apple = true;
+		} else if (strcmp(argument, "--kext") == 0) {
+			driver->kext.is_kext = true;
+		} else if (strncmp(argument, "--info-plist=", 13) == 0) {
+			driver->kext.info_plist = argument + 13;
 		} else if (strcmp(argument, "--print-flags") == 0) {
 			if (++i >= argc)
 				return command_usage(argv[0],
@@ -204,6 +232,13 @@ parse(struct driver *driver, int argc, char **argv)
 	    strcmp(driver->print_flags, "libs") != 0)
 		return command_usage(argv[0], "no flags '%s'; there are 'cflags' and 'libs'",
 				     driver->print_flags);
+	if (driver->kext.info_plist && !driver->kext.is_kext)
+		return command_usage(argv[0], "--info-plist goes with --kext");
+	if (driver->kext.is_kext && driver->stubs.interfaces.count > 0)
+		return command_usage(argv[0],
+				     "a kernel extension has no ports: '%s' has no place "
+				     "in it",
+				     driver->stubs.interfaces.word[0]);
 	if (!driver->print_flags && driver->given.count == 0 && driver->stubs.interfaces.count == 0)
 		return command_usage(argv[0], "no input files");
 	return -1;
@@ -282,6 +317,27 @@ run_compiler(const struct driver *driver, const char *command)
 				      strerror(errno));
 	}
 	words_free(&words);
+	return code;
+}
+
+/* The compiler, and where a bundle is to be made that, around it.  The exit code. */
+static int
+run_for_kext(struct driver *driver, const char *command)
+{
+	struct words words = { 0 };
+	bool is_linked = links(driver);
+	int code =
+	    cc_kext_prepare(&driver->kext, &driver->given, is_linked, driver->options.is_static);
+
+	if (code != 0)
+		return code;
+	if (setenv(RUNNING_VARIABLE, "1", 1) < 0)
+		return command_failed(command, "out of memory");
+	add_command(&words, driver);
+	code = stubs_run(&driver->stubs, &words);
+	words_free(&words);
+	if (code == 0 && is_linked)
+		code = cc_kext_finish(&driver->kext);
 	return code;
 }
 
@@ -370,9 +426,12 @@ berth_cc_main(int argc, char **argv)
 			code = print_flags(&driver);
 		else if (code == 0 && driver.stubs.interfaces.count > 0)
 			code = run_with_stubs(&driver, argv[0]);
+		else if (code == 0 && driver.kext.is_kext && !driver.is_inner)
+			code = run_for_kext(&driver, argv[0]);
 		else if (code == 0)
 			code = run_compiler(&driver, argv[0]);
 	}
+	cc_kext_free(&driver.kext);
 	stubs_free(&driver.stubs);
 	words_free(&driver.given);
 	return code;

@@ -22,6 +22,9 @@ int berth_ps_main(int argc, char **argv);
 int berth_ports_main(int argc, char **argv);
 int berth_trace_main(int argc, char **argv);
 int berth_dump_main(int argc, char **argv);
+int berth_kext_main(int argc, char **argv);
+int berth_kctl_main(int argc, char **argv);
+int berth_events_main(int argc, char **argv);
 
 /* `berth ports`, with the options that lsmp has on macOS. */
 int berth_lsmp_main(int argc, char **argv);

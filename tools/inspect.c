@@ -13,23 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-#include <berth/kernel_connection.h>
 
 #include "tools/answer.h"
 #include "tools/command.h"
+#include "tools/kernel_ask.h"
 #include "tools/trace_text.h"
 #include "wire/socket.h"
-
-/* A kernel that says nothing for so long is stuck: even a loaded machine is quicker. */
-#define ANSWER_PATIENCE_S 30
-
-#define KERNEL_HELP                                                                                \
-	"  --kernel KERNEL  ask this kernel: a socket's path, 'user' or 'system'; else the\n"      \
-	"                   one that programs started here would use\n"
 
 static const char ps_help[] =
     "Usage: berth ps [--json] [--pid PID] [--kernel KERNEL]\n"
@@ -98,25 +88,6 @@ parse_pid(const char *text, int32_t *pid)
 		return -EINVAL;
 	*pid = (int32_t)value;
 	return 0;
-}
-
-/*
- * The value of option @name if argv[*i] is it, as `--name value` or `--name=value`.  NULL: it
- * is another option; "" with *i = argc: the value is missing.
- */
-static const char *
-option_value(const char *name, int argc, char **argv, int *i)
-{
-	size_t length = strlen(name);
-
-	if (strncmp(argv[*i], name, length) != 0)
-		return NULL;
-	if (argv[*i][length] == '=')
-		return argv[*i] + length + 1;
-	if (argv[*i][length] != '\0')
-		return NULL;
-	(*i)++;
-	return *i < argc ? argv[*i] : "";
 }
 
 enum allowed { ALLOW_QUEUED = 1, ALLOW_JSON = 2, ALLOW_PID = 4, ALLOW_COUNTS = 8 };
@@ -198,58 +169,6 @@ parse_lsmp(struct asking *asking, int argc, char **argv)
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
-/* The connection, or -1 after saying why there is none. */
-static int
-connect_kernel(const struct asking *asking)
-{
-	char why[512] = "";
-
-	if (asking->kernel && setenv("BERTH_KERNEL", asking->kernel, 1) < 0) {
-		command_failed(asking->command, "out of memory");
-		return -1;
-	}
-	int fd = berth_kernel_connect(0, why, sizeof(why));
-	if (fd >= 0) {
-		const struct timeval patience = { .tv_sec = ANSWER_PATIENCE_S };
-
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		return fd;
-	}
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		command_failed(asking->command, "no kernel is running; start a program first\n%s",
-			       why);
-	else
-		command_failed(asking->command, "cannot connect to the kernel: %s",
-			       why[0] != '\0' ? why : strerror(-fd));
-	return -1;
-}
-
-/* Say how the answer went.  The exit code. */
-static int
-answer_exit_code(const struct asking *asking, int err, const struct answer *answer)
-{
-	if (answer->why[0] != '\0')
-		return command_failed(asking->command, "refused by the kernel: %s", answer->why);
-	if (err == -ECONNRESET)
-		return command_failed(asking->command, "the kernel ended before it had answered");
-	if (err == -ETIMEDOUT)
-		return command_failed(asking->command,
-				      "the kernel has not answered for %d seconds; is its process, "
-				      "berthd, stopped?",
-				      ANSWER_PATIENCE_S);
-	if (err < 0)
-		return command_failed(asking->command, "%s", strerror(-err));
-	if (answer->status == -ESRCH && asking->pid)
-		return command_failed(asking->command, "process %d is no task of this kernel",
-				      asking->pid);
-	if (answer->status == -EPERM || answer->status == -EACCES)
-		return command_failed(asking->command, "the kernel does not show that to you");
-	if (answer->status < 0)
-		return command_failed(asking->command, "the kernel answers: %s",
-				      strerror(-answer->status));
-	return COMMAND_OK;
-}
-
 static int
 inspect(const struct asking *asking)
 {
@@ -260,7 +179,7 @@ inspect(const struct asking *asking)
 		.pid = asking->pid,
 	};
 	struct answer answer = { 0 };
-	int fd = connect_kernel(asking);
+	int fd = kernel_ask_connect(asking->command, asking->kernel, 0);
 
 	if (fd < 0)
 		return COMMAND_FAILED;
@@ -282,7 +201,7 @@ inspect(const struct asking *asking)
 	if (out != stdout && fclose(out) != 0 && err == 0)
 		err = -errno;
 	close(fd);
-	return answer_exit_code(asking, err, &answer);
+	return kernel_ask_exit_code(asking->command, asking->pid, err, &answer);
 }
 
 int
@@ -373,7 +292,7 @@ berth_trace_main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	trace_text_init(&trace);
-	int fd = connect_kernel(&asking);
+	int fd = kernel_ask_connect(asking.command, asking.kernel, 0);
 	if (fd < 0)
 		return COMMAND_FAILED;
 	int err = trace_text_open_fd(&trace, STDOUT_FILENO);
@@ -382,7 +301,7 @@ berth_trace_main(int argc, char **argv)
 	if (err == 0)
 		err = answer_take_all(fd, stdout, &answer);
 	trace.connection_fd = fd;
-	code = answer_exit_code(&asking, err, &answer);
+	code = kernel_ask_exit_code(asking.command, asking.pid, err, &answer);
 	if (code == COMMAND_OK)
 		follow(&trace);
 	trace_text_finish(&trace);
