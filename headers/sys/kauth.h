@@ -42,6 +42,18 @@ typedef int kauth_action_t;
 
 #define KAUTH_FILEOP_CLOSE_MODIFIED (1 << 1) /* in the third argument of a CLOSE */
 
+/* actions of KAUTH_SCOPE_VNODE: bits; of a folder some have another meaning */
+#define KAUTH_VNODE_READ_DATA (1U << 1)
+#define KAUTH_VNODE_LIST_DIRECTORY KAUTH_VNODE_READ_DATA
+#define KAUTH_VNODE_WRITE_DATA (1U << 2)
+#define KAUTH_VNODE_ADD_FILE KAUTH_VNODE_WRITE_DATA
+#define KAUTH_VNODE_EXECUTE (1U << 3)
+#define KAUTH_VNODE_SEARCH KAUTH_VNODE_EXECUTE
+#define KAUTH_VNODE_DELETE (1U << 4)
+#define KAUTH_VNODE_APPEND_DATA (1U << 5)
+#define KAUTH_VNODE_ADD_SUBDIRECTORY KAUTH_VNODE_APPEND_DATA
+#define KAUTH_VNODE_ACCESS (1U << 31) /* somebody only wants to know, as by access() */
+
 #ifdef KERNEL
 
 #include <sys/kernel_types.h>
