@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "hosts/daemon/kexts.h"
 #include "kernel/kernel.h"
 #include "wire/socket.h"
 #include "wire/trap_page.h"
@@ -86,7 +87,8 @@ enum source_kind {
 	SOURCE_SOCKET,  /* a peer's connection; owner: the peer */
 	SOURCE_BELL,    /* a task's eventfd */
 	SOURCE_PROCESS, /* a task's pidfd */
-	SOURCE_PIPE     /* where a subscriber's trace goes */
+	SOURCE_PIPE,    /* where a subscriber's trace goes */
+	SOURCE_EVENT    /* the kernel's end of an event socket; no peer's */
 };
 
 /* What epoll points at.  Part of its owner, which outlives the round of the loop. */
@@ -162,8 +164,10 @@ enum peer_kind {
 	PEER_EMBRYO,  /* a task made by WIRE_FORK whose process has not spoken yet */
 	PEER_TASK,
 	PEER_REMNANT, /* no connection: what a process keeps over an exec */
-	PEER_TOOL,    /* inspects, traces or controls */
-	PEER_GONE     /* freed at the end of the round */
+	PEER_TOOL,    /* inspects, traces, controls or commands */
+	PEER_KEXT_HOST,
+	PEER_KEXT_SUPERVISOR,
+	PEER_GONE /* freed at the end of the round */
 };
 
 /* A message to be sent later. */
@@ -204,6 +208,8 @@ struct peer {
 	uint32_t violations;
 	bool starved; /* Linux had no resources to send: the retry timer, not epoll, says when */
 	TAILQ_HEAD(, outgoing) outgoing;
+	uint32_t outgoing_count;
+	size_t outgoing_bytes;
 
 	/* of a task */
 	struct task *task;
@@ -223,6 +229,11 @@ struct peer {
 	struct inspection *inspection;
 	struct subscriber *subscriber;
 	struct subscriber *old_subscriber; /* ended; freed with the peer */
+	uint32_t command_count;            /* under way */
+
+	/* of a kexthost, of a supervisor */
+	struct kernel_kext_host *kext_host;
+	struct supervisor *supervisor;
 };
 
 TAILQ_HEAD(peer_list, peer);
@@ -302,6 +313,12 @@ struct host {
 	bool leaks_on;
 	struct leak *leaks;
 	uint32_t leaks_kept, leaks_capacity, leaks_lost;
+
+	/* kexts.h */
+	struct kext_command_list commands;
+	uint32_t command_count, last_command;
+	struct kext_log log;
+	struct event_table events;
 
 	/* what was bound: address.c */
 	char *socket_path;
@@ -387,6 +404,8 @@ bool credentials_sees(const struct peer *peer, uid_t uid);
 /* Real ids of a process.  0, -errno. */
 mustuse int credentials_real_ids(pid_t pid, uid_t *ruid, gid_t *rgid);
 void credentials_label(pid_t pid, char *label, size_t size);
+/* Is the process on its way out, even if not all that it had is closed yet? */
+bool credentials_process_exits(pid_t pid);
 /* True once the process of a pidfd has ended. */
 bool credentials_process_ended(int pidfd);
 
@@ -549,6 +568,8 @@ bool first_task_settled(const struct host *host);
 void inspect_begin(struct peer *peer, const struct wire_inspect *request);
 void inspect_go_on(struct peer *peer); /* the next slice, if the socket has room */
 void inspect_free(struct inspection *inspection);
+/* It has told all that there is, and goes on when there is more. */
+bool inspect_waits(const struct inspection *inspection);
 
 void trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_fd);
 void trace_unsubscribe(struct peer *peer);

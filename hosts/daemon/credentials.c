@@ -20,6 +20,7 @@
 #endif
 
 #define AUDIT_SESSION 100000u /* one session a kernel */
+#define PF_EXITING 0x4u       /* proc(5), flags of a process: it is being shut down */
 
 int
 credentials_of_socket(struct peer *peer)
@@ -150,6 +151,21 @@ credentials_real_ids(pid_t pid, uid_t *ruid, gid_t *rgid)
 	if (line == NULL || sscanf(line + 5, "%u", rgid) != 1)
 		return -EINVAL;
 	return 0;
+}
+
+bool
+credentials_process_exits(pid_t pid)
+{
+	char path[64], text[512];
+	const char *end;
+	unsigned flags;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (read_small(path, text, sizeof(text)) <= 0)
+		return false;
+	end = strrchr(text, ')'); /* the name may hold anything */
+	return end != NULL && sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       (flags & PF_EXITING) != 0;
 }
 
 void

@@ -82,6 +82,8 @@ take_request(struct slot *slot)
 	code = adopt_descriptors(slot, &source);
 	if (code == KERN_SUCCESS)
 		code = trap_decode(&source, &decoded);
+	if (code == KERN_SUCCESS)
+		kext_hosts_look(host, &decoded.frame);
 	slot->state = SLOT_BUSY;
 	if (code == KERN_SUCCESS)
 		host_step(host, &(struct kernel_event){ .kind = EVENT_TRAP,

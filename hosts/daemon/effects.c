@@ -150,6 +150,7 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 {
 	struct kernel_segment *segment;
 	struct kernel_watch *watch;
+	struct kernel_kev_delivery delivery;
 	struct thread *thread;
 
 	while ((thread = kernel_effects_thread(effects)) != NULL) {
@@ -164,6 +165,8 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 		bulk_free(segment);
 	while ((watch = kernel_effects_watch(effects)) != NULL)
 		watch_changed(host, watch);
+	while (kernel_effects_kev(host->kernel, effects, &delivery))
+		event_deliver(host, &delivery);
 }
 
 static void

@@ -534,6 +534,10 @@ task_message(struct peer *peer, uint32_t kind, struct received *received)
 			credentials_changed(peer, received);
 		return;
 	}
+	if (kind == WIRE_SYSTEM) {
+		system_message(peer, received);
+		return;
+	}
 	if (kind != WIRE_THREAD && kind != WIRE_THREAD_EXIT && kind != WIRE_RING &&
 	    kind != WIRE_WAKER) {
 		peer_violation(peer, "a message of an unknown kind");
@@ -561,7 +565,8 @@ tool_message(struct peer *peer, uint32_t kind, struct received *received)
 	    kind == WIRE_CONTROL ? sizeof(struct wire_control) : sizeof(struct wire_inspect);
 	const char *refusal = peer->is_control ? NULL : credentials_refusal(peer);
 
-	if (kind < WIRE_INSPECT || kind > WIRE_CONTROL || received->size_bytes != wanted) {
+	if (kind < WIRE_INSPECT || kind > WIRE_KEXT_COMMAND ||
+	    (kind != WIRE_KEXT_COMMAND && received->size_bytes != wanted)) {
 		peer_violation(peer, "a tool's message that makes no sense");
 		return;
 	}
@@ -573,7 +578,9 @@ tool_message(struct peer *peer, uint32_t kind, struct received *received)
 		peer->kind = PEER_TOOL;
 		credentials_label(peer->pid, peer->label, sizeof(peer->label));
 	}
-	if (kind == WIRE_CONTROL)
+	if (kind == WIRE_KEXT_COMMAND)
+		kext_command_message(peer, received);
+	else if (kind == WIRE_CONTROL)
 		control_message(peer, (const struct wire_control *)(const void *)received->bytes);
 	else if (kind == WIRE_INSPECT)
 		inspect_begin(peer, (const struct wire_inspect *)(const void *)received->bytes);
@@ -593,7 +600,9 @@ greeting_message(struct peer *peer, struct received *received)
 	}
 	switch (peer->kind) {
 	case PEER_NEW:
-		if (head->kind != WIRE_HELLO)
+		if (head->kind == WIRE_KEXT_HOST || head->kind == WIRE_KEXT_SUPERVISOR)
+			kext_greeting(peer, head->kind, received);
+		else if (head->kind != WIRE_HELLO)
 			tool_message(peer, head->kind, received);
 		else if (received->size_bytes != sizeof(struct wire_hello))
 			peer_violation(peer, "a greeting of a wrong size");
@@ -603,6 +612,15 @@ greeting_message(struct peer *peer, struct received *received)
 		break;
 	case PEER_TOOL:
 		tool_message(peer, head->kind, received);
+		break;
+	case PEER_KEXT_HOST:
+		kext_host_message(peer, head->kind, received);
+		break;
+	case PEER_KEXT_SUPERVISOR:
+		if (head->kind == WIRE_KEXT_LOG)
+			kext_log_message(peer, received);
+		else
+			peer_violation(peer, "a message of an unknown kind");
 		break;
 	case PEER_EMBRYO:
 		if (head->kind == WIRE_FORKED)

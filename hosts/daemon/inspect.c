@@ -34,6 +34,17 @@ text_add(struct inspection *inspection, const char *format, ...)
 }
 
 void
+text_append(struct inspection *inspection, const char *bytes, size_t size)
+{
+	size_t room = sizeof(inspection->text) - inspection->text_size;
+
+	if (size > room)
+		size = room;
+	memcpy(inspection->text + inspection->text_size, bytes, size);
+	inspection->text_size += size;
+}
+
+void
 text_add_json_string(struct inspection *inspection, const char *string)
 {
 	text_add(inspection, "\"");
@@ -62,6 +73,7 @@ inspection_new(enum inspection_kind kind, const struct wire_inspect *request)
 		inspection->pid = request->pid;
 		inspection->json = (request->flags & WIRE_INSPECT_JSON) != 0;
 		inspection->queued = (request->flags & WIRE_INSPECT_QUEUED) != 0;
+		inspection->follow = (request->flags & WIRE_INSPECT_FOLLOW) != 0;
 	}
 	return inspection;
 }
@@ -125,12 +137,14 @@ keep_counts(struct host *host, struct inspection *inspection)
 	    inspection->json
 		? "{\"tasks\": %u, \"threads\": %u, \"ports\": %u, \"port_sets\": %u, "
 		  "\"messages\": %u, \"segments\": %u, \"notifications\": %u, \"watches\": %u, "
+		  "\"kext_hosts\": %u, \"kexts\": %u, \"controls\": %u, \"event_sockets\": %u, "
 		  "\"bytes\": %llu}\n"
 		: "tasks %u\nthreads %u\nports %u\nport_sets %u\nmessages %u\nsegments %u\n"
-		  "notifications %u\nwatches %u\nbytes %llu\n",
+		  "notifications %u\nwatches %u\nkext_hosts %u\nkexts %u\ncontrols %u\n"
+		  "event_sockets %u\nbytes %llu\n",
 	    counts.tasks, counts.threads, counts.ports, counts.port_sets, counts.messages,
-	    counts.segments, counts.notifications, counts.watches,
-	    (unsigned long long)counts.bytes);
+	    counts.segments, counts.notifications, counts.watches, counts.kext_hosts, counts.kexts,
+	    counts.controls, counts.kev_sockets, (unsigned long long)counts.bytes);
 }
 
 /* A report was asked for by other means: leaks.c fills it. */
@@ -169,20 +183,30 @@ void
 inspect_begin(struct peer *peer, const struct wire_inspect *request)
 {
 	struct host *host = peer->host;
-	enum inspection_kind kind = request->what == WIRE_INSPECT_TASKS   ? INSPECTION_TASKS
-				    : request->what == WIRE_INSPECT_PORTS ? INSPECTION_PORTS
-									  : INSPECTION_WHOLE;
+	static const enum inspection_kind kinds[] = {
+		[WIRE_INSPECT_TASKS] = INSPECTION_TASKS,
+		[WIRE_INSPECT_PORTS] = INSPECTION_PORTS,
+		[WIRE_INSPECT_DUMP] = INSPECTION_WHOLE,
+		[WIRE_INSPECT_COUNTS] = INSPECTION_WHOLE,
+		[WIRE_INSPECT_KEXTS] = INSPECTION_KEXTS,
+		[WIRE_INSPECT_CONTROLS] = INSPECTION_CONTROLS,
+		[WIRE_INSPECT_EVENTS] = INSPECTION_EVENTS,
+		[WIRE_INSPECT_LOG] = INSPECTION_LOG,
+	};
+	enum inspection_kind kind;
 
-	if (request->what < WIRE_INSPECT_TASKS || request->what > WIRE_INSPECT_COUNTS) {
+	if (request->what < WIRE_INSPECT_TASKS || request->what > WIRE_INSPECT_LOG) {
 		peer_violation(peer, "a question of an unknown kind");
 		return;
 	}
+	kind = kinds[request->what];
 	peer->inspection = inspection_new(kind, request);
 	if (peer->inspection == NULL) {
 		peer_refuse(peer, "the kernel has no memory for an answer");
 		return;
 	}
-	if (kind == INSPECTION_WHOLE && !credentials_sees_all(peer)) {
+	if ((kind == INSPECTION_WHOLE || kind == INSPECTION_LOG) && !credentials_sees_all(peer)) {
+		peer->inspection->kind = INSPECTION_WHOLE; /* of nothing but its status */
 		peer->inspection->status = -EPERM;
 	} else if (!has_room(peer, request->what == WIRE_INSPECT_DUMP)) {
 		peer->inspection->kind = INSPECTION_WHOLE; /* of nothing but its status */
@@ -215,6 +239,27 @@ slice_of_whole(struct inspection *inspection)
 	return inspection->status == 0 && inspection->whole_sent < inspection->whole_size;
 }
 
+static bool
+next_row(struct peer *peer, struct inspection *inspection)
+{
+	switch (inspection->kind) {
+	case INSPECTION_TASKS:
+		return rows_next_task(peer, inspection);
+	case INSPECTION_PORTS:
+		return rows_next_right(peer, inspection);
+	case INSPECTION_KEXTS:
+		return rows_next_kext(peer, inspection);
+	case INSPECTION_CONTROLS:
+		return rows_next_control(peer, inspection);
+	case INSPECTION_EVENTS:
+		return rows_next_event_socket(peer, inspection);
+	case INSPECTION_LOG:
+	case INSPECTION_WHOLE:
+		break; /* no rows */
+	}
+	return false;
+}
+
 /* Rows for as long as the slice has room; false: these were the last. */
 static bool
 slice_of_rows(struct peer *peer, struct inspection *inspection)
@@ -224,18 +269,33 @@ slice_of_rows(struct peer *peer, struct inspection *inspection)
 		rows_begin(inspection);
 	}
 	for (uint32_t i = 0; i < ROWS_PER_ROUND; i++) {
-		bool more = inspection->kind == INSPECTION_TASKS
-				? rows_next_task(peer, inspection)
-				: rows_next_right(peer, inspection);
-
-		if (!more) {
+		if (!next_row(peer, inspection)) {
 			rows_end(inspection);
-			if (inspection->pid != 0 && !inspection->pid_seen)
+			if ((inspection->kind == INSPECTION_TASKS ||
+			     inspection->kind == INSPECTION_PORTS) &&
+			    inspection->pid != 0 && !inspection->pid_seen)
 				inspection->status = -ESRCH;
 			return false;
 		}
 	}
 	return true;
+}
+
+/* Of the log; who follows it waits at its end. */
+static bool
+slice_of_log(struct peer *peer, struct inspection *inspection)
+{
+	bool more = kext_log_slice(peer->host, inspection);
+
+	inspection->waits = !more && inspection->follow;
+	peer->host->log.somebody_waits |= inspection->waits;
+	return more || inspection->follow;
+}
+
+bool
+inspect_waits(const struct inspection *inspection)
+{
+	return inspection->waits;
 }
 
 static void
@@ -258,13 +318,17 @@ inspect_go_on(struct peer *peer)
 	struct inspection *inspection = peer->inspection;
 	struct wire_end end = { .head = { .kind = WIRE_END, .size_bytes = sizeof(end) } };
 	bool more = inspection->kind == INSPECTION_WHOLE ? slice_of_whole(inspection)
+		    : inspection->kind == INSPECTION_LOG ? slice_of_log(peer, inspection)
 							 : slice_of_rows(peer, inspection);
 
 	/* a table about a task that is none would be a heading over nothing */
 	if (inspection->status == 0)
 		send_text(peer, inspection);
-	if (more)
+	if (more) {
+		if (inspection->waits)
+			socket_update(peer);
 		return;
+	}
 	end.status = inspection->status;
 	end.count = inspection->count;
 	peer->inspection = NULL;

@@ -10,6 +10,8 @@
 void
 rows_begin(struct inspection *inspection)
 {
+	if (inspection->kind != INSPECTION_TASKS && inspection->kind != INSPECTION_PORTS)
+		return; /* an object a line */
 	if (inspection->json) {
 		text_add(inspection, "[");
 	} else if (inspection->kind == INSPECTION_TASKS) {
@@ -28,7 +30,8 @@ rows_begin(struct inspection *inspection)
 void
 rows_end(struct inspection *inspection)
 {
-	if (inspection->json)
+	if (inspection->json &&
+	    (inspection->kind == INSPECTION_TASKS || inspection->kind == INSPECTION_PORTS))
 		text_add(inspection, inspection->count == 0 ? "]\n" : "\n]\n");
 }
 

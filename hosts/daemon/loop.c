@@ -194,6 +194,9 @@ handle(struct source *source, uint32_t events)
 	case SOURCE_PROCESS:
 		peer_process_ended(peer);
 		break;
+	case SOURCE_EVENT:
+		event_socket_handle(source, events);
+		break;
 	case SOURCE_PIPE:
 		if (events & (EPOLLERR | EPOLLHUP))
 			trace_unsubscribe(peer);
@@ -317,6 +320,7 @@ settle(struct host *host)
 		trace_flush(host);
 	if (host->had_gone)
 		free_the_gone(host);
+	event_sockets_free_gone(host);
 	if (host->peer_count > (host->first.peer != NULL ? 1u : 0u))
 		host->idle_since_ns = UINT64_MAX;
 	else if (host->idle_since_ns == UINT64_MAX)

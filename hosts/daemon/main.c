@@ -160,6 +160,9 @@ host_init(struct host *host)
 	int error;
 
 	TAILQ_INIT(&host->peers);
+	TAILQ_INIT(&host->commands);
+	kext_log_init(host);
+	event_sockets_init(host);
 	for (uint32_t i = 0; i < PID_BUCKETS; i++)
 		TAILQ_INIT(&host->by_pid[i]);
 	host->deadline_ns = host->retry_ns = host->accept_ns = UINT64_MAX;
@@ -216,6 +219,8 @@ host_deinit(struct host *host)
 	first_task_stop(host);
 	address_unlock(host);
 	kernel_page_end(host);
+	event_sockets_end(host);
+	kext_log_deinit(host);
 	if (host->kernel != NULL)
 		host->kernel = kernel_free(host->kernel);
 	leaks_free(host);

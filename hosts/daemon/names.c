@@ -178,6 +178,12 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL] = { "semaphore_timedwait_signal",
 						    { "semaphore", "signalled", "#sec", "#nsec" } },
 	[BERTH_TRAP_PORT_WATCH] = { "mach_port_watch", { "name" } },
+	[BERTH_TRAP_CTL_INFO] = { "ctl_info", { NULL } },
+	[BERTH_TRAP_CTL_COUNT] = { "ctl_count", { NULL } },
+	[BERTH_TRAP_CTL_FIND] = { "ctl_find", { "id", "#unit" } },
+	[BERTH_TRAP_KEV_ID] = { "kev_id", { NULL } },
+	[BERTH_TRAP_KEV_VENDOR] = { "kev_vendor", { NULL } },
+	[BERTH_TRAP_SYSTEM_STATISTICS] = { "system_statistics", { NULL } },
 };
 
 const char *

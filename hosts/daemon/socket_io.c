@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define RECEIVE_MAX 1024u /* what a peer says is short; what is longer is cut and refused */
+#define RECEIVE_MAX 1024u /* what a task says is short; what is longer is cut and refused */
 
 void
 socket_update(struct peer *peer)
@@ -24,7 +24,7 @@ socket_update(struct peer *peer)
 	if (!TAILQ_EMPTY(&peer->outgoing))
 		wanted = peer->starved ? 0 : EPOLLOUT;
 	else if (peer->inspection != NULL)
-		wanted = EPOLLOUT;
+		wanted = inspect_waits(peer->inspection) ? 0 : EPOLLOUT;
 	else if (peer->kind == PEER_WAITING)
 		wanted = 0;
 	source_want(&peer->socket, wanted);
@@ -70,6 +70,15 @@ outgoing_free(struct outgoing *outgoing)
 	free(outgoing);
 }
 
+static void
+outgoing_remove(struct peer *peer, struct outgoing *outgoing)
+{
+	TAILQ_REMOVE(&peer->outgoing, outgoing, link);
+	peer->outgoing_count--;
+	peer->outgoing_bytes -= outgoing->size_bytes;
+	outgoing_free(outgoing);
+}
+
 /* 1, -errno. */
 static int
 enqueue(struct peer *peer, const void *bytes, size_t size_bytes, const int *descriptors,
@@ -94,6 +103,8 @@ enqueue(struct peer *peer, const void *bytes, size_t size_bytes, const int *desc
 	outgoing->size_bytes = size_bytes;
 	memcpy(outgoing->bytes, bytes, size_bytes);
 	TAILQ_INSERT_TAIL(&peer->outgoing, outgoing, link);
+	peer->outgoing_count++;
+	peer->outgoing_bytes += size_bytes;
 	socket_update(peer);
 	return 1;
 }
@@ -147,10 +158,9 @@ socket_flush(struct peer *peer)
 				host_retry_soon(peer->host);
 			break;
 		}
-		TAILQ_REMOVE(&peer->outgoing, outgoing, link);
 		if (outgoing->completes != NULL)
 			effects_slot_done(outgoing->completes);
-		outgoing_free(outgoing);
+		outgoing_remove(peer, outgoing);
 	}
 	socket_update(peer);
 }
@@ -160,10 +170,8 @@ socket_drop_outgoing(struct peer *peer)
 {
 	struct outgoing *outgoing;
 
-	while ((outgoing = TAILQ_FIRST(&peer->outgoing)) != NULL) {
-		TAILQ_REMOVE(&peer->outgoing, outgoing, link);
-		outgoing_free(outgoing);
-	}
+	while ((outgoing = TAILQ_FIRST(&peer->outgoing)) != NULL)
+		outgoing_remove(peer, outgoing);
 }
 
 void
@@ -219,26 +227,22 @@ take_control(struct msghdr *message, struct received *received)
 	received->descriptors_lost = (message->msg_flags & MSG_CTRUNC) != 0;
 }
 
-/* Reads and handles one message.  False: nothing more for now, or for ever. */
+/* Reads and handles one message, of up to @size bytes.  False: nothing more for now, or for ever.
+ */
 static bool
-read_one(struct peer *peer)
+read_into(struct peer *peer, void *buffer, size_t size)
 {
 	union {
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(struct ucred)) +
 			      CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE)];
 	} control;
-	union {
-		struct wire_head align;
-		uint64_t words[RECEIVE_MAX / sizeof(uint64_t)];
-		uint8_t bytes[RECEIVE_MAX];
-	} buffer;
-	struct iovec vector = { .iov_base = buffer.bytes, .iov_len = sizeof(buffer.bytes) };
+	struct iovec vector = { .iov_base = buffer, .iov_len = size };
 	struct msghdr message = { .msg_iov = &vector,
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
-	struct received received = { .bytes = buffer.bytes };
+	struct received received = { .bytes = buffer };
 	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0) {
@@ -260,15 +264,42 @@ read_one(struct peer *peer)
 	return n > 0;
 }
 
+static bool
+read_short(struct peer *peer)
+{
+	uint64_t words[RECEIVE_MAX / sizeof(uint64_t)];
+
+	return read_into(peer, words, sizeof(words));
+}
+
+/* Apart, because a large frame costs time even if little of it is used. */
+static __attribute__((noinline)) bool
+read_long(struct peer *peer)
+{
+	uint64_t words[WIRE_MESSAGE_MAX / sizeof(uint64_t)];
+
+	return read_into(peer, words, sizeof(words));
+}
+
+/* Not a task: kexthosts, supervisors and tools have paths and text to tell of. */
+static bool
+says_much(const struct peer *peer)
+{
+	return peer->kind == PEER_NEW || peer->kind == PEER_TOOL || peer->kind == PEER_KEXT_HOST ||
+	       peer->kind == PEER_KEXT_SUPERVISOR;
+}
+
 void
 socket_read(struct peer *peer)
 {
-	for (uint32_t i = 0; i < SOCKET_MESSAGES_PER_ROUND; i++) {
+	uint32_t most = says_much(peer) ? LONG_MESSAGES_PER_ROUND : SOCKET_MESSAGES_PER_ROUND;
+
+	for (uint32_t i = 0; i < most; i++) {
 		if (peer->kind == PEER_GONE || peer->kind == PEER_WAITING || peer->doomed ||
 		    peer->socket.fd < 0 || peer->inspection != NULL ||
 		    !TAILQ_EMPTY(&peer->outgoing))
 			return;
-		if (!read_one(peer))
+		if (!(says_much(peer) ? read_long(peer) : read_short(peer)))
 			return;
 	}
 }

@@ -4,6 +4,7 @@
  *   NEW ──HELLO──► WAITING ──► TASK ──hang-up, process lives──► REMNANT ──► GONE
  *    │                          ▲ └───────── process ended ───────────────────▲
  *    ├── INSPECT … ──► TOOL     │                                             │
+ *    ├── KEXT_HOST, KEXT_SUPERVISOR ──► what they say                         │
  *    └ (WIRE_FORK) EMBRYO ──FORKED                    every end is peer_end() ┘
  *
  * A hang-up with a process that lives on is an exec, as far as can be known: the special
@@ -179,6 +180,8 @@ peer_end(struct peer *peer)
 		peer_set_pid(peer, peer->pid);
 		host_step(host, &(struct kernel_event){ .kind = EVENT_TASK_DIED, .task = task });
 	}
+	kext_host_end(peer); /* while its last words can still be read */
+	kext_commands_end(peer);
 	peer->kind = PEER_GONE;
 	detach(peer);
 	source_close(&peer->process);
@@ -201,6 +204,7 @@ peer_free(struct peer *peer)
 {
 	TAILQ_REMOVE(&peer->host->peers, peer, link);
 	free(peer->old_subscriber);
+	free(peer->supervisor);
 	free(peer);
 }
 

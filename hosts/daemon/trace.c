@@ -46,6 +46,18 @@ add_code(struct line *line, kern_return_t code)
 		add(line, "0x%x", (unsigned)code);
 }
 
+/* What the traps for controls and events give. */
+static void
+add_errno(struct line *line, int error)
+{
+	const char *name = strerrorname_np(error);
+
+	if (name != NULL)
+		add(line, "%s", name);
+	else
+		add(line, "0x%x", (unsigned)error);
+}
+
 static void
 add_message(struct line *line, mach_msg_id_t id)
 {
@@ -144,7 +156,10 @@ add_trap_done(struct line *line, const struct kernel_trace *trace)
 	add(line, "  = ");
 	add_trap_name(line, trace->number);
 	add(line, ": ");
-	add_code(line, trace->code);
+	if (trace->number >= BERTH_TRAP_CTL_INFO && trace->number < BERTH_TRAP_LIMIT)
+		add_errno(line, trace->code);
+	else
+		add_code(line, trace->code);
 	if (trace->args == NULL || trace->number == BERTH_TRAP_MSG)
 		return;
 	for (uint32_t i = 0; i < KERNEL_VALUE_COUNT; i++)

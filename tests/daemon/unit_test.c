@@ -330,7 +330,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		    (i > BERTH_TRAP_GET_SPECIAL_REPLY_PORT && i < BERTH_TRAP_PORT_ALLOCATE) ||
 		    (i > BERTH_TRAP_PORT_DNREQUEST_INFO && i < BERTH_TRAP_TASK_GET_SPECIAL_PORT) ||
 		    (i > BERTH_TRAP_PID_FOR_TASK && i < BERTH_TRAP_SEMAPHORE_SIGNAL) ||
-		    (i > BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL && i < BERTH_TRAP_PORT_WATCH);
+		    (i > BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL && i < BERTH_TRAP_PORT_WATCH) ||
+		    (i > BERTH_TRAP_PORT_WATCH && i < BERTH_TRAP_CTL_INFO);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}
@@ -343,6 +344,26 @@ every_trap_and_trace_point_has_a_name(void **state)
 		assert_int_equal(line[20], 'x');
 		assert_null(strchr(line, '?'));
 	}
+}
+
+static void
+traps_that_give_an_errno_are_traced_with_its_name(void **state)
+{
+	const uint64_t values[KERNEL_VALUE_COUNT] = { 0 };
+	struct kernel_trace trace = { .kind = TRACE_TRAP_DONE,
+				      .number = BERTH_TRAP_CTL_INFO,
+				      .code = ENOENT,
+				      .args = values };
+	char line[80];
+
+	trace_format(&trace, line, sizeof(line));
+	assert_non_null(strstr(line, "ctl_info: ENOENT"));
+	trace.code = 0;
+	trace_format(&trace, line, sizeof(line));
+	assert_non_null(strstr(line, "ctl_info: 0"));
+	trace.code = 123456;
+	trace_format(&trace, line, sizeof(line));
+	assert_non_null(strstr(line, "0x1e240"));
 }
 
 /* ---- waiting ----------------------------------------------------------------------- */
@@ -487,6 +508,7 @@ main(void)
 		cmocka_unit_test(a_parent_is_found_whatever_the_program_calls_itself),
 		cmocka_unit_test(a_trace_line_names_what_it_shows),
 		cmocka_unit_test(every_trap_and_trace_point_has_a_name),
+		cmocka_unit_test(traps_that_give_an_errno_are_traced_with_its_name),
 		cmocka_unit_test(looking_ends_within_its_window),
 		cmocka_unit_test(a_short_wait_reads_no_clock),
 		cmocka_unit_test(beside_a_hog_yielding_stops_for_longer_and_longer),
