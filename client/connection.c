@@ -3,8 +3,10 @@
  */
 #include "client/connection.h"
 
+#include "client/bsd/next.h"
 #include "client/find.h"
 #include "client/say.h"
+#include "wire/kext.h"
 #include "wire/wait.h"
 
 #include <berth/kernel_connection.h>
@@ -87,7 +89,8 @@ fds_close(int *fds, uint32_t fd_count)
 }
 
 bool
-connection_send(const struct wire_head *head, const int *fds, uint32_t fd_count, bool with_ids)
+connection_send_on(int socket_fd, const struct wire_head *head, const int *fds, uint32_t fd_count,
+		   bool with_ids)
 {
 	union {
 		struct cmsghdr align;
@@ -121,9 +124,15 @@ connection_send(const struct wire_head *head, const int *fds, uint32_t fd_count,
 	}
 	ssize_t sent;
 	do
-		sent = sendmsg(connection.socket_fd, &message, MSG_NOSIGNAL);
+		sent = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)head->size_bytes;
+}
+
+bool
+connection_send(const struct wire_head *head, const int *fds, uint32_t fd_count, bool with_ids)
+{
+	return connection_send_on(connection.socket_fd, head, fds, fd_count, with_ids);
 }
 
 /* Receive one message of at most @size bytes into @buffer, with up to 3 descriptors that the
@@ -144,7 +153,7 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 
 	*fd_count = 0;
 	do
-		received = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+		received = NEXT(recvmsg)(socket_fd, &message, MSG_CMSG_CLOEXEC);
 	while (received < 0 && errno == EINTR);
 	if (received < 0)
 		return errno == ECONNRESET ? 0 : -errno;
@@ -165,9 +174,8 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 	return received;
 }
 
-/* Move @fd to a high number, close-on-exec.  Consumes it. */
-static int
-fd_move_high(int fd)
+int
+connection_fd_move_high(int fd)
 {
 	int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
 
@@ -235,6 +243,7 @@ union incoming {
 	struct wire_descriptors descriptors;
 	struct wire_welcome welcome;
 	struct wire_refused refused;
+	struct wire_system_answer system;
 };
 
 /* Read messages, filing descriptors, until one is of @kind.  False: the kernel is gone. */
@@ -252,7 +261,8 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 			    "a message from the kernel was lost: this process has too many open "
 			    "files");
 		if (size <= 0) {
-			if (size == -EMFILE && kind == WIRE_DESCRIPTORS)
+			if (size == -EMFILE &&
+			    (kind == WIRE_DESCRIPTORS || message->head.kind == kind))
 				return true; /* the caller sees that none came */
 			return false;
 		}
@@ -346,7 +356,7 @@ connection_waker_ask(uint32_t slot_index)
 		return WAKER_NONE;
 	}
 	if (fd_count == 1 && answer.slot.slot_index == slot_index) {
-		mail->waker = fd_move_high(fds[0]) + 1;
+		mail->waker = connection_fd_move_high(fds[0]) + 1;
 	} else {
 		fds_close(fds, fd_count);
 		mail->waker = WAKER_NONE;
@@ -362,6 +372,30 @@ connection_waker_drop(uint32_t slot_index)
 	if (mail->waker > 0)
 		close(mail->waker - 1);
 	mail->waker = 0;
+}
+
+int
+connection_system(const struct wire_system *ask, const int *fds, uint32_t fd_count,
+		  struct wire_system_answer *answer, int *fd)
+{
+	union incoming message;
+	int came[3];
+	uint32_t came_count;
+
+	*fd = -1;
+	if (atomic_load(&connection.state) != CONNECTION_READY)
+		return ENOTCONN;
+	if (!connection_send(&ask->head, fds, fd_count, false) ||
+	    !connection_await(WIRE_SYSTEM_ANSWER, &message, came, &came_count)) {
+		connection_died();
+		return ENOTCONN;
+	}
+	*answer = message.system;
+	if (came_count == 1)
+		*fd = connection_fd_move_high(came[0]);
+	else
+		fds_close(came, came_count);
+	return 0;
 }
 
 int
@@ -457,7 +491,7 @@ be_welcomed(char *why, size_t why_size)
 	madvise((void *)connection.kernel_page, sizeof(struct kernel_page), MADV_DONTFORK);
 	close(fds[0]);
 	close(fds[1]);
-	connection.event_fd = fd_move_high(fds[2]);
+	connection.event_fd = connection_fd_move_high(fds[2]);
 	connection.first_slot = answer.welcome.slot_index;
 	/* programs may have changed them already */
 	if (answer.welcome.task_self != BERTH_NAME_TASK_SELF &&
@@ -504,7 +538,7 @@ attach_locked(char *why, size_t why_size)
 			fd = berth_kernel_connect(BERTH_KERNEL_START, why, why_size);
 		if (fd < 0)
 			return fd;
-		connection.socket_fd = fd_move_high(fd);
+		connection.socket_fd = connection_fd_move_high(fd);
 		struct wire_hello hello = { { WIRE_HELLO, sizeof(hello) }, WIRE_VERSION, 0 };
 		if (connection_send(&hello.head, NULL, 0, false)) {
 			error = be_welcomed(why, why_size);
@@ -572,7 +606,7 @@ connection_start_over(int socket_fd)
 	connection.kernel_page = NULL;
 	connection.event_fd = -1;
 	connection.first_slot = WIRE_NO_SLOT;
-	connection.socket_fd = socket_fd >= 0 ? fd_move_high(socket_fd) : -1;
+	connection.socket_fd = socket_fd >= 0 ? connection_fd_move_high(socket_fd) : -1;
 	atomic_fetch_add(&connection.generation, 1);
 	atomic_store(&connection.state, socket_fd >= 0 ? CONNECTION_CHILD : CONNECTION_NONE);
 }

@@ -95,6 +95,21 @@ alive_word_is_dead(uint32_t alive)
 bool connection_send(const struct wire_head *head, const int *fds, uint32_t fd_count,
 		     bool with_ids);
 
+/* The same on another socket, of which nothing is assumed. */
+bool connection_send_on(int socket_fd, const struct wire_head *head, const int *fds,
+			uint32_t fd_count, bool with_ids);
+
+/*
+ * Ask for a lane, or about an event socket (wire/kext.h), with up to two descriptors.
+ *
+ * 0, and what came: *@answer, and a descriptor, which the caller owns, or -1 in *@fd
+ * ENOTCONN   the kernel is gone
+ */
+struct wire_system;
+struct wire_system_answer;
+int connection_system(const struct wire_system *ask, const int *fds, uint32_t fd_count,
+		      struct wire_system_answer *answer, int *fd);
+
 /* A slot for this thread.  @outer: of the thread's first level, or WIRE_NO_SLOT.
  * WIRE_NO_SLOT: refused, or the kernel is gone. */
 uint32_t connection_slot_ask(uint32_t outer);
@@ -107,6 +122,10 @@ uint32_t connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3
  * has; the descriptor stays the connection's. */
 int connection_waker_ask(uint32_t slot_index);
 void connection_waker_drop(uint32_t slot_index);
+
+/* Move @fd to a high number, out of the program's way, close-on-exec.  Consumes it.  Needs no
+ * lock. */
+int connection_fd_move_high(int fd);
 
 /* Prepare a fork: the child's connection, or -1. */
 int connection_fork(void);

@@ -6,6 +6,7 @@
  * its first trap.  All of it happens under the connection's lock, so that the child never
  * sees it half-changed by a thread that it does not have.
  */
+#include "client/bsd/system_socket.h"
 #include "client/connection.h"
 #include "client/trap.h"
 
@@ -31,6 +32,7 @@ before_fork(void)
 	fork_child_fd = -1;
 	if (atomic_load(&connection.state) == CONNECTION_READY)
 		fork_child_fd = connection_fork();
+	system_before_fork();
 }
 
 static void
@@ -41,6 +43,7 @@ after_fork_in_parent(void)
 	if (fork_child_fd >= 0)
 		close(fork_child_fd);
 	fork_child_fd = -1;
+	system_after_fork_in_parent();
 	connection_unlock(&signals);
 }
 
@@ -52,6 +55,7 @@ after_fork_in_child(void)
 	int child_fd = fork_child_fd;
 
 	fork_child_fd = -1;
+	system_after_fork_in_child();
 	trap_forked();
 	connection_start_over(child_fd);
 	if (child_fd >= 0 && !connection_send(&hello.head, NULL, 0, false)) {
