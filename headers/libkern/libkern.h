@@ -32,13 +32,9 @@ extern "C" {
  * their own: the C library's users in the same process keep what they have.
  */
 #undef printf
-#undef vprintf
 #undef random
 /* To the kernel's log.  No newline is added.  The number of bytes. */
 __attribute__((format(printf, 1, 2))) int printf(const char *format, ...) __asm__("kpi_printf");
-__attribute__((format(printf, 1, 0))) int vprintf(const char *format,
-						  va_list ap) __asm__("kpi_vprintf");
-
 /* As snprintf(), but the number of bytes that are there, without the NUL. */
 __attribute__((format(printf, 3, 4))) int scnprintf(char *buf, size_t size, const char *format,
 						    ...);
