@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -37,6 +38,7 @@ struct kauth_scope {
 
 static pthread_mutex_t scopes_lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of it */
 static LIST_HEAD(, kauth_scope) scopes = LIST_HEAD_INITIALIZER(scopes);
+static void (*_Atomic listen_hook)(const char *scope);
 
 static struct kauth_scope *
 scope_find_locked(const char *identifier)
@@ -106,7 +108,16 @@ kauth_listen_scope(const char *identifier, kauth_scope_callback_t callback, void
 		free(listener);
 		return NULL;
 	}
+	void (*hook)(const char *scope) = atomic_load(&listen_hook);
+	if (hook != NULL)
+		hook(identifier);
 	return listener;
+}
+
+void
+kauth_on_listen(void (*hook)(const char *scope))
+{
+	atomic_store(&listen_hook, hook);
 }
 
 static bool

@@ -24,4 +24,7 @@ int kauth_authorize(const char *scope, kauth_cred_t cred, kauth_action_t action,
 /* Does anybody listen?  For a source of events that costs something. */
 bool kauth_scope_has_listeners(const char *scope);
 
+/* Call @hook each time somebody begins to listen to a scope, before he is told so; one for all. */
+void kauth_on_listen(void (*hook)(const char *scope));
+
 #endif

@@ -7,6 +7,7 @@
 #include "kexts/host/thread.h"
 
 #include "kexts/host/host_log.h"
+#include "kexts/host/kext_host.h"
 #include "kexts/host/sleep.h"
 
 #include <kern/debug.h>
@@ -30,7 +31,6 @@ static __thread uint64_t self_id;
 
 static _Atomic uint64_t last_id;
 static _Atomic uint32_t kernel_count;
-static void (*_Atomic start_hook)(void);
 
 /* ---- the object ------------------------------------------------------------------------- */
 
@@ -154,12 +154,6 @@ thread_set_thread_name(thread_t thread, const char *name)
 
 /* ---- making threads ---------------------------------------------------------------------- */
 
-void
-thread_on_start(void (*hook)(void))
-{
-	atomic_store(&start_hook, hook);
-}
-
 uint32_t
 thread_kernel_count(void)
 {
@@ -189,9 +183,7 @@ thread_main(void *argument)
 
 	self_id = thread->id;
 	thread_become(thread);
-	void (*hook)(void) = atomic_load(&start_hook);
-	if (hook != NULL)
-		hook();
+	kext_thread_start();
 	thread_run();
 	return NULL;
 }

@@ -57,9 +57,6 @@ uint64_t thread_self_id(void);
  * gives no reference.  0 or -errno. */
 int thread_spawn(const char *name, void (*run)(void *parameter), void *parameter);
 
-/* Call @hook first on each thread that is made here from now on; one for all. */
-void thread_on_start(void (*hook)(void));
-
 /* Threads of kext code that have not ended: kernel_thread_start(), IOCreateThread(). */
 uint32_t thread_kernel_count(void);
 
