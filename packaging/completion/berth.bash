@@ -62,13 +62,46 @@ _berth_run()
 	esac
 }
 
+# Identifiers of the kexts that are loaded.
+_berth_kexts()
+{
+	berth kext list --json 2>/dev/null | grep -o '"identifier": *"[^"]*"' | cut -d '"' -f 4
+}
+
+_berth_kext()
+{
+	if ((COMP_CWORD == 2)); then
+		_berth_words 'load unload list log --help' "$1"
+		return
+	fi
+	case ${COMP_WORDS[2]} in
+	load)
+		if [[ $1 == -* ]]; then
+			_berth_words '-d --dependency --memory= --exec-events= --kernel --help' "$1"
+		else
+			_berth_files "$1"
+		fi
+		;;
+	unload)
+		if [[ $1 == -* ]]; then
+			_berth_words '--force --kernel --help' "$1"
+		else
+			_berth_files "$1"
+			mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$(_berth_kexts)" -- "$1")
+		fi
+		;;
+	list) _berth_words '--json --kernel --help' "$1" ;;
+	log) _berth_words "-f --follow --kernel --help $(_berth_kexts)" "$1" ;;
+	esac
+}
+
 _berth()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		_berth_words 'run cc c++ ps ports trace launch help --help --version' "$word"
+		_berth_words 'run cc c++ ps ports trace launch kext kctl events help --help --version' "$word"
 		return
 	fi
 	case $before in
@@ -91,7 +124,7 @@ _berth()
 	run) _berth_run "$word" "$before" ;;
 	cc | c++)
 		if [[ $word == -* ]]; then
-			_berth_words '--apple --print-flags --help -o -c -S -E -g -O2 -Wall -Wextra -shared -static' "$word"
+			_berth_words '--apple --kext --info-plist= --print-flags --help -o -c -S -E -g -O2 -Wall -Wextra -shared -static' "$word"
 		else
 			_berth_files "$word"
 		fi
@@ -106,7 +139,10 @@ _berth()
 			_berth_files "$word"
 		fi
 		;;
-	help) _berth_words 'run cc c++ ps ports trace launch' "$word" ;;
+	kext) _berth_kext "$word" ;;
+	kctl) _berth_words '--json --kernel --help' "$word" ;;
+	events) _berth_words '--vendor= --class= --subclass= --count= --kernel --help' "$word" ;;
+	help) _berth_words 'run cc c++ ps ports trace launch kext kctl events' "$word" ;;
 	esac
 }
 

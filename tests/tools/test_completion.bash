@@ -56,6 +56,12 @@ expect 'berth ports --pid ' 12 345
 expect 'berth ps --kernel ' user system
 expect 'berth cc --print-flags ' cflags libs
 expect 'berth cc --a' --apple
+expect 'berth ' kext kctl events
+expect 'berth kext ' load unload list log --help
+expect 'berth kext load --' --memory= --kernel
+expect 'berth kext unload -' --force
+expect 'berth events --v' --vendor=
+expect 'berth cc --k' --kext
 expect 'berth cc /etc/passw' /etc/passwd
 expect 'berth help tr' trace
 expect 'mig -s' -server -sheader -split -s

@@ -6,11 +6,12 @@ import re
 import subprocess
 import unittest
 
-from berth_command import SOURCE, BerthTest, read
+from berth_command import BERTH, SOURCE, BerthTest, read
 
 PAGES = sorted(glob.glob(os.path.join(SOURCE, "docs", "man", "*.[1-9]")))
 PAGE_OF = {"run": "berth-run.1", "cc": "berth-cc.1", "ps": "berth-ps.1", "ports": "berth-ports.1",
-           "trace": "berth-trace.1"}
+           "trace": "berth-trace.1", "kctl": "berth-kctl.1", "events": "berth-events.1"}
+KEXT_COMMANDS = ("load", "unload", "list", "log")
 
 
 def page(name):
@@ -37,6 +38,25 @@ class Manual(BerthTest):
             helped = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", out)) - {"help"}
             described = set(re.findall(r"^\.It Fl -([a-z][a-z-]+)", page(name), re.MULTILINE))
             self.assertEqual(helped, described - {"help"}, command)
+
+    def test_every_option_of_berth_kext_is_in_its_manual(self):
+        helped = set()
+        for command in KEXT_COMMANDS:
+            _, out, _ = self.berth("kext", command, "--help")
+            self.assertIn("Usage: berth kext " + command, out)
+            helped |= set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", out))
+        described = set(re.findall(r"^\.It (?:Fl \w , )?Fl -([a-z][a-z-]+)", page("berth-kext.1"),
+                                   re.MULTILINE))
+        self.assertEqual(helped - {"help"}, described)
+
+    def test_every_option_of_the_familiar_names_is_in_the_manual(self):
+        for name in ("kextload", "kextunload", "kextstat"):
+            os.symlink(BERTH, self.path(name))
+            done = subprocess.run([self.path(name), "-h"], env=self.env, capture_output=True,
+                                  text=True, check=True, timeout=60)
+            helped = set(re.findall(r"^  -(\w)", done.stdout, re.MULTILINE))
+            described = set(re.findall(r"^\.It Fl (\w)", page(name + ".8"), re.MULTILINE))
+            self.assertEqual(helped, described, name)
 
     def test_every_option_of_mig_is_in_its_manual(self):
         done = subprocess.run([os.environ["MIG"], "--help"], capture_output=True, text=True,
