@@ -6,9 +6,13 @@
 #include "kexts/host/control.h"
 #include "kexts/host/host_log.h"
 #include "kexts/host/kext_host.h"
+#include "kexts/host/loader.h"
 #include "kexts/host/mbuf_host.h"
+#include "kexts/host/memory.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #define TRIES_MAX 1000 /* clients that come while others are sent away */
 
@@ -42,8 +46,17 @@ deregister(struct control *control)
 	return false;
 }
 
+/* Is @place in the code of the kext @context? */
+static bool
+is_of_kext(const void *place, void *context)
+{
+	const char *identifier = loader_identifier_of_address(place);
+
+	return identifier && strcmp(identifier, context) == 0;
+}
+
 void
-leftovers_take_back(const char *identifier, uint32_t tag)
+leftovers_take_back(const char *identifier, uint32_t tag, bool is_last)
 {
 	uint32_t slot = 0;
 
@@ -55,4 +68,7 @@ leftovers_take_back(const char *identifier, uint32_t tag)
 				 deregister(control) ? "it was taken back" : "it is in use");
 		control_unref(control);
 	}
+	memory_log_left_behind(identifier, is_of_kext, (void *)(uintptr_t)identifier);
+	if (is_last && mbuf_live_count() > 0)
+		host_log("%s: left behind: %" PRIu64 " mbufs", identifier, mbuf_live_count());
 }

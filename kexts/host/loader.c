@@ -13,6 +13,7 @@
 #include "kexts/host/host_log.h"
 #include "kexts/host/kernel_link.h"
 #include "kexts/host/kext_host.h"
+#include "kexts/host/kext_identity.h"
 #include "kexts/host/kexthost.h"
 #include "kexts/host/leftovers.h"
 
@@ -27,9 +28,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define KEXT_MAX 64u /* kexts of one process */
-#define TAG_NONE UINT32_MAX
-#define LOADED_ALREADY 1 /* no OSReturn: nothing was done, and nothing is wrong */
+#define KEXT_MAX 64u        /* kexts of one process */
+#define TAG_NONE UINT32_MAX /* kOSKextInvalidLoadTag */
+#define LOADED_ALREADY 1    /* no OSReturn: nothing was done, and nothing is wrong */
 
 struct kext {
 	LIST_ENTRY(kext) link;
@@ -89,12 +90,26 @@ loader_identifier_of_address(const void *address)
 	return range ? range->identifier : NULL;
 }
 
-const char *
-loader_version_of_address(const void *address)
+/* For what asks who the running kext is. */
+static bool
+find_identity(const void *address, struct kext_identity *identity)
 {
-	struct code_range *range = range_of(address);
+	const struct code_range *range = range_of(address);
 
-	return range ? range->version : NULL;
+	if (!range)
+		return false;
+	*identity = (struct kext_identity){
+		.identifier = range->identifier,
+		.version = range->version,
+		.load_tag = atomic_load(&range->tag), /* TAG_NONE is kOSKextInvalidLoadTag */
+	};
+	return true;
+}
+
+void
+loader_init(void)
+{
+	kext_identity_set_finder(find_identity);
 }
 
 const char *
@@ -364,7 +379,7 @@ static struct kext *
 kext_free(struct kext *kext)
 {
 	if (kext->tag != 0)
-		leftovers_take_back(kext->bundle.identifier, kext->tag);
+		leftovers_take_back(kext->range->identifier, kext->tag, kext_count == 0);
 	if (kext->handle && dlclose(kext->handle) != 0)
 		host_log("%s: %s", kext->bundle.identifier, dlerror());
 	range_remove(kext);

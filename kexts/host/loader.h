@@ -17,6 +17,9 @@
 
 #include <stdint.h>
 
+/* Once, before anything is loaded. */
+void loader_init(void);
+
 /*
  * Load and start the kext at @path.  0, also where it is loaded already; else an OSReturn of
  * kext.md §3.1, with words.  Source: kext.md §1.2, §3.
@@ -36,6 +39,5 @@ uint32_t loader_count(void);
  * none.  May be called in a signal handler. */
 const char *loader_identifier_of_address(const void *address);
 const char *loader_identifier_of_tag(uint32_t tag);
-const char *loader_version_of_address(const void *address);
 
 #endif
