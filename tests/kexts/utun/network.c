@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/ip.h>
@@ -135,6 +136,18 @@ network_set_mtu(const char *name, int mtu)
 	struct ifreq request = { .ifr_mtu = mtu };
 
 	assert_int_equal(control(SIOCSIFMTU, &request, name), 0);
+}
+
+int
+network_tap(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+	return fd;
 }
 
 void

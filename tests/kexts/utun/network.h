@@ -24,6 +24,8 @@ void network_address6(const char *name, const char *local);
 int network_flags(const char *name);
 int network_mtu(const char *name);
 void network_set_mtu(const char *name, int mtu);
+/* An interface of somebody else; it lives as long as the descriptor. */
+int network_tap(const char *name);
 /* Take the interface away. */
 void network_delete(const char *name);
 /* Waits until there is none of that name. */

@@ -9,15 +9,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -136,22 +133,10 @@ a_unit_is_an_interface_while_it_is_connected(void **state)
 	fake_close(b);
 }
 
-static int
-somebody_elses_interface(const char *name)
-{
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
-	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
-	return fd;
-}
-
 static void
 a_name_that_others_have_is_busy(void **state)
 {
-	int fd = somebody_elses_interface("utun0");
+	int fd = network_tap("utun0");
 	struct fake_client *a;
 
 	(void)state;
