@@ -271,6 +271,7 @@ kexthost_run(const struct kexthost_options *options, int report_fd)
 
 	set_limits(options);
 	crash_watch();
+	loader_init();
 	attach(options, &outcome);
 	for (int i = 0; outcome.result == 0 && i < options->path_count; i++) {
 		loader_load(options->paths[i], &outcome);
