@@ -4,6 +4,7 @@
 #include "kexts/host/kexthost.h"
 
 #include "kexts/host/crash.h"
+#include "kexts/host/exec_source.h"
 #include "kexts/host/host_log.h"
 #include "kexts/host/kernel_link.h"
 #include "kexts/host/kext_host.h"
@@ -271,6 +272,7 @@ kexthost_run(const struct kexthost_options *options, int report_fd)
 
 	set_limits(options);
 	crash_watch();
+	exec_source_set_folders(options->exec_folders, options->exec_folder_count);
 	loader_init();
 	attach(options, &outcome);
 	for (int i = 0; outcome.result == 0 && i < options->path_count; i++) {
@@ -278,6 +280,8 @@ kexthost_run(const struct kexthost_options *options, int report_fd)
 		if (outcome.result != 0 && i + 1 < options->path_count)
 			outcome.result = kOSKextReturnDependencyLoadError;
 	}
+	if (outcome.result == 0 && exec_source_trouble())
+		snprintf(outcome.why, sizeof(outcome.why), "%s", exec_source_trouble());
 	send_report(report_fd, &outcome);
 	look_for_end();
 	pthread_mutex_lock(&end_lock);
@@ -291,12 +295,15 @@ kexthost_run(const struct kexthost_options *options, int report_fd)
 /* ---- main --------------------------------------------------------------------------------- */
 
 static const char help_text[] =
-    "Usage: berth-kexthost [--report-fd=N] [--memory=BYTES] PATH...\n"
+    "Usage: berth-kexthost [--report-fd=N] [--memory=BYTES] [--exec-events=FOLDER]...\n"
+    "                      PATH...\n"
     "\n"
     "Run kernel extensions: what 'berth kext load' starts.  By hand it stays in the\n"
     "foreground, and the log is copied to standard error.\n"
     "\n"
     "  --memory=BYTES   how much memory the process may have; 0: no limit (1 GiB)\n"
+    "  --exec-events=FOLDER\n"
+    "                   kexts that listen to executions are asked about programs in there\n"
     "  --report-fd=N    where the outcome is written\n";
 
 static int
@@ -316,6 +323,23 @@ read_number(const char *text, uint64_t max, uint64_t *number)
 	errno = 0;
 	*number = strtoull(text, &end, 10);
 	return text[0] >= '0' && text[0] <= '9' && errno == 0 && *end == '\0' && *number <= max;
+}
+
+/* The folder as an absolute path.  False: no memory. */
+static bool
+add_exec_folder(struct kexthost_options *options, const char *folder)
+{
+	size_t count = (size_t)options->exec_folder_count + 1;
+	char **folders = reallocarray(options->exec_folders, count, sizeof(*folders));
+
+	if (!folders)
+		return false;
+	options->exec_folders = folders;
+	/* one that is not there is said so when it is to be watched */
+	char *absolute = realpath(folder, NULL);
+	folders[count - 1] = absolute ? absolute : strdup(folder);
+	options->exec_folder_count = (int)count;
+	return folders[count - 1] != NULL;
 }
 
 /* -1: go on; else the exit code. */
@@ -340,6 +364,9 @@ read_options(struct kexthost_options *options, int argc, char **argv)
 		} else if (strncmp(argv[i], "--memory=", 9) == 0) {
 			if (!read_number(argv[i] + 9, UINT64_MAX, &options->memory_bytes))
 				return usage("'%s' is no number of bytes", argv[i]);
+		} else if (strncmp(argv[i], "--exec-events=", 14) == 0) {
+			if (!add_exec_folder(options, argv[i] + 14))
+				return usage("%s", "out of memory");
 		} else {
 			return usage("unknown option '%s'", argv[i]);
 		}

@@ -44,6 +44,8 @@ struct kexthost_options {
 	uint64_t memory_bytes; /* 0: no limit */
 	char **paths;          /* absolute */
 	int path_count;
+	char **exec_folders; /* absolute; where executions are watched */
+	int exec_folder_count;
 	kexthost_connect *connect;
 };
 
