@@ -103,20 +103,20 @@ wait_report(const char *command, const struct words *paths, int fd, struct kext_
 }
 
 static void
-add_arguments(struct words *arguments, const struct words *paths, const char *memory,
+add_arguments(struct words *arguments, const struct words *paths, const struct words *options,
 	      const char *program, int report_fd)
 {
 	words_add(arguments, program);
 	words_add_text(arguments, "--report-fd=%d", report_fd);
-	if (memory)
-		words_add_text(arguments, "--memory=%s", memory);
+	for (size_t i = 0; i < options->count; i++)
+		words_add(arguments, options->word[i]);
 	words_add(arguments, "--");
 	for (size_t i = 0; i < paths->count; i++)
 		words_add(arguments, paths->word[i]);
 }
 
 int32_t
-kext_host_start(const char *command, const struct words *paths, const char *memory,
+kext_host_start(const char *command, const struct words *paths, const struct words *options,
 		const char *preload, struct kext_outcome *outcome)
 {
 	char program[4096];
@@ -132,7 +132,7 @@ kext_host_start(const char *command, const struct words *paths, const char *memo
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return kext_fails(outcome, kOSKextReturnNoResources, "no pipe: %s",
 				  strerror(errno));
-	add_arguments(&arguments, paths, memory, program, fds[1]);
+	add_arguments(&arguments, paths, options, program, fds[1]);
 	err = arguments.no_memory ? -ENOMEM : start_detached(program, arguments.word, fds[1]);
 	words_free(&arguments);
 	close(fds[1]);

@@ -12,12 +12,12 @@
 
 /*
  * Start a kexthost that loads @paths in their order, as a process of its own that nobody waits
- * for, and wait until their start routines have run.  @memory: "--memory=..." for it, or NULL.
- * @preload: the runtime that must be in it from the start, or "".
+ * for, and wait until their start routines have run.  @options: options for it.  @preload: the
+ * runtime that must be in it from the start, or "".
  *
- * 0, or an OSReturn with words in @outcome
+ * 0, perhaps with words of what does not work all the same; or an OSReturn with words in @outcome
  */
-int32_t kext_host_start(const char *command, const struct words *paths, const char *memory,
+int32_t kext_host_start(const char *command, const struct words *paths, const struct words *options,
 			const char *preload, struct kext_outcome *outcome);
 
 /*

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@
 #define FORCE_PATIENCE_S 20 /* a kexthost that is stopped (SIGSTOP) answers nothing */
 
 static const char load_help[] =
-    "Usage: berth kext load [-d FOLDER]... [--memory=SIZE] [--kernel KERNEL] KEXT...\n"
+    "Usage: berth kext load [-d FOLDER]... [--memory=SIZE] [--exec-events=FOLDER]...\n"
+    "                       [--kernel KERNEL] KEXT...\n"
     "\n"
     "Load kernel extensions, each a bundle NAME.kext, a shared object, or the identifier of\n"
     "one that is installed; and first what they are linked against.  Returns when the start\n"
@@ -36,6 +38,9 @@ static const char load_help[] =
     "                   look for dependencies there, too: a folder of bundles, or a bundle\n"
     "  --memory=SIZE    how much memory the kexts' process may have, as 512M or 2G; 0: as\n"
     "                   much as it wants (1G)\n"
+    "  --exec-events=FOLDER\n"
+    "                   kexts that listen to executions (kauth) are asked about programs in\n"
+    "                   this folder, not in folders of it; Linux lets only root do that\n"
     "  --kernel KERNEL  load into this kernel: a socket's path, 'user' or 'system'; else\n"
     "                   into the one that programs started here would use, and your own is\n"
     "                   started if it does not run\n"
@@ -80,10 +85,9 @@ static const char kextunload_help[] =
 struct request {
 	const char *command; /* "kext" */
 	const char *kernel;
-	const char *memory; /* in bytes, as kexthost takes it; NULL: the default */
-	char memory_text[24];
-	bool is_quiet, is_forced;
-	struct words folders; /* of dependencies */
+	bool is_quiet, is_forced, has_exec_events;
+	struct words host_options; /* for a new kexthost */
+	struct words folders;      /* of dependencies */
 	struct words names;
 };
 
@@ -92,6 +96,7 @@ request_free(struct request *request)
 {
 	words_free(&request->folders);
 	words_free(&request->names);
+	words_free(&request->host_options);
 }
 
 /* How @outcome is said, of load and unload. */
@@ -144,11 +149,15 @@ load_one(const struct request *request, const char *name, struct kext_outcome *o
 	}
 	if (kext_plan_make(&plan, name, &request->folders, &table, outcome) == 0 &&
 	    plan.paths.count > 0) {
-		if (plan.host_id != 0)
-			kext_host_load(request->command, plan.host_id, &plan.paths, outcome);
-		else
-			kext_host_start(request->command, &plan.paths, request->memory,
+		if (plan.host_id == 0)
+			kext_host_start(request->command, &plan.paths, &request->host_options,
 					plan.sanitizer, outcome);
+		else if (request->has_exec_events)
+			kext_fails(outcome, kOSKextReturnInUse,
+				   "--exec-events: what it is linked against is loaded, and its "
+				   "process watches what it was told to then");
+		else
+			kext_host_load(request->command, plan.host_id, &plan.paths, outcome);
 	}
 	kext_plan_deinit(&plan);
 	kext_table_deinit(&table);
@@ -159,7 +168,8 @@ load_all(const struct request *request)
 {
 	int code = EX_OK;
 
-	if (request->names.no_memory || request->folders.no_memory)
+	if (request->names.no_memory || request->folders.no_memory ||
+	    request->host_options.no_memory)
 		return command_failed(request->command, "out of memory");
 	/* the user's kernel is started, if that is to be the one */
 	int fd = kernel_ask_connect(request->command, request->kernel, BERTH_KERNEL_START);
@@ -174,9 +184,12 @@ load_all(const struct request *request)
 		if (outcome.result != 0) {
 			say_failure(name, "load", &outcome);
 			code = load_exit_code(outcome.result);
-		} else if (!request->is_quiet) {
-			printf("%s loaded successfully (or already loaded).\n", name);
+			continue;
 		}
+		if (outcome.why[0] != '\0')
+			fprintf(stderr, "%s: %s\n", name, outcome.why);
+		if (!request->is_quiet)
+			printf("%s loaded successfully (or already loaded).\n", name);
 	}
 	if (fflush(stdout) != 0 && code == EX_OK)
 		code = EX_IOERR;
@@ -304,9 +317,30 @@ read_size(const char *text, struct request *request)
 	if (errno != 0 || text[0] < '0' || text[0] > '9' || (*end != '\0' && (!unit || end[1])) ||
 	    size > (UINT64_MAX >> shift))
 		return false;
-	snprintf(request->memory_text, sizeof(request->memory_text), "%llu", size << shift);
-	request->memory = request->memory_text;
+	words_add_text(&request->host_options, "--memory=%llu", size << shift);
 	return true;
+}
+
+/* 0; COMMAND_FAILED, after saying why. */
+static int
+add_exec_folder(struct request *request, const char *folder)
+{
+	struct stat status;
+	char *absolute = realpath(folder, NULL);
+	int code = COMMAND_OK;
+
+	if (!absolute || stat(absolute, &status) < 0)
+		code = command_failed(request->command, "--exec-events=%s: %s", folder,
+				      strerror(errno));
+	else if (!S_ISDIR(status.st_mode) || strcmp(absolute, "/") == 0)
+		code = command_failed(request->command,
+				      "--exec-events=%s: that must be a folder, and not the root",
+				      folder);
+	else
+		words_add_text(&request->host_options, "--exec-events=%s", absolute);
+	request->has_exec_events = true;
+	free(absolute);
+	return code;
 }
 
 /* As command_usage(), with the exit code of sysexits.h. */
@@ -343,6 +377,9 @@ parse(struct request *request, bool is_load, const char *help, int argc, char **
 			if (!read_size(value, request))
 				return USAGE("kext", "--memory wants a size as 512M, not '%s'",
 					     value);
+		} else if (is_load && (value = option_value("--exec-events", argc, argv, &i))) {
+			if (add_exec_folder(request, value) != 0)
+				return EX_NOINPUT;
 		} else {
 			return USAGE("kext", "unknown option '%s'", option);
 		}
