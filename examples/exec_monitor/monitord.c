@@ -269,6 +269,7 @@ main(int argc, char **argv)
 		fail("pipe");
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN); /* the kext may go while we answer: EPIPE says so */
 	serve();
 	return 0;
 }
