@@ -8,6 +8,7 @@
 #include "kexts/host/kauth_listen.h"
 
 #include "kexts/host/host_log.h"
+#include "kexts/host/kext_host.h"
 #include "kexts/host/panic.h"
 
 #include <kern/debug.h>
@@ -180,8 +181,12 @@ ask(const struct kauth_listener *listeners, uint32_t count, kauth_cred_t cred,
 
 	/* all are asked: they watch, too */
 	for (uint32_t i = 0; i < count; i++) {
+		struct kext_activity before = kext_activity_begin(
+		    "kauth listener", 0,
+		    loader_tag_of_address((const void *)(uintptr_t)listeners[i].callback));
 		int said = listeners[i].callback(cred, listeners[i].idata, action, args[0], args[1],
 						 args[2], args[3]);
+		kext_activity_end(before);
 
 		if (said == KAUTH_RESULT_DENY ||
 		    (said == KAUTH_RESULT_ALLOW && result == KAUTH_RESULT_DEFER))

@@ -184,6 +184,10 @@ thread_main(void *argument)
 	self_id = thread->id;
 	thread_become(thread);
 	kext_thread_start();
+	if (thread->may_continue)
+		(void)kext_activity_begin(
+		    "kernel_thread_start", 0,
+		    loader_tag_of_address((const void *)(uintptr_t)thread->continuation));
 	thread_run();
 	return NULL;
 }
@@ -312,6 +316,8 @@ io_thread_run(void *argument, wait_result_t unused)
 	struct io_thread begin = *(struct io_thread *)argument;
 
 	free(argument);
+	(void)kext_activity_begin("IOCreateThread", 0,
+				  loader_tag_of_address((const void *)(uintptr_t)begin.function));
 	begin.function(begin.argument);
 }
 

@@ -15,6 +15,7 @@
 #include "kexts/host/thread.h"
 
 #include "kexts/host/host_log.h"
+#include "kexts/host/kext_host.h"
 #include "kexts/host/panic.h"
 #include "kexts/host/sleep.h"
 
@@ -214,7 +215,10 @@ call_run_locked(struct thread_call *call)
 	call->running++;
 	runs_now = call;
 	pthread_mutex_unlock(&pool_lock);
+	struct kext_activity before = kext_activity_begin(
+	    "thread call", 0, loader_tag_of_address((const void *)(uintptr_t)call->function));
 	call->function(param0, param1);
+	kext_activity_end(before);
 	host_log_flush();
 	pthread_mutex_lock(&pool_lock);
 	runs_now = NULL;
@@ -496,7 +500,10 @@ timeout_run(void *param0, void *unused)
 	struct timeout now = *timeout;
 	free(timeout);
 	(void)thread_call_free(now.call); /* when this returns */
+	struct kext_activity before = kext_activity_begin(
+	    "bsd_timeout", 0, loader_tag_of_address((const void *)(uintptr_t)now.function));
 	now.function(now.argument);
+	kext_activity_end(before);
 }
 
 KPI_EXPORT void
