@@ -373,8 +373,10 @@ socket_send(int fd, const struct iovec *parts, int part_count, size_t size, bool
 		message.msg_control = control.bytes;
 		message.msg_controllen = sizeof(control.bytes);
 	}
-	do
-		sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	do /* send() costs less than sendmsg(), which most need not */
+		sent = part_count == 1 && !marked
+			   ? send(fd, parts[0].iov_base, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+			   : sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent == (ssize_t)size)
 		return 0;
