@@ -15,6 +15,8 @@
 #include "kexts/host/export.h"
 #include "kexts/host/mbuf_host.h"
 
+#include <kern/debug.h>
+
 #include <limits.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -83,9 +85,6 @@ void mbuf_cache_empty(void);
 
 /* Blocks in this thread's cache. */
 uint32_t mbuf_cache_count(void);
-
-/* <kern/debug.h> */
-_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Does not return: @mbuf is freed, or none. */
 _Noreturn void mbuf_refuse(const struct __mbuf *mbuf, const char *where);
