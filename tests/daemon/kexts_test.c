@@ -1,0 +1,809 @@
+/*
+ * Kexthosts as berthd sees them: what they register, lanes, commands, the log, and their death.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/daemon/raw_kext.h"
+
+#define NAME "com.example.raw"
+
+static bool
+is_in(const char *text, const char *format, ...)
+{
+	char wanted[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wanted, sizeof(wanted), format, args);
+	va_end(args);
+	if (strstr(text, wanted) == NULL)
+		print_error("'%s' is not in: %.2000s\n", wanted, text);
+	return strstr(text, wanted) != NULL;
+}
+
+/* ---- registering -------------------------------------------------------------------- */
+
+static void
+a_task_finds_what_a_kexthost_registers(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	uint32_t host_id, found_host, tag, again, id, found;
+	int host = raw_kext_host_new(&kernel, &host_id);
+	struct raw_answer answer;
+	uint64_t ref;
+
+	assert_int_equal(raw_ctl_info(&task, NAME, &found), ENOENT);
+	assert_int_equal(raw_kext_load(host, NAME ".kext", &tag), 0);
+	assert_int_equal(tag, 1);
+	assert_int_equal(raw_kext_load(host, NAME ".kext", &again), EEXIST);
+	assert_int_equal(again, tag);
+	assert_int_equal(raw_ctl_register(host, tag, NAME, &ref, &id), 0);
+	assert_int_equal(raw_ctl_register(host, tag, NAME, NULL, NULL), EEXIST);
+	assert_int_equal(ref & 0xffff, 1);
+	assert_int_equal(raw_request(host, WIRE_KEXT_STARTED, (uint64_t[5]){ tag }, NULL, 0, NULL),
+			 0);
+	assert_int_equal(raw_ctl_info(&task, NAME, &found), 0);
+	assert_int_equal(found, id);
+	assert_int_equal(raw_ctl_find(&task, id, 0, &found_host), 0);
+	assert_int_equal(found_host, host_id);
+	assert_int_equal(raw_slot(&task, 0)->reply.values[1], 0x4);
+	assert_int_equal(raw_trap(&task, 0, BERTH_TRAP_CTL_COUNT, 0), 0);
+	assert_int_equal(raw_slot(&task, 0)->reply.values[0], 1);
+
+	/* with the string's NUL or without it */
+	assert_int_equal(raw_request(host, WIRE_CTL_ID_BY_NAME, NULL, NAME, sizeof(NAME), &answer),
+			 0);
+	assert_int_equal(answer.values[0], id);
+	assert_int_equal(
+	    raw_request(host, WIRE_CTL_ID_BY_NAME, NULL, NAME, sizeof(NAME) - 1, &answer), 0);
+	assert_int_equal(raw_request(host, WIRE_CTL_ID_BY_NAME, NULL, "no", 2, NULL), ENOENT);
+	assert_int_equal(
+	    raw_request(host, WIRE_CTL_NAME_BY_ID, (uint64_t[5]){ id }, NULL, 0, &answer), 0);
+	assert_string_equal(answer.payload, NAME);
+	assert_int_equal(
+	    raw_request(host, WIRE_CTL_NAME_BY_ID, (uint64_t[5]){ id + 1 }, NULL, 0, &answer),
+	    ENOENT);
+	assert_int_equal(answer.payload_size, 0);
+
+	assert_int_equal(
+	    raw_request(host, WIRE_CTL_DEREGISTER, (uint64_t[5]){ ref }, NULL, 0, NULL), 0);
+	assert_int_equal(raw_ctl_info(&task, NAME, &found), ENOENT);
+	assert_int_equal(raw_request(host, WIRE_KEXT_STOPPING, (uint64_t[5]){ tag }, NULL, 0, NULL),
+			 0);
+	assert_int_equal(raw_request(host, WIRE_KEXT_GONE, (uint64_t[5]){ tag }, NULL, 0, NULL), 0);
+	assert_int_equal(raw_request(host, WIRE_KEXT_GONE, (uint64_t[5]){ tag }, NULL, 0, NULL),
+			 EINVAL);
+	close(host);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+static void
+everything_is_shown_an_object_a_line(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id, tag, id;
+	int host = raw_kext_host_new(&kernel, &host_id);
+	const char *text;
+	uint64_t ref;
+
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count, 0);
+	assert_string_equal(text, "");
+	assert_int_equal(raw_kext_load(host, NAME ".\"kext\"", &tag), 0);
+	assert_int_equal(raw_ctl_register(host, tag, NAME, &ref, &id), 0);
+	assert_int_equal(raw_ctl_register(host, 0, NAME ".free", NULL, NULL), 0);
+
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count, 1);
+	assert_true(is_in(text,
+			  "{\"tag\": 1, \"refs\": 0, \"address\": %llu, \"size\": 8192, "
+			  "\"identifier\": \"" NAME ".\\\"kext\\\"\", \"version\": \"1.2\", "
+			  "\"path\": \"/tmp/Raw.kext\", \"host_id\": %u, \"pid\": %d, "
+			  "\"started\": false, \"dependencies\": []}\n",
+			  0x7f0000400000ull, host_id, (int)getpid()));
+	raw_request(host, WIRE_KEXT_STARTED, (uint64_t[5]){ tag }, NULL, 0, NULL);
+	raw_inspect(&kernel, WIRE_INSPECT_KEXTS, WIRE_INSPECT_JSON, &text);
+	assert_true(is_in(text, "\"started\": true"));
+
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_CONTROLS, 0, &text).count, 2);
+	assert_true(is_in(text,
+			  "{\"id\": %u, \"unit\": 4294967295, \"flags\": 4, \"name\": \"" NAME
+			  "\", \"sendsize\": 2048, \"recvsize\": 8192, \"ref\": %llu, "
+			  "\"host_id\": %u, \"pid\": %d, \"kext\": \"" NAME ".\\\"kext\\\"\", "
+			  "\"tag\": 1}\n",
+			  id, (unsigned long long)ref, host_id, (int)getpid()));
+	assert_true(is_in(text, "\"name\": \"" NAME ".free\""));
+	assert_true(is_in(text, "\"kext\": \"\", \"tag\": 0}\n"));
+
+	raw_inspect(&kernel, WIRE_INSPECT_COUNTS, 0, &text);
+	assert_true(is_in(text, "kext_hosts 1\nkexts 1\ncontrols 2\nevent_sockets 0\n"));
+	raw_inspect(&kernel, WIRE_INSPECT_DUMP, 0, &text);
+	assert_true(is_in(text, NAME ".free"));
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+static void
+many_rows_come_in_slices(void **state)
+{
+	enum { MANY = 1500 };
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	int host = raw_kext_host_new(&kernel, NULL);
+	const char *text;
+	char name[64];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), NAME ".%d", i);
+		assert_int_equal(raw_ctl_register(host, 0, name, NULL, NULL), 0);
+	}
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_CONTROLS, 0, &text).count, MANY);
+	for (int i = 0; i < MANY; i += 100)
+		assert_true(is_in(text, "\"name\": \"" NAME ".%d\"", i));
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+/* ---- lanes -------------------------------------------------------------------------- */
+
+static void
+a_lane_joins_a_program_and_a_kexthost(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	uint32_t host_id;
+	int host = raw_kext_host_new(&kernel, &host_id), ours, theirs, fds[8], on = 0;
+	socklen_t on_size = sizeof(on);
+	struct wire_kext_lane lane;
+	unsigned fd_count;
+	char text[16];
+
+	assert_int_equal(raw_lane(&task, host_id, &theirs), 0);
+	assert_true(theirs >= 0);
+	assert_int_equal(raw_receive(host, &lane, sizeof(lane), fds, &fd_count), sizeof(lane));
+	assert_int_equal(lane.head.kind, WIRE_KEXT_LANE);
+	assert_int_equal(fd_count, 1);
+	ours = fds[0];
+	assert_int_equal(lane.pid, getpid());
+	assert_int_equal(lane.euid, geteuid());
+	assert_int_equal(lane.ruid, getuid());
+	assert_int_equal(lane.egid, getegid());
+	assert_int_equal(lane.rgid, getgid());
+	assert_true(lane.label[0] != '\0' && memchr(lane.label, '\0', 32) != NULL);
+	assert_int_equal(getsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, &on_size), 0);
+	assert_int_equal(on, 1);
+	assert_int_equal(send(theirs, "ask", 3, 0), 3);
+	assert_int_equal(recv(ours, text, sizeof(text), 0), 3);
+	assert_int_equal(send(ours, "tell", 4, 0), 4);
+	assert_int_equal(recv(theirs, text, sizeof(text), 0), 4);
+	/* nobody else holds either end */
+	close(ours);
+	assert_int_equal(recv(theirs, text, sizeof(text), 0), 0);
+	close(theirs);
+	assert_int_equal(raw_lane(&task, host_id + 1, &theirs), ENOENT);
+	assert_int_equal(theirs, -1);
+	close(host);
+	assert_int_equal(raw_lane(&task, host_id, &theirs), ENOENT);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_kexthost_that_does_not_read_gets_no_more_lanes(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	uint32_t host_id, other_id;
+	int host = raw_kext_host_new(&kernel, &host_id),
+	    other = raw_kext_host_new(&kernel, &other_id), fd, error = 0;
+	unsigned lanes = 0;
+
+	for (; lanes < 5000 && (error = raw_lane(&task, host_id, &fd)) == 0; lanes++)
+		close(fd);
+	/* what is in flight is bounded by Linux, too: for an ordinary user, to fewer */
+	assert_true(error == ENOBUFS || error == ETOOMANYREFS || error == EMFILE);
+	assert_in_range(lanes, 1, 4999);
+	assert_int_equal(raw_lane(&task, other_id, &fd), 0);
+	close(fd);
+	close(host);
+	close(other);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+/* ---- death -------------------------------------------------------------------------- */
+
+static void
+what_a_dead_kexthost_had_is_gone(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	int host = raw_kext_host_new(&kernel, NULL), events = raw_event_all(&task);
+	uint32_t first, second, found, tag;
+	struct raw_event event;
+	const char *text;
+
+	assert_int_equal(raw_kext_load(host, NAME, &tag), 0);
+	assert_int_equal(raw_ctl_register(host, tag, NAME ".a", NULL, &first), 0);
+	assert_int_equal(raw_ctl_register(host, tag, NAME ".b", NULL, &second), 0);
+	assert_int_equal(raw_event_drain(events), 2);
+	close(host);
+	/* at once, whether berthd has noticed or not */
+	assert_int_equal(raw_ctl_info(&task, NAME ".a", &found), ENOENT);
+	assert_true(raw_event_next(events, &event));
+	assert_int_equal(event.event_code, 2);
+	assert_int_equal(*(uint32_t *)(void *)event.data, first);
+	assert_true(raw_event_next(events, &event));
+	assert_int_equal(*(uint32_t *)(void *)event.data, second);
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count, 0);
+	/* its names are free, its ids are not used again */
+	host = raw_kext_host_new(&kernel, NULL);
+	assert_int_equal(raw_kext_load(host, NAME, &found), 0);
+	assert_int_equal(found, tag + 1);
+	close(host);
+	close(events);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+/* berthd is stopped; a program asks, a kexthost dies, and only then berthd goes on. */
+static void
+a_death_that_was_not_noticed_yet_is_seen_by_who_looks(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	struct trap_slot *slot = raw_slot(&task, 0);
+	int status;
+
+	for (int round = 0; round < 2; round++) {
+		int host = raw_kext_host_new(&kernel, NULL);
+		uint32_t id;
+
+		assert_int_equal(raw_ctl_register(host, 0, NAME, NULL, &id), 0);
+		assert_int_equal(kill(kernel.pid, SIGSTOP), 0);
+		assert_int_equal(waitpid(kernel.pid, &status, WUNTRACED), kernel.pid);
+		assert_true(WIFSTOPPED(status));
+		/* the bell comes first, so that it is what berthd finds first */
+		if (round == 0) {
+			memcpy(slot->data, NAME, sizeof(NAME));
+			raw_ask(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
+			slot->request.stream_size_bytes = sizeof(NAME);
+			slot->request.prefix_size_bytes = sizeof(NAME);
+		} else {
+			raw_ask(slot, BERTH_TRAP_CTL_FIND, (uint64_t[]){ id, 0 }, 2);
+		}
+		raw_ring(&task, 0);
+		close(host);
+		assert_int_equal(kill(kernel.pid, SIGCONT), 0);
+		assert_true(raw_await(slot, 60000));
+		assert_int_equal(slot->reply.code, ENOENT);
+	}
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+static void
+who_is_killed_is_gone_when_its_sockets_are(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+
+	for (int i = 0; i < 30; i++) {
+		int pair[2];
+		uint32_t found;
+		char byte;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+		pid_t child = fork();
+
+		if (child == 0) {
+			int host = raw_kext_host_new(&kernel, NULL);
+
+			close(pair[0]);
+			if (raw_ctl_register(host, 0, NAME, NULL, NULL) != 0)
+				_exit(1);
+			if (write(pair[1], "r", 1) != 1)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+		close(pair[1]);
+		assert_int_equal(read(pair[0], &byte, 1), 1);
+		assert_int_equal(raw_ctl_info(&task, NAME, &found), 0);
+		assert_int_equal(kill(child, SIGKILL), 0);
+		/* a client sees the end of its stream, and asks at once */
+		assert_int_equal(read(pair[0], &byte, 1), 0);
+		assert_int_equal(raw_ctl_info(&task, NAME, &found), ENOENT);
+		close(pair[0]);
+		waitpid(child, NULL, 0);
+	}
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+static void
+kexthosts_see_the_end_of_a_private_kernel(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	int host = raw_kext_host_new(&kernel, NULL),
+	    supervisor = raw_supervisor_new(&kernel, getpid());
+	uint32_t tag;
+	char byte;
+
+	assert_int_equal(raw_kext_load(host, NAME, &tag), 0);
+	raw_kernel_end(&kernel);
+	assert_int_equal(recv(host, &byte, 1, 0), 0);
+	assert_int_equal(recv(supervisor, &byte, 1, 0), 0);
+	close(host);
+	close(supervisor);
+}
+
+/* ---- commands ----------------------------------------------------------------------- */
+
+struct taken {
+	uint32_t sequence, command;
+	uint64_t args[2];
+};
+
+/* The next command for the kexthost. */
+static struct taken
+take_command(int host, const char *payload)
+{
+	union {
+		struct wire_kext_command_message command;
+		uint8_t bytes[WIRE_MESSAGE_MAX];
+	} in;
+	unsigned fd_count;
+	int fds[8];
+	ssize_t n = raw_receive(host, &in, sizeof(in), fds, &fd_count);
+
+	assert_int_equal(in.command.head.kind, WIRE_KEXT_COMMAND);
+	assert_int_equal(in.command.head.size_bytes, n);
+	assert_int_equal(n, sizeof(in.command) + strlen(payload));
+	assert_memory_equal(in.bytes + sizeof(in.command), payload, strlen(payload));
+	return (struct taken){ in.command.sequence,
+			       in.command.command,
+			       { in.command.args[0], in.command.args[1] } };
+}
+
+static void
+say(int host, uint32_t sequence, const char *text)
+{
+	union {
+		struct wire_kext_says says;
+		uint8_t bytes[WIRE_MESSAGE_MAX];
+	} out = { .says = { .sequence = sequence } };
+
+	out.says.head.kind = WIRE_KEXT_SAYS;
+	out.says.head.size_bytes = (uint32_t)(sizeof(out.says) + strlen(text));
+	memcpy(out.bytes + sizeof(out.says), text, strlen(text));
+	raw_send(host, &out, out.says.head.size_bytes, NULL, 0);
+}
+
+static void
+finish(int host, uint32_t sequence, int32_t result, const char *why)
+{
+	struct wire_kext_done done = { { WIRE_KEXT_DONE, sizeof(done) }, sequence, result, "" };
+
+	snprintf(done.why, sizeof(done.why), "%s", why);
+	raw_send(host, &done, sizeof(done), NULL, 0);
+}
+
+static struct wire_kext_done
+take_done(int tool)
+{
+	struct wire_kext_done done = { 0 };
+	unsigned fd_count;
+	int fds[8];
+
+	assert_int_equal(raw_receive(tool, &done, sizeof(done), fds, &fd_count), sizeof(done));
+	assert_int_equal(done.head.kind, WIRE_KEXT_DONE);
+	assert_int_equal(done.head.size_bytes, sizeof(done));
+	return done;
+}
+
+static void
+a_command_goes_there_and_its_answers_come_back(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id;
+	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel),
+	    other = raw_connect_patient(&kernel), fds[8];
+	struct taken first, second;
+	struct {
+		struct wire_kext_says says;
+		char text[100];
+	} in = { 0 };
+	unsigned fd_count;
+
+	raw_command(tool, 5, WIRE_COMMAND_STATUS, host_id, "", 0);
+	raw_command(other, 5, WIRE_COMMAND_LOAD, host_id, "/a\0/b", 5);
+	first = take_command(host, "");
+	assert_int_equal(first.command, WIRE_COMMAND_STATUS);
+	assert_int_equal(first.args[0], 11);
+	assert_int_equal(first.args[1], 22);
+	{
+		union {
+			struct wire_kext_command_message command;
+			uint8_t bytes[4096];
+		} loads;
+
+		assert_int_equal(raw_receive(host, &loads, sizeof(loads), fds, &fd_count),
+				 sizeof(loads.command) + 5);
+		assert_memory_equal(loads.bytes + sizeof(loads.command), "/a\0/b", 5);
+		second = (struct taken){ .sequence = loads.command.sequence };
+	}
+	assert_int_not_equal(first.sequence, second.sequence);
+	/* answers find their way whatever their order */
+	say(host, second.sequence, "for the other");
+	say(host, first.sequence, "one");
+	say(host, first.sequence, "two");
+	finish(host, second.sequence, (int32_t)0xdc008017, "start failed");
+	finish(host, first.sequence, 0, "");
+	assert_true(raw_receive(tool, &in, sizeof(in), fds, &fd_count) > 0);
+	assert_int_equal(in.says.head.kind, WIRE_KEXT_SAYS);
+	assert_int_equal(in.says.sequence, 5);
+	assert_memory_equal(&in.says + 1, "one", 3);
+	assert_true(raw_receive(tool, &in, sizeof(in), fds, &fd_count) > 0);
+	assert_memory_equal(&in.says + 1, "two", 3);
+	assert_int_equal(take_done(tool).result, 0);
+	assert_true(raw_receive(other, &in, sizeof(in), fds, &fd_count) > 0);
+	assert_memory_equal(&in.says + 1, "for the other", 13);
+	struct wire_kext_done done = take_done(other);
+
+	assert_int_equal(done.sequence, 5);
+	assert_int_equal((uint32_t)done.result, 0xdc008017);
+	assert_string_equal(done.why, "start failed");
+	/* what was answered is over; who says more is wrong */
+	finish(host, first.sequence, 0, "");
+	raw_command(tool, 6, WIRE_COMMAND_STATUS, host_id + 1, "", 0);
+	done = take_done(tool);
+	assert_int_equal(done.sequence, 6);
+	assert_int_equal(done.result, -ENOENT);
+	assert_true(done.why[0] != '\0');
+	close(tool);
+	close(other);
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_kexthost_that_dies_ends_its_commands(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id;
+	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
+	struct taken unload;
+	struct wire_kext_done done;
+
+	raw_command(tool, 1, WIRE_COMMAND_UNLOAD, host_id, "", 0);
+	raw_command(tool, 2, WIRE_COMMAND_STATUS, host_id, "", 0);
+	unload = take_command(host, "");
+	take_command(host, "");
+	/* its last answer counts, even if it is gone when berthd looks */
+	assert_int_equal(kill(kernel.pid, SIGSTOP), 0);
+	finish(host, unload.sequence, 0, "");
+	close(host);
+	assert_int_equal(kill(kernel.pid, SIGCONT), 0);
+	done = take_done(tool);
+	assert_int_equal(done.sequence, 1);
+	assert_int_equal(done.result, 0);
+	done = take_done(tool);
+	assert_int_equal(done.sequence, 2);
+	assert_int_equal(done.result, -EPIPE);
+	assert_true(done.why[0] != '\0');
+	close(tool);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_tool_that_goes_leaves_its_command_behind(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id, tag;
+	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
+	struct taken command;
+	unsigned before;
+
+	raw_command(tool, 1, WIRE_COMMAND_STATUS, host_id, "", 0);
+	command = take_command(host, "");
+	before = raw_kernel_descriptors(&kernel);
+	close(tool);
+	raw_until(raw_kernel_descriptors(&kernel) < before || before == 0);
+	for (int i = 0; i < 20; i++) /* more than any violations are allowed */
+		say(host, command.sequence, "nobody listens");
+	finish(host, command.sequence, 0, "");
+	assert_int_equal(raw_kext_load(host, NAME, &tag), 0); /* still there */
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_tool_has_few_commands_under_way(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id;
+	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
+	struct wire_kext_done done;
+
+	for (uint32_t i = 0; i < 17; i++)
+		raw_command(tool, i, WIRE_COMMAND_STATUS, host_id, "", 0);
+	done = take_done(tool);
+	assert_int_equal(done.sequence, 16);
+	assert_int_equal(done.result, -EBUSY);
+	finish(host, take_command(host, "").sequence, 0, "");
+	assert_int_equal(take_done(tool).sequence, 0);
+	raw_command(tool, 99, WIRE_COMMAND_STATUS, host_id, "", 0);
+	for (int i = 0; i < 15; i++)
+		take_command(host, "");
+	finish(host, take_command(host, "").sequence, 0, "");
+	assert_int_equal(take_done(tool).sequence, 99);
+	close(tool);
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_tool_that_does_not_read_is_dropped(void **state)
+{
+	enum { SIZE = 60000 };
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	uint32_t host_id, tag;
+	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
+	unsigned before;
+	struct taken command;
+	static char text[SIZE + 1];
+
+	memset(text, 'x', SIZE);
+	raw_command(tool, 1, WIRE_COMMAND_STATUS, host_id, "", 0);
+	command = take_command(host, "");
+	before = raw_kernel_descriptors(&kernel);
+	for (int i = 0; i < 600; i++)
+		say(host, command.sequence, text);
+	finish(host, command.sequence, 0, "");
+	assert_int_equal(raw_kext_load(host, NAME, &tag), 0);
+	raw_until(raw_kernel_descriptors(&kernel) < before || before == 0);
+	close(tool);
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+/* ---- the log ------------------------------------------------------------------------ */
+
+static void
+the_log_keeps_lines_with_time_and_name(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	int host = raw_kext_host_new(&kernel, NULL),
+	    supervisor = raw_supervisor_new(&kernel, getpid());
+	uint32_t tag, other;
+	const char *text;
+
+	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).status, 0);
+	assert_string_equal(text, "");
+	raw_log(supervisor, "before\n");
+	/* it is there when its answer is: the supervisor's own messages have none */
+	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 1);
+	assert_true(is_in(text, " kexthost[%d]: before\n", (int)getpid()));
+	assert_int_equal(raw_kext_load(host, NAME ".a", &tag), 0);
+	assert_int_equal(raw_kext_load(host, NAME ".b", &other), 0);
+	raw_log(supervisor, "two\nlines\n\nand an end");
+	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 5);
+	assert_true(is_in(text, " " NAME ".a," NAME ".b[%d]: two\n", (int)getpid()));
+	assert_true(is_in(text, ": lines\n"));
+	assert_true(is_in(text, "[%d]: \n", (int)getpid()));
+	assert_true(is_in(text, ": and an end\n"));
+	assert_int_equal(text[4], '-'); /* 2026-11-21 21:00:00.123456+0000 */
+	assert_int_equal(text[19], '.');
+	/* what dies is named by what it was, and stays */
+	close(host);
+	raw_until(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count == 0);
+	raw_log(supervisor, "killed by signal 11\n");
+	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 6);
+	close(supervisor);
+	assert_true(is_in(text, NAME ".a," NAME ".b[%d]: killed by signal 11\n", (int)getpid()));
+	raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text);
+	assert_true(is_in(text, ": two\n"));
+	raw_kernel_end(&kernel);
+}
+
+static void
+who_follows_the_log_gets_what_comes(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	int supervisor = raw_supervisor_new(&kernel, 1), tool = raw_connect_patient(&kernel),
+	    fds[8];
+	struct wire_inspect request = {
+		{ WIRE_INSPECT, sizeof(request) }, WIRE_INSPECT_LOG, WIRE_INSPECT_FOLLOW, 0, 0
+	};
+	struct {
+		struct wire_head head;
+		char text[WIRE_TEXT_MAX + 1];
+	} in;
+	unsigned fd_count;
+
+	raw_log(supervisor, "first\n");
+	raw_send(tool, &request, sizeof(request), NULL, 0);
+	for (int i = 0; i < 3; i++) {
+		ssize_t n = raw_receive(tool, &in, sizeof(in) - 1, fds, &fd_count);
+
+		assert_true(n > (ssize_t)sizeof(in.head));
+		assert_int_equal(in.head.kind, WIRE_TEXT);
+		((char *)&in)[n] = '\0';
+		assert_true(is_in(in.text, "%s\n", i == 0 ? "first" : i == 1 ? "second" : "third"));
+		raw_log(supervisor, i == 0 ? "second\n" : "third\n");
+	}
+	/* it does not end, and costs nothing while nothing comes */
+	struct pollfd quiet = { .fd = tool, .events = POLLIN };
+
+	raw_receive(tool, &in, sizeof(in) - 1, fds, &fd_count); /* "third" once more */
+	assert_int_equal(poll(&quiet, 1, 100), 0);
+	close(tool);
+	close(supervisor);
+	raw_kernel_end(&kernel);
+}
+
+static void
+the_log_keeps_the_last_megabyte(void **state)
+{
+	enum { SIZE = 1000, LINES = 3000 };
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	int supervisor = raw_supervisor_new(&kernel, 1);
+	char line[SIZE + 1];
+	const char *text;
+
+	for (int i = 0; i < LINES; i++) {
+		memset(line, 'x', SIZE);
+		line[SIZE] = '\0';
+		snprintf(line, 16, "%06d", i);
+		line[6] = ' ';
+		line[SIZE - 1] = '\n';
+		raw_log(supervisor, line);
+	}
+	/* a line that is longer than what is sent at once, and every byte that there is */
+	raw_until(
+	    (raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text), strstr(text, "002999 ") != NULL));
+	assert_null(strstr(text, "001500 "));
+	assert_true(is_in(text, "002100 "));
+	assert_in_range(strlen(text), 900000, 1200000);
+	close(supervisor);
+	raw_kernel_end(&kernel);
+}
+
+static void
+a_supervisor_that_floods_starves_nobody(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	static char lines[60001];
+	const char *text;
+	pid_t child;
+
+	memset(lines, '\n', 60000);
+	child = fork();
+	if (child == 0) {
+		int supervisor = raw_supervisor_new(&kernel, 1);
+
+		for (;;)
+			raw_log(supervisor, lines);
+	}
+	for (int i = 0; i < 2000; i++)
+		raw_port(&task, 0);
+	raw_inspect(&kernel, WIRE_INSPECT_TASKS, 0, &text);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+/* ---- permission --------------------------------------------------------------------- */
+
+static int
+exit_of(pid_t child)
+{
+	int status;
+
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static void
+another_user_loads_and_commands_nothing(void **state)
+{
+	struct raw_kernel kernel;
+	uint32_t host_id, tag;
+	int host;
+	pid_t child;
+
+	if (geteuid() != 0)
+		skip();
+	kernel = raw_kernel_start(NULL);
+	chmod(kernel.folder, 0755);
+	chmod(kernel.path, 0777);
+	host = raw_kext_host_new(&kernel, &host_id);
+	assert_int_equal(raw_kext_load(host, NAME, &tag), 0);
+	child = fork();
+	if (child == 0) {
+		struct wire_kext_host hello = { { WIRE_KEXT_HOST, sizeof(hello) },
+						WIRE_VERSION,
+						0 };
+		struct wire_refused refused;
+		struct wire_end end;
+		const char *text;
+		unsigned fd_count;
+		int fds[8];
+
+		if (setgid(65534) != 0 || setuid(65534) != 0)
+			_exit(9);
+		for (int i = 0; i < 2; i++) {
+			int fd = raw_connect_patient(&kernel);
+
+			hello.head.kind = i == 0 ? WIRE_KEXT_HOST : WIRE_KEXT_SUPERVISOR;
+			raw_send(fd, &hello, sizeof(hello), NULL, 0);
+			if (raw_receive(fd, &refused, sizeof(refused), fds, &fd_count) !=
+				sizeof(refused) ||
+			    refused.head.kind != WIRE_REFUSED)
+				_exit(1);
+			close(fd);
+		}
+		int tool = raw_connect_patient(&kernel);
+
+		raw_command(tool, 3, WIRE_COMMAND_UNLOAD, host_id, "", 0);
+		if (take_done(tool).result != -EPERM)
+			_exit(2);
+		if (raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).status != -EPERM)
+			_exit(3);
+		/* what is loaded is no secret, where it is, is */
+		end = raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text);
+		if (end.status != 0 || end.count != 1 || strstr(text, "\"address\": 0,") == NULL)
+			_exit(4);
+		if (raw_inspect(&kernel, WIRE_INSPECT_CONTROLS, 0, &text).status != 0)
+			_exit(5);
+		_exit(0);
+	}
+	assert_int_equal(exit_of(child), 0);
+	close(host);
+	raw_kernel_end(&kernel);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_task_finds_what_a_kexthost_registers),
+		cmocka_unit_test(everything_is_shown_an_object_a_line),
+		cmocka_unit_test(many_rows_come_in_slices),
+		cmocka_unit_test(a_lane_joins_a_program_and_a_kexthost),
+		cmocka_unit_test(a_kexthost_that_does_not_read_gets_no_more_lanes),
+		cmocka_unit_test(what_a_dead_kexthost_had_is_gone),
+		cmocka_unit_test(a_death_that_was_not_noticed_yet_is_seen_by_who_looks),
+		cmocka_unit_test(who_is_killed_is_gone_when_its_sockets_are),
+		cmocka_unit_test(kexthosts_see_the_end_of_a_private_kernel),
+		cmocka_unit_test(a_command_goes_there_and_its_answers_come_back),
+		cmocka_unit_test(a_kexthost_that_dies_ends_its_commands),
+		cmocka_unit_test(a_tool_that_goes_leaves_its_command_behind),
+		cmocka_unit_test(a_tool_has_few_commands_under_way),
+		cmocka_unit_test(a_tool_that_does_not_read_is_dropped),
+		cmocka_unit_test(the_log_keeps_lines_with_time_and_name),
+		cmocka_unit_test(who_follows_the_log_gets_what_comes),
+		cmocka_unit_test(the_log_keeps_the_last_megabyte),
+		cmocka_unit_test(a_supervisor_that_floods_starves_nobody),
+		cmocka_unit_test(another_user_loads_and_commands_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
