@@ -186,12 +186,19 @@ record_peek(const struct system_hold *hold, uint32_t offset, struct record *reco
 	pthread_mutex_lock(&hold->socket->read_lock);
 	uint32_t left = bytes_queued(fd);
 	left -= offset < left ? offset : left;
+	uint32_t known_end = atomic_load(&hold->socket->peeked_end);
 	record->goes_on = peek_from(fd, (int)offset);
 	while (record->goes_on) {
+		if (known_end != 0 && offset + record->size == known_end) {
+			record->goes_on = false;
+			break;
+		}
 		struct piece piece = piece_read(fd, record->room.parts, record->room.part_count,
 						MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK);
 		if (piece.size < 0 || piece.is_end || (left == 0 && piece.size > 0))
 			break;
+		if (piece.size == 0)
+			atomic_store(&hold->socket->peeked_end, offset + (uint32_t)record->size);
 		record_add(record, &piece);
 		if (piece.is_cut)
 			break; /* Linux would go on in the middle of it */
@@ -242,6 +249,8 @@ message_read_kept(int fd, struct system_socket *socket, uint32_t message_size, b
 	if (piece.size < 0)
 		return false;
 	atomic_store(&socket->read_bytes, 0);
+	uint32_t known_end = atomic_load(&socket->peeked_end);
+	atomic_store(&socket->peeked_end, known_end > message_size ? known_end - message_size : 0);
 	record->size += rest;
 	record->goes_on = marked;
 	parts_skip(&record->room, rest);
@@ -430,6 +439,7 @@ dgram_receive(const struct system_hold *hold, struct msghdr *message, int flags)
 	if (!record_begin(hold, message, flags, &record, &result))
 		return result;
 	if ((flags & MSG_PEEK) == 0) {
+		atomic_store_explicit(&socket->peeked_end, 0, memory_order_relaxed);
 		if (record.goes_on)
 			record_read_on(hold->fd, &record);
 	} else if (record.goes_on || read_bytes > 0) {

@@ -278,6 +278,9 @@ lane_call_run(struct lane_call *call, int shown_fd)
 		return EPIPE;
 	}
 	call->reply = slot->reply;
+	/* who was interrupted has rung twice: the slot's next call is not to be taken for rung */
+	if (atomic_load_explicit(&slot->cancel, memory_order_relaxed) != 0)
+		atomic_fetch_and(&call->bell->bells, ~((uint64_t)1 << call->slot_index));
 	if ((call->reply.flags & LANE_OUT_MEMFD) != 0) {
 		lane_read_mail(call->lane);
 		call->data_fd = atomic_exchange(&call->lane->mail[call->slot_index], 0) - 1;

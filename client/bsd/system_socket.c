@@ -162,6 +162,7 @@ system_add(int fd, enum system_kind kind, enum system_state state)
 		atomic_store(&socket->sendsize, 0);
 		atomic_store(&socket->recvsize, 0);
 		atomic_store(&socket->read_bytes, 0);
+		atomic_store(&socket->peeked_end, 0);
 		is_in = enter_locked(fd, socket, &before);
 		if (!is_in) {
 			socket->next_free = free_sockets;

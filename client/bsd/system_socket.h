@@ -81,6 +81,9 @@ struct system_socket {
 	struct system_attachment attachments[SYSTEM_LANES];
 	/* of the first message in its queue, the bytes that were read under SO_DONTTRUNC */
 	_Atomic uint32_t read_bytes;
+	/* bytes from there to an end without bytes that was looked at; 0: none.  Linux shows such a
+	 * message once only to who looks at one after the other */
+	_Atomic uint32_t peeked_end;
 	pthread_mutex_t read_lock; /* of reads that take several steps; all signals blocked */
 	struct system_socket *next_free;
 };
