@@ -294,6 +294,8 @@ berth_kctl_main(int argc, char **argv)
 	}
 	int code = ask_all(&picture, kernel);
 
+	if (code == COMMAND_REFUSED)
+		code = COMMAND_FAILED;
 	if (code == 0) {
 		print_picture(&picture, is_json);
 		code = fflush(stdout) == 0 ? COMMAND_OK : COMMAND_FAILED;

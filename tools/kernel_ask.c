@@ -111,5 +111,5 @@ kernel_ask_text(const char *command, const char *kernel, uint32_t what, char **t
 		free(*text);
 		*text = NULL;
 	}
-	return code;
+	return answer.why[0] != '\0' ? COMMAND_REFUSED : code;
 }

@@ -37,8 +37,10 @@ int kernel_ask_exit_code(const char *command, int32_t pid, int err, const struct
 
 /*
  * All text of one WIRE_INSPECT, in @text, which the caller frees.  0, or the exit code after
- * saying what went wrong.
+ * saying what went wrong; COMMAND_REFUSED: the kernel does not serve us.
  */
 int kernel_ask_text(const char *command, const char *kernel, uint32_t what, char **text);
+
+#define COMMAND_REFUSED (-1) /* no exit code: that is COMMAND_FAILED then */
 
 #endif

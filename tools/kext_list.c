@@ -49,10 +49,9 @@ print_json(const char *kernel)
 {
 	char *text;
 	const char *before = "\n";
-	int code = kernel_ask_text("kext", kernel, WIRE_INSPECT_KEXTS, &text);
 
-	if (code != 0)
-		return code;
+	if (kernel_ask_text("kext", kernel, WIRE_INSPECT_KEXTS, &text) != 0)
+		return COMMAND_FAILED;
 	char *rest = text;
 
 	putchar('[');
@@ -88,9 +87,8 @@ kext_list_main(int argc, char **argv)
 	}
 	if (is_json)
 		return print_json(kernel);
-	int code = kext_table_read(&table, "kext", kernel);
-	if (code != 0)
-		return code;
+	if (kext_table_read(&table, "kext", kernel) != 0)
+		return COMMAND_FAILED;
 	print_table(&table);
 	kext_table_deinit(&table);
 	return fflush(stdout) == 0 ? COMMAND_OK : COMMAND_FAILED;
@@ -152,10 +150,9 @@ stat_all(const struct stat_options *options)
 {
 	struct kext_table table;
 	struct utsname system = { 0 };
-	int code = kext_table_read(&table, "kext", NULL);
 
-	if (code != 0)
-		return code;
+	if (kext_table_read(&table, "kext", NULL) != 0)
+		return COMMAND_FAILED;
 	uname(&system);
 	if (options->by_address && table.count > 1)
 		qsort(table.rows, table.count, sizeof(*table.rows), by_address);

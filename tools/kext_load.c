@@ -24,7 +24,7 @@
 #include "wire/kext.h"
 
 #define EXIT_POLICY 27      /* refused by the system's policy, as kextload has it */
-#define FORCE_PATIENCE_S 20 /* a kexthost that is stopped (SIGSTOP) answers nothing */
+#define FORCE_PATIENCE_S 10 /* a kexthost that is stopped (SIGSTOP) answers nothing */
 
 static const char load_help[] =
     "Usage: berth kext load [-d FOLDER]... [--memory=SIZE] [--exec-events=FOLDER]...\n"
@@ -142,8 +142,12 @@ load_one(const struct request *request, const char *name, struct kext_outcome *o
 	struct kext_table table;
 	struct kext_plan plan;
 
-	if (kext_table_read(&table, request->command, request->kernel) != 0) {
-		kext_fails(outcome, kOSKextReturnInternalError,
+	int code = kext_table_read(&table, request->command, request->kernel);
+
+	if (code != 0) {
+		kext_fails(outcome,
+			   code == COMMAND_REFUSED ? kOSKextReturnNotPrivileged
+						   : kOSKextReturnInternalError,
 			   "which kexts are loaded is not known");
 		return;
 	}
@@ -255,8 +259,10 @@ unload_one(const struct request *request, const char *name)
 	struct kext_outcome outcome = { 0 };
 	struct kext_table table;
 
-	if (kext_table_read(&table, request->command, request->kernel) != 0)
-		return UNLOAD_FAILED;
+	int code = kext_table_read(&table, request->command, request->kernel);
+
+	if (code != 0)
+		return code == COMMAND_REFUSED ? UNLOAD_NOT_PRIVILEGED : UNLOAD_FAILED;
 	const struct kext_row *row = find_loaded(&table, name);
 
 	if (row)

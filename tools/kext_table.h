@@ -30,8 +30,8 @@ struct kext_table {
 };
 
 /*
- * Ask the kernel, as @command.  0, and kext_table_deinit() gives it back; or the exit code
- * after saying what went wrong.
+ * Ask the kernel, as @command.  0, and kext_table_deinit() gives it back; or as
+ * kernel_ask_text().
  */
 int kext_table_read(struct kext_table *table, const char *command, const char *kernel);
 void kext_table_deinit(struct kext_table *table);
