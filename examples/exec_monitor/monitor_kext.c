@@ -127,18 +127,16 @@ vnode_asked(kauth_cred_t credential, void *idata, kauth_action_t action, uintptr
 {
 	vfs_context_t context = (vfs_context_t)arg0;
 	vnode_t vnode = (vnode_t)arg1;
-	struct monitor_event event = {
-		.kind = MONITOR_WANTS,
-		.uid = kauth_cred_getuid(credential),
-		.pid = vfs_context_pid(context),
-		.ppid = proc_ppid(vfs_context_proc(context)),
-	};
+	struct monitor_event event = { .kind = MONITOR_WANTS };
 	int path_size = sizeof(event.path), result = KAUTH_RESULT_DEFER;
 
 	/* access() only wants to know; and who may "execute" a folder looks things up in it */
 	if (!(action & KAUTH_VNODE_EXECUTE) || (action & KAUTH_VNODE_ACCESS) ||
 	    vnode_vtype(vnode) != VREG)
 		return KAUTH_RESULT_DEFER;
+	event.uid = kauth_cred_getuid(credential);
+	event.pid = vfs_context_pid(context);
+	event.ppid = proc_ppid(vfs_context_proc(context));
 	OSIncrementAtomic(&callbacks_running);
 	if (vn_getpath(vnode, event.path, &path_size) == 0 && ask_daemon(&event))
 		result = KAUTH_RESULT_DENY;
@@ -151,15 +149,13 @@ static int
 fileop_done(kauth_cred_t credential, void *idata, kauth_action_t action, uintptr_t arg0,
 	    uintptr_t arg1, uintptr_t arg2, uintptr_t arg3)
 {
-	struct monitor_event event = {
-		.kind = MONITOR_RUNS,
-		.uid = kauth_cred_getuid(credential),
-		.pid = proc_selfpid(),
-		.ppid = proc_selfppid(),
-	};
+	struct monitor_event event = { .kind = MONITOR_RUNS };
 
 	if (action != KAUTH_FILEOP_EXEC)
 		return KAUTH_RESULT_DEFER;
+	event.uid = kauth_cred_getuid(credential);
+	event.pid = proc_selfpid();
+	event.ppid = proc_selfppid();
 	OSIncrementAtomic(&callbacks_running);
 	strlcpy(event.path, (const char *)arg1, sizeof(event.path));
 	lck_mtx_lock(lock);
