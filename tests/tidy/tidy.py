@@ -65,9 +65,9 @@ def owner(root, name, kind, included):
     tries = []
     if kind == '"':
         tries.append(os.path.join(os.path.dirname(name), included))
-    tries += [included, os.path.join("headers", included)]
     if name.startswith("kernel/"):
-        tries.append(os.path.join("kernel", included))
+        tries.append(os.path.join("kernel", included))  # it is compiled with its own folder first
+    tries += [included, os.path.join("headers", included)]
     for path in tries:
         path = os.path.normpath(path)
         if not path.startswith("..") and os.path.isfile(os.path.join(root, path)):
@@ -98,6 +98,7 @@ def may_include(name, kind, included, path):
     allowed = {
         "hosts": {"hosts", "wire", "headers"},
         "client": {"client", "wire", "headers"},
+        "kexts": {"kexts", "wire", "headers"},
         "tools": {"tools", "wire", "headers"},
         "servers": {"servers", "headers"},
         "examples": {"examples", "headers"},
@@ -105,6 +106,8 @@ def may_include(name, kind, included, path):
     if allowed is None or ours is None or ours in allowed:
         return None
     if top == "hosts" and path == "kernel/kernel.h":
+        return None
+    if top == "tools" and path.startswith("kexts/bundle/"):
         return None
     return f"{top}/ must not see {ours}/"
 
@@ -198,7 +201,10 @@ def self_test():
         "client/a.c": '#include "wire/page.h"\n#include <mach/port.h>\n#include <unistd.h>\n',
         "client/a.h": "int a(void);\n",
         "hosts/daemon/d.c": '#include "kernel/kernel.h"\n#include "wire/page.h"\n',
-        "tools/t.c": '#include "wire/page.h"\n',
+        "tools/t.c": '#include "kexts/bundle/b.h"\n#include "wire/page.h"\n',
+        "kexts/bundle/b.h": "#include <stdint.h>\n",
+        "kexts/host/h.h": "#include <stdint.h>\n",
+        "kexts/host/h.c": '#include "kexts/bundle/b.h"\n#include "wire/page.h"\n',
         "servers/launchd/l.c": "#include <mach/port.h>\n",
         "examples/e.c": "#include <mach/port.h>\n",
     }
@@ -212,6 +218,8 @@ def self_test():
         ("hosts/daemon/b.c", "#  include <kernel/ipc/a.h>\n", "must not see kernel/"),
         ("client/b.c", '#include "kernel/kernel.h"\n', "must not see kernel/"),
         ("tools/b.c", '#include "client/a.h"\n', "must not see client/"),
+        ("tools/b.c", '#include "kexts/host/h.h"\n', "must not see kexts/"),
+        ("kexts/host/b.c", '#include "client/a.h"\n', "must not see client/"),
         ("servers/launchd/b.c", '#include "wire/page.h"\n', "must not see wire/"),
         ("examples/b.c", '#include "../wire/page.h"\n', "must not see wire/"),
         ("wire/b.h", "#include <mach/port.h>\n", "wire/ includes"),
