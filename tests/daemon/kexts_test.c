@@ -31,9 +31,11 @@ is_in(const char *text, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(wanted, sizeof(wanted), format, args);
 	va_end(args);
-	if (strstr(text, wanted) == NULL)
-		print_error("'%s' is not in: %.2000s\n", wanted, text);
-	return strstr(text, wanted) != NULL;
+	bool found = strstr(text, wanted) != NULL;
+
+	if (!found)
+		print_error("'%s' is not in '%s'\n", wanted, text);
+	return found;
 }
 
 /* ---- registering -------------------------------------------------------------------- */
@@ -393,10 +395,10 @@ a_command_goes_there_and_its_answers_come_back(void **state)
 	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel),
 	    other = raw_connect_patient(&kernel), fds[8];
 	struct taken first, second;
-	struct {
+	union {
 		struct wire_kext_says says;
-		char text[100];
-	} in = { 0 };
+		char bytes[sizeof(struct wire_kext_says) + 100];
+	} in;
 	unsigned fd_count;
 
 	raw_command(tool, 5, WIRE_COMMAND_STATUS, host_id, "", 0);

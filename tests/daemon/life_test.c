@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "tests/daemon/raw_kext.h"
 #include "tests/daemon/raw_task.h"
 
 #define SELF ((uint64_t)BERTH_NAME_TASK_SELF)
@@ -162,6 +163,24 @@ a_kernel_that_nobody_uses_ends(void **state)
 	begin_ns = wait_now_ns();
 	assert_int_equal(exit_status(kernel.pid, 8000), 0);
 	assert_in_range((wait_now_ns() - begin_ns) / 1000000, 500, 7000);
+	nothing_is_left(&kernel);
+}
+
+static void
+a_kernel_with_kexts_is_used(void **state)
+{
+	struct raw_kernel kernel = user_kernel_start("--idle-exit", "1");
+	uint32_t tag;
+	int host;
+
+	await_listening(&kernel);
+	host = raw_kext_host_new(&kernel, NULL);
+	assert_int_equal(raw_kext_load(host, "com.example.idle", &tag), 0);
+	usleep(2500000);
+	assert_int_equal(raw_request(host, WIRE_KEXT_STARTED, (uint64_t[5]){ tag }, NULL, 0, NULL),
+			 0);
+	close(host);
+	assert_int_equal(exit_status(kernel.pid, 60000), 0);
 	nothing_is_left(&kernel);
 }
 
@@ -408,6 +427,7 @@ main(void)
 		cmocka_unit_test(a_user_has_one_kernel_and_its_end_leaves_nothing),
 		cmocka_unit_test(a_dead_kernels_socket_is_no_obstacle),
 		cmocka_unit_test(a_kernel_that_nobody_uses_ends),
+		cmocka_unit_test(a_kernel_with_kexts_is_used),
 		cmocka_unit_test(a_folder_of_somebody_elses_making_is_not_used),
 		cmocka_unit_test(a_name_server_that_dies_is_started_again),
 		cmocka_unit_test(a_kernel_without_descriptors_refuses_and_recovers),

@@ -533,7 +533,7 @@ a_task_that_is_killed_anywhere_leaves_nothing(void **state)
 			for (;;) {
 				name = raw_port(&task, 0);
 				ask_send(&task, 0, name, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-					 "x", 4);
+					 "xyz", 4);
 				raw_ring(&task, 0);
 				raw_await(raw_slot(&task, 0), 5000);
 				raw_thread_new(&task, WIRE_NO_SLOT);
