@@ -1,4 +1,4 @@
-"""What docs/mig.md says is done, and comes out as it says.
+"""What docs/mig.md and docs/kernel-controls.md say is done, and comes out as they say.
 
 A comment before a code block says what to do with it: `<!-- file: NAME -->`, `<!-- run -->`
 (by sh, each line must succeed), `<!-- output -->` (what the run before printed, line by line in
@@ -19,12 +19,13 @@ BLOCK = re.compile(r"<!-- (file: (?P<file>\S+)|(?P<what>run|output)) -->\n```\w*
 class Tutorial(BerthTest):
     maxDiff = None
 
-    def test_every_command_works_as_written(self):
+    def follow(self, page):
+        """Do what the page says; how many blocks were run, and compared."""
         # with what this build of Berth needs in a program: its sanitizers
         self.env.update(CC=os.environ["CC"] + " " + os.environ.get("BERTH_PROGRAM_FLAGS", ""),
                         PATH=os.path.dirname(BERTH) + ":" + self.env["PATH"])
         output, ran, compared = "", 0, 0
-        for block in BLOCK.finditer(read(os.path.join(SOURCE, "docs", "mig.md"))):
+        for block in BLOCK.finditer(read(os.path.join(SOURCE, "docs", page))):
             if block["file"]:
                 self.write(block["file"], block["text"])
             elif block["what"] == "run":
@@ -38,7 +39,13 @@ class Tutorial(BerthTest):
             else:
                 self.assertEqual(sorted(output.splitlines()), sorted(block["text"].splitlines()))
                 compared += 1
-        self.assertEqual((ran, compared), (2, 1))
+        return ran, compared
+
+    def test_mig(self):
+        self.assertEqual(self.follow("mig.md"), (2, 1))
+
+    def test_kernel_controls(self):
+        self.assertEqual(self.follow("kernel-controls.md"), (1, 1))
 
 
 unittest.main()
