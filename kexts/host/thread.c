@@ -168,7 +168,7 @@ thread_run(void)
 	jmp_buf base;
 
 	self->base = &base;
-	(void)_setjmp(base);
+	(void)setjmp(base);
 	thread_continue_t continuation = self->continuation;
 	if (continuation != NULL) {
 		self->continuation = NULL;
@@ -295,7 +295,7 @@ thread_terminate(thread_t target_act)
 	/* not pthread_exit(), which would unwind through code that may not stand it */
 	sleep_abandon(thread);
 	thread->continuation = NULL;
-	_longjmp(*thread->base, 1);
+	longjmp(*thread->base, 1);
 }
 
 KPI_EXPORT void
@@ -352,7 +352,7 @@ thread_block_parameter(thread_continue_t continuation, void *parameter)
 		      "continuation");
 	thread->continuation = continuation;
 	thread->parameter = parameter;
-	_longjmp(*thread->base, 1);
+	longjmp(*thread->base, 1);
 }
 
 KPI_EXPORT wait_result_t
