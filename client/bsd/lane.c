@@ -10,6 +10,7 @@
 #include "wire/wait.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,14 +34,14 @@ lane_say(const struct lane *lane, uint32_t kind, uint32_t slot_index, const int 
 	return connection_send_on(lane->socket_fd, &message.head, fds, fd_count, with_ids);
 }
 
-/* A message of the kexthost's.  Its size, 0: hung up, or -errno; up to two descriptors, which
+/* A message of the kexthost's.  Its size, 0: hung up, or -errno; up to three descriptors, which
  * the caller owns. */
 static ssize_t
-lane_hear(int socket_fd, struct lane_message *message, int fds[2], uint32_t *fd_count, int flags)
+lane_hear(int socket_fd, struct lane_message *message, int fds[3], uint32_t *fd_count, int flags)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
 	} control;
 	struct iovec data = { .iov_base = message, .iov_len = sizeof(*message) };
 	struct msghdr header = { .msg_iov = &data,
@@ -75,7 +76,7 @@ lane_read_mail(struct lane *lane)
 {
 	struct lane_message message;
 	uint32_t fd_count;
-	int fds[2];
+	int fds[3];
 
 	for (;;) {
 		ssize_t size = lane_hear(lane->socket_fd, &message, fds, &fd_count, MSG_DONTWAIT);
@@ -96,13 +97,18 @@ bool
 lane_has_died(struct lane *lane)
 {
 	struct pollfd end = { .fd = lane->socket_fd, .events = 0 };
+	const struct kernel_page *page = lane->alive_page;
 	int saved_errno = errno;
 
 	if (!lane_is_open(lane))
 		return true;
-	bool is_dead = poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+	bool is_gone = page != NULL && alive_word_is_dead(atomic_load(&page->alive));
+	bool is_dead = is_gone || (poll(&end, 1, 0) > 0 &&
+				   (end.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
 	if (is_dead)
 		atomic_store(&lane->state, LANE_DEAD);
+	if (is_gone) /* Linux wakes one sleeper only */
+		wait_wake(&page->alive, INT_MAX);
 	errno = saved_errno;
 	return is_dead;
 }
@@ -120,6 +126,8 @@ lane_free(struct lane *lane)
 	}
 	if (lane->memory != NULL)
 		munmap(lane->memory, sizeof(*lane->memory));
+	if (lane->alive_page != NULL)
+		munmap((void *)lane->alive_page, sizeof(*lane->alive_page));
 	if (lane->event_fd >= 0)
 		close(lane->event_fd);
 	if (lane->socket_fd >= 0)
@@ -242,39 +250,43 @@ lane_ask(uint32_t host_id, struct lane **result)
 	return error;
 }
 
+/* Map what @fd holds.  NULL: it holds less, or cannot be mapped. */
+static void *
+welcome_map(int fd, size_t size, int protection)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0 || status.st_size < (off_t)size)
+		return NULL;
+	void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	madvise(memory, size, MADV_DONTFORK);
+	return memory;
+}
+
 /* Wait for the kexthost's welcome.  0 or an errno of lane_call_begin(). */
 static int
 lane_be_welcomed(struct lane *lane)
 {
 	struct lane_message message;
-	struct stat status;
 	uint32_t fd_count;
-	int fds[2] = { -1, -1 };
-	int error = 0;
+	int fds[3]; /* memory, eventfd, the page that says that it lives */
 
 	ssize_t size = lane_hear(lane->socket_fd, &message, fds, &fd_count, 0);
 	if (size <= 0)
 		return size == 0 ? ENOENT : ENOBUFS;
 	if (size != sizeof(message) || message.head.kind != LANE_WELCOME ||
-	    message.slot_index != LANE_VERSION || fd_count != 2 || fstat(fds[0], &status) != 0 ||
-	    status.st_size < (off_t)sizeof(struct lane_memory))
-		error = ENOBUFS;
-	if (error == 0) {
-		void *memory = mmap(NULL, sizeof(struct lane_memory), PROT_READ | PROT_WRITE,
-				    MAP_SHARED, fds[0], 0);
-		if (memory == MAP_FAILED)
-			error = ENOBUFS;
-		else
-			lane->memory = memory;
-	}
-	if (error != 0) {
+	    message.slot_index != LANE_VERSION || fd_count != 3) {
 		fds_close(fds, fd_count);
-		return error;
+		return ENOBUFS;
 	}
-	madvise(lane->memory, sizeof(*lane->memory), MADV_DONTFORK);
+	lane->memory = welcome_map(fds[0], sizeof(struct lane_memory), PROT_READ | PROT_WRITE);
+	lane->alive_page = welcome_map(fds[2], sizeof(struct kernel_page), PROT_READ);
 	close(fds[0]);
+	close(fds[2]);
 	lane->event_fd = connection_fd_move_high(fds[1]);
-	return 0;
+	return lane->memory == NULL || lane->alive_page == NULL ? ENOBUFS : 0;
 }
 
 /* A new lane, with one reference. */
@@ -375,7 +387,9 @@ lane_calls_interrupt(struct lane *lane)
 
 	for (uint32_t i = 0; i < LANE_SLOTS; i++)
 		count += atomic_load(&lane->owners[i]) == forking_tid;
-	lane->memory = NULL; /* was not inherited */
+	const struct kernel_page *alive_page = lane->alive_page;
+	lane->memory = NULL; /* were not inherited */
+	lane->alive_page = NULL;
 	if (count == 0 || memory == NULL)
 		return count;
 	/* zeroes in its place, and in them how the calls ended */
@@ -383,6 +397,10 @@ lane_calls_interrupt(struct lane *lane)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != memory)
 		return count;
 	lane->memory = memory;
+	if (alive_page != NULL &&
+	    mmap((void *)alive_page, sizeof(*alive_page), PROT_READ,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == alive_page)
+		lane->alive_page = alive_page; /* of nobody: dead */
 	for (uint32_t i = 0; i < LANE_SLOTS; i++) {
 		if (atomic_load(&lane->owners[i]) != forking_tid)
 			continue;

@@ -31,9 +31,10 @@ struct lane {
 	uint32_t host_id;
 	int socket_fd, event_fd;
 	struct lane_memory *memory;
-	_Atomic uint64_t taken;              /* a bit for each slot in use */
-	_Atomic int mail[LANE_SLOTS];        /* a descriptor for the reply in that slot, plus 1 */
-	_Atomic uint32_t owners[LANE_SLOTS]; /* thread ids: for the child of a fork */
+	const struct kernel_page *alive_page; /* says at once that the kexthost is gone */
+	_Atomic uint64_t taken;               /* a bit for each slot in use */
+	_Atomic int mail[LANE_SLOTS];         /* a descriptor for the reply in that slot, plus 1 */
+	_Atomic uint32_t owners[LANE_SLOTS];  /* thread ids: for the child of a fork */
 };
 
 /* OPENING: its thread waits for the kexthost's welcome, and nobody else uses it. */
@@ -92,7 +93,7 @@ lane_is_open(const struct lane *lane)
 
 /* ---- between lane.c, which opens and closes them, and lane_call.c --------------------------- */
 
-/* Has the kexthost hung up?  Then the lane is dead from now on. */
+/* Is the kexthost gone, or has it hung up?  Then the lane is dead from now on. */
 bool lane_has_died(struct lane *lane);
 
 /* A slot was given back: somebody may wait for one. */

@@ -13,12 +13,10 @@
 #include <unistd.h>
 
 /*
- * A sleeper watches the answer only, and looks now and then whether the kexthost still lives:
- * first soon, since a kext that crashes mostly does so at once.
+ * A sleeper watches the answer and the kexthost's life, and looks now and then whether the lane
+ * is still there: a kexthost may throw out a program, too.
  */
-#define FIRST_SLEEP_NS 20000000u
-#define LAST_SLEEP_NS 320000000u
-#define OVERDUE_NS (LANE_OVERDUE_S * 1000000000ull)
+#define SLEEP_SLICE_NS 1000000000u
 
 static __thread struct {
 	struct wait_state wait;
@@ -151,28 +149,33 @@ wake_kexthost(const struct lane_call *call)
 	while (written < 0 && errno == EINTR);
 }
 
-/* Ring.  True: the kexthost slept, and was woken.  False in *@is_alive: it is gone. */
+/* Send the descriptors of the request ahead.  False: the kexthost is gone. */
 static bool
-ring(struct lane_call *call, int shown_fd, bool *is_alive)
+send_ahead(struct lane_call *call, int shown_fd)
 {
 	int fds[2];
 	uint32_t fd_count = 0;
 
-	*is_alive = true;
-	if (shown_fd < 0 && call->data_fd < 0) {
-		if (!lane_ring(call->bell, call->slot_index))
-			return false;
-		wake_kexthost(call);
+	if (shown_fd < 0 && call->data_fd < 0)
 		return true;
-	}
 	if (shown_fd >= 0)
 		fds[fd_count++] = shown_fd;
 	if (call->data_fd >= 0)
 		fds[fd_count++] = call->data_fd;
-	*is_alive = lane_say(call->lane, LANE_RING, call->slot_index, fds, fd_count, shown_fd >= 0);
+	bool is_sent = lane_say(call->lane, LANE_FDS, call->slot_index, fds, fd_count, true);
 	if (call->data_fd >= 0)
 		close(call->data_fd);
 	call->data_fd = -1;
+	return is_sent;
+}
+
+/* Ring.  True: the kexthost slept, and was woken. */
+static bool
+ring(const struct lane_call *call)
+{
+	if (!lane_ring(call->bell, call->slot_index))
+		return false;
+	wake_kexthost(call);
 	return true;
 }
 
@@ -183,15 +186,19 @@ is_under_way(uint32_t state)
 }
 
 /*
- * Sleep until the call is done, or for @limit_ns.  -EINTR: a handler without SA_RESTART ran.
- * @was_woken: the kexthost has been woken for this call since it was last awake.
+ * Sleep until the call is done, the kexthost dies, or a slice of time has passed.  -EINTR: a
+ * handler without SA_RESTART ran.  @was_woken: the kexthost was woken for this call.
  */
 static int
-sleep_once(struct lane_call *call, uint64_t limit_ns, bool *was_woken)
+sleep_once(struct lane_call *call, bool *was_woken)
 {
 	struct lane_slot *slot = call->slot;
+	const _Atomic uint32_t *alive = &call->lane->alive_page->alive;
+	uint32_t alive_value = atomic_load(alive);
 	int result = 0;
 
+	if (alive_word_is_dead(alive_value))
+		return 0;
 	atomic_store(&slot->program_sleeps, 1);
 	uint32_t state = atomic_load(&slot->state);
 	/* who would take it may be in a callback: there is another thread for it */
@@ -199,11 +206,10 @@ sleep_once(struct lane_call *call, uint64_t limit_ns, bool *was_woken)
 		wake_kexthost(call);
 		*was_woken = true;
 	}
-	/* on two words, though the second never changes: Linux restarts this one after a handler
-	 * with SA_RESTART, and not the wait for one word with a limit */
+	/* a wait for two words, unlike one for one, goes on after a handler with SA_RESTART */
 	if (is_under_way(state))
-		result = wait_futex_either(&slot->state, state, &slot->program_sleeps, 1,
-					   wait_now_ns() + limit_ns);
+		result = wait_futex_either(&slot->state, state, alive, alive_value,
+					   wait_now_ns() + SLEEP_SLICE_NS);
 	atomic_store_explicit(&slot->program_sleeps, 0, memory_order_relaxed);
 	return result;
 }
@@ -223,8 +229,7 @@ await_done(struct lane_call *call, bool was_woken)
 {
 	struct lane_slot *slot = call->slot;
 	struct wait_state *wait = &self.wait;
-	uint64_t limit_ns = FIRST_SLEEP_NS, slept_since_ns = 0;
-	bool is_cancelled = false, is_told = false, just_woken = was_woken;
+	bool is_cancelled = false, just_woken = was_woken;
 
 	wait_begin(wait);
 	while (is_under_way(atomic_load_explicit(&slot->state, memory_order_acquire))) {
@@ -233,25 +238,16 @@ await_done(struct lane_call *call, bool was_woken)
 			continue;
 		just_woken = false;
 		wait_sleeps(wait);
-		if (slept_since_ns == 0)
-			slept_since_ns = wait->last_ns;
-		int result = sleep_once(call, limit_ns, &was_woken);
+		int result = sleep_once(call, &was_woken);
 		wait_woken(wait);
 		if (!is_under_way(atomic_load_explicit(&slot->state, memory_order_acquire)))
 			break;
 		if (result == -EINTR && !is_cancelled) {
 			is_cancelled = true;
 			cancel(call);
-			continue;
-		}
-		if (lane_has_died(call->lane))
+		} else if (lane_has_died(call->lane)) {
 			return !is_under_way(
 			    atomic_load_explicit(&slot->state, memory_order_acquire));
-		if (limit_ns < LAST_SLEEP_NS)
-			limit_ns *= 2;
-		if (!is_told && wait_now_ns() - slept_since_ns > OVERDUE_NS) {
-			is_told = true;
-			lane_say(call->lane, LANE_OVERDUE, call->slot_index, NULL, 0, false);
 		}
 	}
 	wait_end(wait);
@@ -263,24 +259,22 @@ lane_call_run(struct lane_call *call, int shown_fd)
 {
 	struct lane_slot *slot = call->slot;
 	int saved_errno = errno;
-	bool is_alive;
 
 	call->request.linux_tid = thread_id();
 	slot->request = call->request;
 	atomic_store_explicit(&slot->cancel, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->program_cpu, wait_cpu(), memory_order_relaxed);
-	atomic_store_explicit(&slot->state, LANE_ASKED, memory_order_release);
-	bool was_woken = ring(call, shown_fd, &is_alive);
-	if (!is_alive)
+	bool is_alive = send_ahead(call, shown_fd);
+	if (is_alive) {
+		atomic_store_explicit(&slot->state, LANE_ASKED, memory_order_release);
+		is_alive = await_done(call, ring(call));
+	}
+	if (!is_alive) {
 		atomic_store(&call->lane->state, LANE_DEAD);
-	if (!is_alive || !await_done(call, was_woken)) {
 		errno = saved_errno;
 		return EPIPE;
 	}
 	call->reply = slot->reply;
-	/* who was interrupted has rung twice: the slot's next call is not to be taken for rung */
-	if (atomic_load_explicit(&slot->cancel, memory_order_relaxed) != 0)
-		atomic_fetch_and(&call->bell->bells, ~((uint64_t)1 << call->slot_index));
 	if ((call->reply.flags & LANE_OUT_MEMFD) != 0) {
 		lane_read_mail(call->lane);
 		call->data_fd = atomic_exchange(&call->lane->mail[call->slot_index], 0) - 1;
