@@ -20,8 +20,9 @@
  *   wait while ASKED or TAKEN              fills slot->reply, slot->data
  *   read slot->reply, slot->data   ◄──     slot->state = LANE_DONE, wakes if program_sleeps
  *
- * A request that needs descriptors is rung by LANE_RING on the socket, with them, and by no
- * bell.  All memory here is hostile to the kexthost: it copies once, then checks.
+ * The descriptors of a request that needs some go ahead of the bell, in LANE_FDS on the socket;
+ * the kexthost fetches them when it takes the request.  All memory here is hostile to the
+ * kexthost: it copies once, then checks.
  *
  * Threads of the kexthost look at the bells in turn, never two at once, and whoever finds
  * something serves it himself.  While he is in a callback nobody may be looking; so a program
@@ -53,8 +54,8 @@
 enum lane_state { LANE_IDLE = 0, LANE_ASKED = 1, LANE_TAKEN = 2, LANE_DONE = 3 };
 
 enum lane_operation {
-	/* The control socket is descriptor 0 of the LANE_RING, which carries the effective ids,
-	 * too.  in: struct sockaddr_ctl (32 bytes).  args: length that the program passed.
+	/* The control socket is descriptor 0 of the LANE_FDS, which carries the effective ids, too.
+	 * in: struct sockaddr_ctl (32 bytes).  args: length that the program passed.
 	 * values: enum lane_attached */
 	LANE_CONNECT = 1,
 	LANE_BIND,
@@ -101,7 +102,7 @@ struct lane_request {
 };
 
 enum lane_request_flags {
-	LANE_IN_MEMFD = 1 /* the data is in the last descriptor of the LANE_RING, from byte 0 */
+	LANE_IN_MEMFD = 1 /* the data is in the last descriptor of the LANE_FDS, from byte 0 */
 };
 
 struct lane_reply {
@@ -118,8 +119,10 @@ struct lane_slot {
 	_Atomic uint32_t state;          /* enum lane_state; what the program's futex is on */
 	_Atomic uint32_t program_sleeps; /* 1: in the futex, wake it */
 	_Atomic uint32_t program_cpu;    /* hint: wait_cpu() of the thread when it rang */
-	_Atomic uint32_t cancel;         /* 1: a signal came; what sleeps with PCATCH comes back */
-	uint8_t line0[48];
+	/* to be looked at when the bell rings again: */
+	_Atomic uint32_t cancel;  /* 1: a signal came; what sleeps with PCATCH comes back */
+	_Atomic uint32_t overdue; /* 1: this call has taken LANE_OVERDUE_S seconds */
+	uint8_t line0[44];
 	struct lane_request request; /* written by the program only */
 	uint8_t line1[64 - sizeof(struct lane_request) % 64];
 	struct lane_reply reply; /* written by the kexthost only */
@@ -156,16 +159,14 @@ lane_ring(struct lane_bell *bell, uint32_t slot_index)
 /* ---- on the lane's socket ---------------------------------------------------------- */
 
 enum lane_message_kind {
-	/* kexthost → program, first: descriptors: memory, eventfd */
+	/* kexthost → program, first: descriptors: memory, eventfd, alive page */
 	LANE_WELCOME = 128,
 	/* kexthost → program: descriptor: the data of the reply in that slot.  Sent before the slot
 	   is DONE */
 	LANE_REPLY = 129,
 	/* program → kexthost: descriptors: the control socket if the operation shows one, then the
 	   memfd if LANE_IN_MEMFD.  Carries SCM_CREDENTIALS with the effective ids */
-	LANE_RING = 130,
-	/* program → kexthost: the call in that slot has taken LANE_OVERDUE_S seconds */
-	LANE_OVERDUE = 131
+	LANE_FDS = 130
 };
 
 struct lane_message {

@@ -12,12 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/*
- * A sleeper watches the answer and the kexthost's life, and looks now and then whether the lane
- * is still there: a kexthost may throw out a program, too.
- */
-#define SLEEP_SLICE_NS 1000000000u
-
 static __thread struct {
 	struct wait_state wait;
 	uint32_t tid;
@@ -186,11 +180,11 @@ is_under_way(uint32_t state)
 }
 
 /*
- * Sleep until the call is done, the kexthost dies, or a slice of time has passed.  -EINTR: a
- * handler without SA_RESTART ran.  @was_woken: the kexthost was woken for this call.
+ * Sleep until the call is done, the kexthost dies, or @deadline_ns.  -EINTR: a handler without
+ * SA_RESTART ran.  @was_woken: the kexthost was woken for this call.
  */
 static int
-sleep_once(struct lane_call *call, bool *was_woken)
+sleep_once(struct lane_call *call, uint64_t deadline_ns, bool *was_woken)
 {
 	struct lane_slot *slot = call->slot;
 	const _Atomic uint32_t *alive = &call->lane->alive_page->alive;
@@ -208,17 +202,17 @@ sleep_once(struct lane_call *call, bool *was_woken)
 	}
 	/* a wait for two words, unlike one for one, goes on after a handler with SA_RESTART */
 	if (is_under_way(state))
-		result = wait_futex_either(&slot->state, state, alive, alive_value,
-					   wait_now_ns() + SLEEP_SLICE_NS);
+		result = wait_futex_either(&slot->state, state, alive, alive_value, deadline_ns);
 	atomic_store_explicit(&slot->program_sleeps, 0, memory_order_relaxed);
 	return result;
 }
 
-/* The program's thread was interrupted: the kext may want to know. */
+/* The kexthost is to look at a call that it has taken: the program's thread was interrupted, or
+ * has waited long. */
 static void
-cancel(struct lane_call *call)
+draw_attention(struct lane_call *call, _Atomic uint32_t *why)
 {
-	atomic_store(&call->slot->cancel, 1);
+	atomic_store(why, 1);
 	lane_ring(call->bell, call->slot_index);
 	wake_kexthost(call);
 }
@@ -229,6 +223,7 @@ await_done(struct lane_call *call, bool was_woken)
 {
 	struct lane_slot *slot = call->slot;
 	struct wait_state *wait = &self.wait;
+	uint64_t overdue_ns = 0; /* when the call has taken too long */
 	bool is_cancelled = false, just_woken = was_woken;
 
 	wait_begin(wait);
@@ -238,16 +233,21 @@ await_done(struct lane_call *call, bool was_woken)
 			continue;
 		just_woken = false;
 		wait_sleeps(wait);
-		int result = sleep_once(call, &was_woken);
+		if (overdue_ns == 0)
+			overdue_ns = wait->last_ns + LANE_OVERDUE_S * 1000000000ull;
+		int result = sleep_once(call, overdue_ns, &was_woken);
 		wait_woken(wait);
 		if (!is_under_way(atomic_load_explicit(&slot->state, memory_order_acquire)))
 			break;
-		if (result == -EINTR && !is_cancelled) {
-			is_cancelled = true;
-			cancel(call);
-		} else if (lane_has_died(call->lane)) {
+		if (lane_has_died(call->lane))
 			return !is_under_way(
 			    atomic_load_explicit(&slot->state, memory_order_acquire));
+		if (result == -EINTR && !is_cancelled) {
+			is_cancelled = true;
+			draw_attention(call, &slot->cancel);
+		} else if (result == -ETIMEDOUT) {
+			overdue_ns = WAIT_FOREVER;
+			draw_attention(call, &slot->overdue);
 		}
 	}
 	wait_end(wait);
@@ -263,6 +263,7 @@ lane_call_run(struct lane_call *call, int shown_fd)
 	call->request.linux_tid = thread_id();
 	slot->request = call->request;
 	atomic_store_explicit(&slot->cancel, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->overdue, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->program_cpu, wait_cpu(), memory_order_relaxed);
 	bool is_alive = send_ahead(call, shown_fd);
 	if (is_alive) {

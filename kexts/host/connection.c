@@ -107,7 +107,7 @@ socket_join(int program_fd, bool is_stream)
 	return error != 0 ? error : fd;
 }
 
-/* ---- looking connections up ------------------------------------------------------------------ */
+/* ---- looking connections up --------------------------------------------------------- */
 
 void
 connection_ref(struct connection *connection)
@@ -306,8 +306,7 @@ address_of(const struct connection *connection, const struct sockaddr_ctl *addre
 	return sac;
 }
 
-/* ---- callbacks under way
- * -------------------------------------------------------------------------- */
+/* ---- callbacks under way ------------------------------------------------------------ */
 
 static bool
 is_attached(const struct connection *connection)
@@ -410,8 +409,7 @@ connection_bind(struct connection *connection, const struct sockaddr_ctl *addres
 	return error;
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------ */
 
 /* The connection that this thread runs the disconnect callback of: the callback may call us. */
 static __thread struct connection *detaching_here;
@@ -540,8 +538,7 @@ connections_reap(struct control *control)
 	pthread_mutex_unlock(&control->lock);
 }
 
-/* ---- data from the program
- * ---------------------------------------------------------------------------- */
+/* ---- data from the program ---------------------------------------------------------- */
 
 static int
 deliver_piece(struct connection *connection, const void *data, size_t size, bool eor, bool more)

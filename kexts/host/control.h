@@ -35,6 +35,7 @@
 #include <stdint.h>
 #include <sys/kern_control.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #define SENDSIZE_DEFAULT 2048u
 #define RECVSIZE_DEFAULT 8192u
@@ -207,7 +208,7 @@ extern _Atomic uint64_t detach_epoch;
 /* Where our listeners are.  0 or -errno. */
 int connection_listen(uint32_t host_id, const char *folder);
 
-/* ---- what a program asks for over a lane (control_calls.c) ----------------------------------- */
+/* ---- what a program asks for over a lane (control_calls.c) -------------------------- */
 
 /* One request: private copies of everything. */
 struct control_request {
@@ -244,6 +245,14 @@ struct lane {
 		uint64_t handle;
 		bool is_overdue; /* and that was said */
 	} running[LANE_SLOTS];
+
+	pthread_mutex_t mail_lock; /* guards what follows */
+	struct lane_mail {
+		uint32_t fd_count;
+		int fds[2];
+		bool has_ids;
+		struct ucred ids;
+	} mail[LANE_SLOTS]; /* descriptors that came for a slot's request */
 };
 
 /* A handle of @connection in @lane; the same as before if it has one.  0: no memory. */
@@ -255,10 +264,10 @@ void lane_forget(struct lane *lane, uint32_t index, struct connection *connectio
 void lane_ref(struct lane *lane);
 void lane_unref(struct lane *lane);
 
-/* What a slot's bell asks for: a call, which runs here and now, or the interruption of one. */
+/* What a slot's bell asks for: a call, which runs here and now, or attention to one. */
 void lane_serve(struct lane *lane, uint32_t slot_index);
-/* A message came on the socket, or its hang-up. */
-void lane_socket_event(struct lane *lane);
+/* The program has hung up. */
+void lane_end(struct lane *lane);
 
 /* ---- events of descriptors (server.c)
  * ------------------------------------------------------------ */

@@ -107,7 +107,7 @@ control_unref(struct control *control)
 	free(control);
 }
 
-/* ---- registration ---------------------------------------------------------------------------- */
+/* ---- registration ------------------------------------------------------------------- */
 
 static bool
 is_valid(const struct kern_ctl_reg *reg)

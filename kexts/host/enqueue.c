@@ -104,7 +104,7 @@ client_unlock(struct connection *connection, bool counted)
 		connection_unref(connection);
 }
 
-/* ---- room ----------------------------------------------------------------------------------- */
+/* ---- room --------------------------------------------------------------------------- */
 
 /* How much may wait for the client when this is sent. */
 static uint64_t
@@ -135,7 +135,7 @@ has_room(struct connection *connection, size_t size, uint32_t flags)
 	return record_queue_has_room(&connection->out, limit, size);
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------------ */
 
 /* One record, or a part of one.  0 or an errno. */
 static int

@@ -134,7 +134,7 @@ serve(void *parameter)
 	pthread_mutex_unlock(&count_lock);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------ */
 
 static void
 take_event(const struct fanotify_event_metadata *event)
@@ -179,7 +179,7 @@ read_events(void *parameter)
 	}
 }
 
-/* ---- starting -------------------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------------------- */
 
 /* 0; -errno, with words in trouble.  source_lock is held. */
 static int

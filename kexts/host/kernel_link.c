@@ -6,6 +6,7 @@
 #include "kexts/host/kernel_link.h"
 
 #include "kexts/host/host_log.h"
+#include "wire/alive_page.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -30,6 +31,8 @@ struct waiting {
 
 static struct {
 	int fd;
+	int page_fd; /* says to programs whether we live, as the thread that reads does */
+	struct kernel_page *page;
 	struct kernel_link_handlers handlers;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t answered;
@@ -187,6 +190,8 @@ read_messages(void *unused)
 	} message;
 
 	(void)unused;
+	if (alive_page_begin(kernel.page) != 0)
+		host_log("programs will not see the end of this kexthost at once");
 	for (;;) {
 		int fd;
 		ssize_t size = message_receive(&message, sizeof(message), &fd);
@@ -251,6 +256,11 @@ kernel_link_start(int socket_fd, const struct kernel_link_handlers *handlers, ui
 		return size == 0 ? -ECONNRESET : -EPROTO;
 	}
 	*host_id = answer.welcome.host_id;
+	kernel.page_fd = alive_page_new(&kernel.page);
+	if (kernel.page_fd < 0) {
+		snprintf(why, why_size, "no memory: %s", strerror(-kernel.page_fd));
+		return kernel.page_fd;
+	}
 
 	sigset_t all, before;
 	sigfillset(&all);
@@ -260,6 +270,12 @@ kernel_link_start(int socket_fd, const struct kernel_link_handlers *handlers, ui
 	if (error != 0)
 		snprintf(why, why_size, "no thread can be started: %s", strerror(-error));
 	return error;
+}
+
+int
+kernel_link_page_fd(void)
+{
+	return kernel.page_fd;
 }
 
 int

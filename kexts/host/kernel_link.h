@@ -29,6 +29,9 @@ struct kernel_link_handlers {
 int kernel_link_start(int socket_fd, const struct kernel_link_handlers *handlers, uint32_t *host_id,
 		      char *why, size_t why_size);
 
+/* The page (wire/alive_page.h) that programs map to learn of our end.  Borrowed. */
+int kernel_link_page_fd(void);
+
 /*
  * One request.  @args: five, or NULL for zeros.  @values: two, or NULL.  What payload comes back
  * is cut to @out_size; @out may be NULL.

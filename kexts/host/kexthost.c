@@ -175,7 +175,7 @@ kernel_gone(void)
 	_exit(0);
 }
 
-/* ---- the kexthost --------------------------------------------------------------------------- */
+/* ---- the kexthost ------------------------------------------------------------------- */
 
 static void
 set_limits(const struct kexthost_options *options)

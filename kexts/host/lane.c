@@ -7,6 +7,7 @@
 #include "kexts/host/control.h"
 
 #include "kexts/host/host_log.h"
+#include "kexts/host/kernel_link.h"
 #include "kexts/host/kext_host.h"
 #include "wire/wait.h"
 
@@ -30,7 +31,15 @@ struct lane_handle {
 	uint32_t next_free; /* index + 1 */
 };
 
-/* ---- life ----------------------------------------------------------------------------------- */
+static void
+mail_drop(struct lane_mail *mail)
+{
+	for (uint32_t i = 0; i < mail->fd_count; i++)
+		close(mail->fds[i]);
+	mail->fd_count = 0;
+}
+
+/* ---- life --------------------------------------------------------------------------- */
 
 void
 lane_ref(struct lane *lane)
@@ -50,6 +59,9 @@ lane_unref(struct lane *lane)
 	if (lane->fd >= 0)
 		close(lane->fd);
 	pthread_mutex_destroy(&lane->lock);
+	pthread_mutex_destroy(&lane->mail_lock);
+	for (uint32_t i = 0; i < LANE_SLOTS; i++)
+		mail_drop(&lane->mail[i]);
 	free(lane->handles);
 	free(lane);
 }
@@ -77,14 +89,14 @@ memory_new(struct lane *lane)
 	return error;
 }
 
-/* A message with up to two descriptors.  0 or -errno. */
+/* A message with up to three descriptors.  0 or -errno. */
 static int
 lane_send(struct lane *lane, uint32_t kind, uint32_t number, const int *fds, uint32_t fd_count)
 {
 	struct lane_message text = { .head = { kind, sizeof(text) }, .slot_index = number };
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec part = { &text, sizeof(text) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -115,22 +127,23 @@ control_server_lane(const struct wire_kext_lane *from, int fd)
 	lane->caller =
 	    (struct host_caller){ from->pid, from->ruid, from->euid, from->rgid, from->egid };
 	pthread_mutex_init(&lane->lock, NULL);
+	pthread_mutex_init(&lane->mail_lock, NULL);
 	lane->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int memory_fd = lane->bell_fd >= 0 ? memory_new(lane) : -errno;
 	int error = memory_fd < 0 ? memory_fd : 0;
 	if (error == 0) {
-		int fds[2] = { memory_fd, lane->bell_fd };
+		int fds[3] = { memory_fd, lane->bell_fd, kernel_link_page_fd() };
 
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 		setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-		error = lane_send(lane, LANE_WELCOME, LANE_VERSION, fds, 2);
+		error = lane_send(lane, LANE_WELCOME, LANE_VERSION, fds, 3);
 		close(memory_fd);
 	}
 	if (error == 0)
 		error = source_open(SOURCE_BELL, lane, lane->bell_fd, EPOLLIN | EPOLLET,
 				    &lane->bell_source);
 	if (error == 0) {
-		error = source_open(SOURCE_LANE, lane, fd, EPOLLIN, &lane->socket_source);
+		error = source_open(SOURCE_LANE, lane, fd, EPOLLRDHUP, &lane->socket_source);
 		if (error != 0)
 			source_close(SOURCE_BELL, lane->bell_source, lane->bell_fd);
 	}
@@ -278,7 +291,7 @@ handles_drop(struct lane *lane)
 	}
 }
 
-static void
+void
 lane_end(struct lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
@@ -298,21 +311,81 @@ lane_end(struct lane *lane)
 	source_close(SOURCE_LANE, lane->socket_source, lane->fd);
 }
 
-/* ---- one call
- * ------------------------------------------------------------------------------------- */
+/* ---- what came on the socket --------------------------------------------------------- */
 
-/* What came with LANE_RING. */
-struct shown {
-	int fds[2];
-	uint32_t fd_count;
-	bool has_ids;
-	struct ucred ids;
-};
+/* One LANE_FDS.  Its size, 0 at the end, -errno.  The descriptors are the caller's. */
+static ssize_t
+mail_receive(struct lane *lane, struct lane_message *text, struct lane_mail *mail)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec part = { text, sizeof(*text) };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	ssize_t size;
 
-/* The slot is this thread's until call_end().  False: a call runs there; if it is to be
- * interrupted, that is done. */
+	*mail = (struct lane_mail){ .fd_count = 0 };
+	do
+		size = recvmsg(lane->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return -errno;
+	for (struct cmsghdr *piece = CMSG_FIRSTHDR(&message); piece != NULL;
+	     piece = CMSG_NXTHDR(&message, piece)) {
+		if (piece->cmsg_level != SOL_SOCKET)
+			continue;
+		if (piece->cmsg_type == SCM_RIGHTS) {
+			/* as many as there was room for, behind the ids that always come */
+			mail->fd_count = (uint32_t)((piece->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+			assert(mail->fd_count <= 2);
+			memcpy(mail->fds, CMSG_DATA(piece), mail->fd_count * sizeof(int));
+		} else if (piece->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&mail->ids, CMSG_DATA(piece), sizeof(mail->ids));
+			mail->has_ids = true;
+		}
+	}
+	return size;
+}
+
+/* What was sent for the request in that slot; its descriptors are the caller's. */
+static struct lane_mail
+mail_fetch(struct lane *lane, uint32_t slot_index)
+{
+	struct lane_message text;
+	struct lane_mail mail;
+
+	pthread_mutex_lock(&lane->mail_lock);
+	while (lane->mail[slot_index].fd_count == 0) {
+		ssize_t size = mail_receive(lane, &text, &mail);
+
+		if (size <= 0) {
+			mail_drop(&mail);
+			break;
+		}
+		if (size != sizeof(text) || text.head.kind != LANE_FDS ||
+		    text.slot_index >= LANE_SLOTS) {
+			mail_drop(&mail);
+			continue;
+		}
+		mail_drop(&lane->mail[text.slot_index]);
+		lane->mail[text.slot_index] = mail;
+	}
+	mail = lane->mail[slot_index];
+	lane->mail[slot_index].fd_count = 0;
+	pthread_mutex_unlock(&lane->mail_lock);
+	return mail;
+}
+
+/* ---- one call ------------------------------------------------------------------------- */
+
+/* The slot is this thread's until call_end().  False: a call runs there, which is to be
+ * interrupted (that is done), or to be told of (*@is_overdue). */
 static bool
-call_begin(struct lane *lane, uint32_t slot_index, struct host_call *call)
+call_begin(struct lane *lane, uint32_t slot_index, struct host_call *call, bool *is_overdue)
 {
 	struct lane_slot *slot = &lane->memory->slots[slot_index];
 	struct lane_running *running = &lane->running[slot_index];
@@ -328,6 +401,7 @@ call_begin(struct lane *lane, uint32_t slot_index, struct host_call *call)
 		running->call->interrupted = 1;
 		sleep_interrupt(running->call);
 	}
+	*is_overdue = !is_mine && running->call != NULL && atomic_load(&slot->overdue) != 0;
 	pthread_mutex_unlock(&lane->lock);
 	return is_mine;
 }
@@ -365,15 +439,17 @@ fetch_memfd(int fd, size_t size, uint8_t **data)
 }
 
 static void
-call_run(struct lane *lane, uint32_t slot_index, const struct shown *shown, struct host_call *call)
+call_run(struct lane *lane, uint32_t slot_index, struct host_call *call)
 {
 	struct lane_slot *slot = &lane->memory->slots[slot_index];
 	struct control_request request = {
 		.lane = lane, .request = slot->request, .data = slot->data, .program_fd = -1
 	};
 	struct lane_reply reply = { 0 };
+	struct lane_mail mail = { .fd_count = 0 };
 	uint32_t operation = request.request.operation;
 	bool shows = operation == LANE_CONNECT || operation == LANE_BIND || operation == LANE_ADOPT;
+	bool in_memfd = (request.request.flags & LANE_IN_MEMFD) != 0;
 	uint8_t *fetched = NULL;
 	int out_fd = -1;
 
@@ -381,13 +457,19 @@ call_run(struct lane *lane, uint32_t slot_index, const struct shown *shown, stru
 	lane->running[slot_index].operation = operation;
 	lane->running[slot_index].handle = request.request.args[0];
 	pthread_mutex_unlock(&lane->lock);
-	if (shows && shown->fd_count > 0)
-		request.program_fd = shown->fds[0];
-	if (request.request.flags & LANE_IN_MEMFD) {
-		if (shown->fd_count == 0 || request.request.size_bytes > LANE_DATA_MAX)
+	if (shows || in_memfd)
+		mail = mail_fetch(lane, slot_index);
+	if (shows && mail.fd_count > 0)
+		request.program_fd = mail.fds[0];
+	if (shows && mail.has_ids) {
+		call->caller.euid = mail.ids.uid;
+		call->caller.egid = mail.ids.gid;
+	}
+	if (in_memfd) {
+		if (mail.fd_count == 0 || request.request.size_bytes > LANE_DATA_MAX)
 			reply.error = EINVAL;
 		else
-			reply.error = fetch_memfd(shown->fds[shown->fd_count - 1],
+			reply.error = fetch_memfd(mail.fds[mail.fd_count - 1],
 						  request.request.size_bytes, &fetched);
 		request.data = fetched;
 	} else if (request.request.size_bytes > LANE_DATA_SIZE) {
@@ -396,6 +478,8 @@ call_run(struct lane *lane, uint32_t slot_index, const struct shown *shown, stru
 	if (reply.error == 0)
 		control_call(&request, call, &reply, slot->data, &out_fd);
 	free(fetched);
+	/* before the program goes on: what it closes next must be closed then */
+	mail_drop(&mail);
 	if (out_fd >= 0) {
 		if (lane_send(lane, LANE_REPLY, slot_index, &out_fd, 1) != 0)
 			reply.error = ENOMEM;
@@ -403,34 +487,6 @@ call_run(struct lane *lane, uint32_t slot_index, const struct shown *shown, stru
 	}
 	call_end(lane, slot_index, &reply);
 }
-
-static void
-serve(struct lane *lane, uint32_t slot_index, const struct shown *shown)
-{
-	struct host_call call = { .caller = lane->caller };
-
-	if (shown->has_ids) {
-		call.caller.euid = shown->ids.uid;
-		call.caller.egid = shown->ids.gid;
-	}
-	if (!call_begin(lane, slot_index, &call))
-		return;
-	server_keep_awake();
-	host_call_set_current(&call);
-	call_run(lane, slot_index, shown, &call);
-	host_call_set_current(NULL);
-}
-
-void
-lane_serve(struct lane *lane, uint32_t slot_index)
-{
-	static const struct shown nothing = { .fd_count = 0 };
-
-	serve(lane, slot_index, &nothing);
-}
-
-/* ---- messages
- * ---------------------------------------------------------------------------------------- */
 
 static const char *
 operation_name(uint32_t operation)
@@ -481,65 +537,19 @@ tell_overdue(struct lane *lane, uint32_t slot_index)
 	connection_unref(connection);
 }
 
-/* One message.  Its size, 0 at the end, -errno.  The descriptors are the caller's. */
-static ssize_t
-message_receive(struct lane *lane, struct lane_message *text, struct shown *shown)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-	} control;
-	struct iovec part = { text, sizeof(*text) };
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
-	ssize_t size = recvmsg(lane->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-
-	*shown = (struct shown){ .fd_count = 0 };
-	if (size < 0)
-		return -errno;
-	for (struct cmsghdr *piece = CMSG_FIRSTHDR(&message); piece != NULL;
-	     piece = CMSG_NXTHDR(&message, piece)) {
-		if (piece->cmsg_level != SOL_SOCKET)
-			continue;
-		if (piece->cmsg_type == SCM_RIGHTS) {
-			/* as many as there was room for, behind the ids that always come */
-			shown->fd_count = (uint32_t)((piece->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-			assert(shown->fd_count <= 2);
-			memcpy(shown->fds, CMSG_DATA(piece), shown->fd_count * sizeof(int));
-		} else if (piece->cmsg_type == SCM_CREDENTIALS) {
-			memcpy(&shown->ids, CMSG_DATA(piece), sizeof(shown->ids));
-			shown->has_ids = true;
-		}
-	}
-	return size;
-}
-
 void
-lane_socket_event(struct lane *lane)
+lane_serve(struct lane *lane, uint32_t slot_index)
 {
-	struct lane_message text;
-	struct shown shown;
-	ssize_t size = message_receive(lane, &text, &shown);
+	struct host_call call = { .caller = lane->caller };
+	bool is_overdue;
 
-	if (size == -EAGAIN || size == -EINTR || size == -ENOMEM || size == -ENOBUFS) {
-		source_arm(SOURCE_LANE, lane->socket_source, lane->fd, EPOLLIN);
+	if (!call_begin(lane, slot_index, &call, &is_overdue)) {
+		if (is_overdue)
+			tell_overdue(lane, slot_index);
 		return;
 	}
-	bool is_sound = size == sizeof(text) && text.head.size_bytes == sizeof(text) &&
-			text.slot_index < LANE_SLOTS &&
-			(text.head.kind == LANE_RING || text.head.kind == LANE_OVERDUE);
-	if (is_sound) {
-		/* the next message is another thread's: this one may take long */
-		source_arm(SOURCE_LANE, lane->socket_source, lane->fd, EPOLLIN);
-		if (text.head.kind == LANE_RING)
-			serve(lane, text.slot_index, &shown);
-		else
-			tell_overdue(lane, text.slot_index);
-	} else {
-		lane_end(lane);
-	}
-	for (uint32_t i = 0; i < shown.fd_count; i++)
-		close(shown.fds[i]);
+	server_keep_awake();
+	host_call_set_current(&call);
+	call_run(lane, slot_index, &call);
+	host_call_set_current(NULL);
 }

@@ -34,7 +34,7 @@ _Static_assert(offsetof(struct mutex, group) == offsetof(lck_mtx_t, lck_grp), "a
 
 static __thread uint32_t spins_held;
 
-/* ---- attributes and groups ------------------------------------------------------------------- */
+/* ---- attributes and groups ---------------------------------------------------------- */
 
 KPI_EXPORT lck_grp_attr_t *
 lck_grp_attr_alloc_init(void)

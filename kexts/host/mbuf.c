@@ -221,7 +221,7 @@ mbuf_setnextpkt(mbuf_t mbuf, mbuf_t nextpkt)
 	mbuf->next_packet = nextpkt;
 }
 
-/* ---- the header of a packet ----------------------------------------------------------------- */
+/* ---- the header of a packet --------------------------------------------------------- */
 
 KPI_EXPORT size_t
 mbuf_pkthdr_len(mbuf_t mbuf)

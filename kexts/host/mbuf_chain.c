@@ -58,7 +58,7 @@ mbuf_copydata(mbuf_t mbuf, size_t offset, size_t len, void *out_data)
 	return 0;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------ */
 
 /* Writes over up to @len bytes that are there, @offset into the chain.  How many. */
 static size_t
@@ -266,8 +266,7 @@ mbuf_dup(mbuf_t src, mbuf_how_t how, mbuf_t *new_mbuf)
 	return *new_mbuf ? 0 : ENOMEM;
 }
 
-/* ---- shape
- * ---------------------------------------------------------------------------------------- */
+/* ---- shape -------------------------------------------------------------------------- */
 
 KPI_EXPORT errno_t
 mbuf_prepend(mbuf_t *orig, size_t len, mbuf_how_t how)

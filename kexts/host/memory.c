@@ -126,10 +126,10 @@ memory_get(enum memory_kind kind, size_t size, size_t alignment, bool zero, stru
 	size_t total;
 	void *raw;
 
-	if (alignment < _Alignof(struct block))
-		alignment = _Alignof(struct block);
 	if (size == 0 || (alignment & (alignment - 1)) != 0)
 		return NULL;
+	if (alignment < _Alignof(struct block))
+		alignment = _Alignof(struct block);
 	size_t before = (sizeof(struct block) + alignment - 1) & ~(alignment - 1);
 	if (before < sizeof(struct block) || __builtin_add_overflow(before, size, &total))
 		return NULL;

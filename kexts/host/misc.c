@@ -18,7 +18,7 @@
 
 #define COPY_PART (256u << 20) /* bytes of one call to Linux, which takes no more than 2 GiB */
 
-/* ---- copyin, copyout ------------------------------------------------------------------------- */
+/* ---- copyin, copyout ---------------------------------------------------------------- */
 
 /* The program that called; 0: none did. */
 static pid_t

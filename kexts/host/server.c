@@ -185,8 +185,7 @@ source_find(uint64_t token, enum source_kind *kind)
 	return object;
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------ */
 
 static struct {
 	_Atomic bool is_taken;     /* somebody looks, and what follows is his */
@@ -367,8 +366,7 @@ bell_event(struct lane *lane)
 		lane_serve(lane, slot_index);
 }
 
-/* ---- threads
- * --------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------ */
 
 static _Atomic uint32_t idle_count, thread_count;
 
@@ -382,7 +380,7 @@ handle(uint64_t token, uint32_t events)
 		return;
 	switch (kind) {
 	case SOURCE_LANE:
-		lane_socket_event(object);
+		lane_end(object);
 		break;
 	case SOURCE_BELL:
 		bell_event(object);

@@ -72,7 +72,7 @@ sleep_deadline_ns(uint64_t interval_ns)
 	return deadline;
 }
 
-/* ---- the futex of a thread ------------------------------------------------------------------ */
+/* ---- the futex of a thread ---------------------------------------------------------- */
 
 /* False: the time is over. */
 static bool

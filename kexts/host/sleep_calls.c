@@ -14,7 +14,7 @@
 KPI_EXPORT const int hz = 100;
 KPI_EXPORT const int tick = 10000;
 
-/* ---- msleep and its relatives ---------------------------------------------------------------- */
+/* ---- msleep and its relatives ------------------------------------------------------- */
 
 /* @deadline_ns 0: no limit */
 static int
