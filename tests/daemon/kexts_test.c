@@ -1,5 +1,5 @@
 /*
- * Kexthosts as berthd sees them: what they register, lanes, commands, the log, and their death.
+ * Kexthosts as berthd sees them: what they register, lanes, and their death.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,22 +21,6 @@
 #include "tests/daemon/raw_kext.h"
 
 #define NAME "com.example.raw"
-
-static bool
-is_in(const char *text, const char *format, ...)
-{
-	char wanted[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(wanted, sizeof(wanted), format, args);
-	va_end(args);
-	bool found = strstr(text, wanted) != NULL;
-
-	if (!found)
-		print_error("'%s' is not in '%s'\n", wanted, text);
-	return found;
-}
 
 /* ---- registering -------------------------------------------------------------------- */
 
@@ -112,30 +96,30 @@ everything_is_shown_an_object_a_line(void **state)
 	assert_int_equal(raw_ctl_register(host, 0, NAME ".free", NULL, NULL), 0);
 
 	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count, 1);
-	assert_true(is_in(text,
-			  "{\"tag\": 1, \"refs\": 0, \"address\": %llu, \"size\": 8192, "
-			  "\"identifier\": \"" NAME ".\\\"kext\\\"\", \"version\": \"1.2\", "
-			  "\"path\": \"/tmp/Raw.kext\", \"host_id\": %u, \"pid\": %d, "
-			  "\"started\": false, \"dependencies\": []}\n",
-			  0x7f0000400000ull, host_id, (int)getpid()));
+	assert_true(raw_is_in(text,
+			      "{\"tag\": 1, \"refs\": 0, \"address\": %llu, \"size\": 8192, "
+			      "\"identifier\": \"" NAME ".\\\"kext\\\"\", \"version\": \"1.2\", "
+			      "\"path\": \"/tmp/Raw.kext\", \"host_id\": %u, \"pid\": %d, "
+			      "\"started\": false, \"dependencies\": []}\n",
+			      0x7f0000400000ull, host_id, (int)getpid()));
 	raw_request(host, WIRE_KEXT_STARTED, (uint64_t[5]){ tag }, NULL, 0, NULL);
 	raw_inspect(&kernel, WIRE_INSPECT_KEXTS, WIRE_INSPECT_JSON, &text);
-	assert_true(is_in(text, "\"started\": true"));
+	assert_true(raw_is_in(text, "\"started\": true"));
 
 	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_CONTROLS, 0, &text).count, 2);
-	assert_true(is_in(text,
-			  "{\"id\": %u, \"unit\": 4294967295, \"flags\": 4, \"name\": \"" NAME
-			  "\", \"sendsize\": 2048, \"recvsize\": 8192, \"ref\": %llu, "
-			  "\"host_id\": %u, \"pid\": %d, \"kext\": \"" NAME ".\\\"kext\\\"\", "
-			  "\"tag\": 1}\n",
-			  id, (unsigned long long)ref, host_id, (int)getpid()));
-	assert_true(is_in(text, "\"name\": \"" NAME ".free\""));
-	assert_true(is_in(text, "\"kext\": \"\", \"tag\": 0}\n"));
+	assert_true(raw_is_in(text,
+			      "{\"id\": %u, \"unit\": 4294967295, \"flags\": 4, \"name\": \"" NAME
+			      "\", \"sendsize\": 2048, \"recvsize\": 8192, \"ref\": %llu, "
+			      "\"host_id\": %u, \"pid\": %d, \"kext\": \"" NAME ".\\\"kext\\\"\", "
+			      "\"tag\": 1}\n",
+			      id, (unsigned long long)ref, host_id, (int)getpid()));
+	assert_true(raw_is_in(text, "\"name\": \"" NAME ".free\""));
+	assert_true(raw_is_in(text, "\"kext\": \"\", \"tag\": 0}\n"));
 
 	raw_inspect(&kernel, WIRE_INSPECT_COUNTS, 0, &text);
-	assert_true(is_in(text, "kext_hosts 1\nkexts 1\ncontrols 2\nevent_sockets 0\n"));
+	assert_true(raw_is_in(text, "kext_hosts 1\nkexts 1\ncontrols 2\nevent_sockets 0\n"));
 	raw_inspect(&kernel, WIRE_INSPECT_DUMP, 0, &text);
-	assert_true(is_in(text, NAME ".free"));
+	assert_true(raw_is_in(text, NAME ".free"));
 	close(host);
 	raw_kernel_end(&kernel);
 }
@@ -155,7 +139,7 @@ many_rows_come_in_slices(void **state)
 	}
 	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_CONTROLS, 0, &text).count, MANY);
 	for (int i = 0; i < MANY; i += 100)
-		assert_true(is_in(text, "\"name\": \"" NAME ".%d\"", i));
+		assert_true(raw_is_in(text, "\"name\": \"" NAME ".%d\"", i));
 	close(host);
 	raw_kernel_end(&kernel);
 }
@@ -323,408 +307,6 @@ kexthosts_see_the_end_of_a_private_kernel(void **state)
 	close(supervisor);
 }
 
-/* ---- commands ----------------------------------------------------------------------- */
-
-struct taken {
-	uint32_t sequence, command;
-	uint64_t args[2];
-};
-
-/* The next command for the kexthost. */
-static struct taken
-take_command(int host, const char *payload)
-{
-	union {
-		struct wire_kext_command_message command;
-		uint8_t bytes[WIRE_MESSAGE_MAX];
-	} in;
-	unsigned fd_count;
-	int fds[8];
-	ssize_t n = raw_receive(host, &in, sizeof(in), fds, &fd_count);
-
-	assert_int_equal(in.command.head.kind, WIRE_KEXT_COMMAND);
-	assert_int_equal(in.command.head.size_bytes, n);
-	assert_int_equal(n, sizeof(in.command) + strlen(payload));
-	assert_memory_equal(in.bytes + sizeof(in.command), payload, strlen(payload));
-	return (struct taken){ in.command.sequence,
-			       in.command.command,
-			       { in.command.args[0], in.command.args[1] } };
-}
-
-static void
-say(int host, uint32_t sequence, const char *text)
-{
-	union {
-		struct wire_kext_says says;
-		uint8_t bytes[WIRE_MESSAGE_MAX];
-	} out = { .says = { .sequence = sequence } };
-
-	out.says.head.kind = WIRE_KEXT_SAYS;
-	out.says.head.size_bytes = (uint32_t)(sizeof(out.says) + strlen(text));
-	memcpy(out.bytes + sizeof(out.says), text, strlen(text));
-	raw_send(host, &out, out.says.head.size_bytes, NULL, 0);
-}
-
-static void
-finish(int host, uint32_t sequence, int32_t result, const char *why)
-{
-	struct wire_kext_done done = { { WIRE_KEXT_DONE, sizeof(done) }, sequence, result, "" };
-
-	snprintf(done.why, sizeof(done.why), "%s", why);
-	raw_send(host, &done, sizeof(done), NULL, 0);
-}
-
-static struct wire_kext_done
-take_done(int tool)
-{
-	struct wire_kext_done done = { 0 };
-	unsigned fd_count;
-	int fds[8];
-
-	assert_int_equal(raw_receive(tool, &done, sizeof(done), fds, &fd_count), sizeof(done));
-	assert_int_equal(done.head.kind, WIRE_KEXT_DONE);
-	assert_int_equal(done.head.size_bytes, sizeof(done));
-	return done;
-}
-
-static void
-a_command_goes_there_and_its_answers_come_back(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	uint32_t host_id;
-	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel),
-	    other = raw_connect_patient(&kernel), fds[8];
-	struct taken first, second;
-	union {
-		struct wire_kext_says says;
-		char bytes[sizeof(struct wire_kext_says) + 100];
-	} in;
-	unsigned fd_count;
-
-	raw_command(tool, 5, WIRE_COMMAND_STATUS, host_id, "", 0);
-	raw_command(other, 5, WIRE_COMMAND_LOAD, host_id, "/a\0/b", 5);
-	first = take_command(host, "");
-	assert_int_equal(first.command, WIRE_COMMAND_STATUS);
-	assert_int_equal(first.args[0], 11);
-	assert_int_equal(first.args[1], 22);
-	{
-		union {
-			struct wire_kext_command_message command;
-			uint8_t bytes[4096];
-		} loads;
-
-		assert_int_equal(raw_receive(host, &loads, sizeof(loads), fds, &fd_count),
-				 sizeof(loads.command) + 5);
-		assert_memory_equal(loads.bytes + sizeof(loads.command), "/a\0/b", 5);
-		second = (struct taken){ .sequence = loads.command.sequence };
-	}
-	assert_int_not_equal(first.sequence, second.sequence);
-	/* answers find their way whatever their order */
-	say(host, second.sequence, "for the other");
-	say(host, first.sequence, "one");
-	say(host, first.sequence, "two");
-	finish(host, second.sequence, (int32_t)0xdc008017, "start failed");
-	finish(host, first.sequence, 0, "");
-	assert_true(raw_receive(tool, &in, sizeof(in), fds, &fd_count) > 0);
-	assert_int_equal(in.says.head.kind, WIRE_KEXT_SAYS);
-	assert_int_equal(in.says.sequence, 5);
-	assert_memory_equal(&in.says + 1, "one", 3);
-	assert_true(raw_receive(tool, &in, sizeof(in), fds, &fd_count) > 0);
-	assert_memory_equal(&in.says + 1, "two", 3);
-	assert_int_equal(take_done(tool).result, 0);
-	assert_true(raw_receive(other, &in, sizeof(in), fds, &fd_count) > 0);
-	assert_memory_equal(&in.says + 1, "for the other", 13);
-	struct wire_kext_done done = take_done(other);
-
-	assert_int_equal(done.sequence, 5);
-	assert_int_equal((uint32_t)done.result, 0xdc008017);
-	assert_string_equal(done.why, "start failed");
-	/* what was answered is over; who says more is wrong */
-	finish(host, first.sequence, 0, "");
-	raw_command(tool, 6, WIRE_COMMAND_STATUS, host_id + 1, "", 0);
-	done = take_done(tool);
-	assert_int_equal(done.sequence, 6);
-	assert_int_equal(done.result, -ENOENT);
-	assert_true(done.why[0] != '\0');
-	close(tool);
-	close(other);
-	close(host);
-	raw_kernel_end(&kernel);
-}
-
-static void
-a_kexthost_that_dies_ends_its_commands(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	uint32_t host_id;
-	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
-	struct taken unload;
-	struct wire_kext_done done;
-
-	raw_command(tool, 1, WIRE_COMMAND_UNLOAD, host_id, "", 0);
-	raw_command(tool, 2, WIRE_COMMAND_STATUS, host_id, "", 0);
-	unload = take_command(host, "");
-	take_command(host, "");
-	/* its last answer counts, even if it is gone when berthd looks */
-	assert_int_equal(kill(kernel.pid, SIGSTOP), 0);
-	finish(host, unload.sequence, 0, "");
-	close(host);
-	assert_int_equal(kill(kernel.pid, SIGCONT), 0);
-	done = take_done(tool);
-	assert_int_equal(done.sequence, 1);
-	assert_int_equal(done.result, 0);
-	done = take_done(tool);
-	assert_int_equal(done.sequence, 2);
-	assert_int_equal(done.result, -EPIPE);
-	assert_true(done.why[0] != '\0');
-	close(tool);
-	raw_kernel_end(&kernel);
-}
-
-/* berthd is stopped; a program asks, a kexthost answers a command and dies, and only then berthd
- * goes on. */
-static void
-a_death_that_was_not_noticed_yet_is_seen_by_who_looks(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	struct raw_task task = raw_task_new(&kernel);
-	struct trap_slot *slot = raw_slot(&task, 0);
-	int tool = raw_connect_patient(&kernel), status;
-
-	for (int round = 0; round < 2; round++) {
-		uint32_t host_id, id;
-		int host = raw_kext_host_new(&kernel, &host_id);
-		struct taken command;
-
-		assert_int_equal(raw_ctl_register(host, 0, NAME, NULL, &id), 0);
-		raw_command(tool, 1, WIRE_COMMAND_STATUS, host_id, "", 0);
-		command = take_command(host, "");
-		/* once it sleeps it finds things in the order in which they happened */
-		poll(NULL, 0, 50);
-		assert_int_equal(kill(kernel.pid, SIGSTOP), 0);
-		assert_int_equal(waitpid(kernel.pid, &status, WUNTRACED), kernel.pid);
-		assert_true(WIFSTOPPED(status));
-		if (round == 0) {
-			memcpy(slot->data, NAME, sizeof(NAME));
-			raw_ask(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
-			slot->request.stream_size_bytes = sizeof(NAME);
-			slot->request.prefix_size_bytes = sizeof(NAME);
-		} else {
-			raw_ask(slot, BERTH_TRAP_CTL_FIND, (uint64_t[]){ id, 0 }, 2);
-		}
-		raw_ring(&task, 0);
-		finish(host, command.sequence, 0, "");
-		close(host);
-		assert_int_equal(kill(kernel.pid, SIGCONT), 0);
-		assert_true(raw_await(slot, 60000));
-		assert_int_equal(slot->reply.code, ENOENT);
-		assert_int_equal(take_done(tool).result, 0);
-	}
-	close(tool);
-	raw_task_free(&task);
-	raw_kernel_end(&kernel);
-}
-
-static void
-a_tool_that_goes_leaves_its_command_behind(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	uint32_t host_id, tag;
-	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
-	struct taken command;
-	unsigned before;
-
-	raw_command(tool, 1, WIRE_COMMAND_STATUS, host_id, "", 0);
-	command = take_command(host, "");
-	before = raw_kernel_descriptors(&kernel);
-	close(tool);
-	raw_until(raw_kernel_descriptors(&kernel) < before || before == 0);
-	for (int i = 0; i < 20; i++) /* more than any violations are allowed */
-		say(host, command.sequence, "nobody listens");
-	finish(host, command.sequence, 0, "");
-	assert_int_equal(raw_kext_load(host, NAME, &tag), 0); /* still there */
-	close(host);
-	raw_kernel_end(&kernel);
-}
-
-static void
-a_tool_has_few_commands_under_way(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	uint32_t host_id;
-	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
-	struct wire_kext_done done;
-
-	for (uint32_t i = 0; i < 17; i++)
-		raw_command(tool, i, WIRE_COMMAND_STATUS, host_id, "", 0);
-	done = take_done(tool);
-	assert_int_equal(done.sequence, 16);
-	assert_int_equal(done.result, -EBUSY);
-	finish(host, take_command(host, "").sequence, 0, "");
-	assert_int_equal(take_done(tool).sequence, 0);
-	raw_command(tool, 99, WIRE_COMMAND_STATUS, host_id, "", 0);
-	for (int i = 0; i < 15; i++)
-		take_command(host, "");
-	finish(host, take_command(host, "").sequence, 0, "");
-	assert_int_equal(take_done(tool).sequence, 99);
-	close(tool);
-	close(host);
-	raw_kernel_end(&kernel);
-}
-
-static void
-a_tool_that_does_not_read_is_dropped(void **state)
-{
-	enum { SIZE = 60000 };
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	uint32_t host_id, tag;
-	int host = raw_kext_host_new(&kernel, &host_id), tool = raw_connect_patient(&kernel);
-	unsigned before;
-	struct taken command;
-	static char text[SIZE + 1];
-
-	memset(text, 'x', SIZE);
-	raw_command(tool, 1, WIRE_COMMAND_STATUS, host_id, "", 0);
-	command = take_command(host, "");
-	before = raw_kernel_descriptors(&kernel);
-	for (int i = 0; i < 600; i++)
-		say(host, command.sequence, text);
-	finish(host, command.sequence, 0, "");
-	assert_int_equal(raw_kext_load(host, NAME, &tag), 0);
-	raw_until(raw_kernel_descriptors(&kernel) < before || before == 0);
-	close(tool);
-	close(host);
-	raw_kernel_end(&kernel);
-}
-
-/* ---- the log ------------------------------------------------------------------------ */
-
-static void
-the_log_keeps_lines_with_time_and_name(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	int host = raw_kext_host_new(&kernel, NULL),
-	    supervisor = raw_supervisor_new(&kernel, getpid());
-	uint32_t tag, other;
-	const char *text;
-
-	assert_int_equal(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).status, 0);
-	assert_string_equal(text, "");
-	raw_log(supervisor, "before\n");
-	/* it is there when its answer is: the supervisor's own messages have none */
-	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 1);
-	assert_true(is_in(text, " kexthost[%d]: before\n", (int)getpid()));
-	assert_int_equal(raw_kext_load(host, NAME ".a", &tag), 0);
-	assert_int_equal(raw_kext_load(host, NAME ".b", &other), 0);
-	raw_log(supervisor, "two\nlines\n\nand an end");
-	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 5);
-	assert_true(is_in(text, " " NAME ".a," NAME ".b[%d]: two\n", (int)getpid()));
-	assert_true(is_in(text, ": lines\n"));
-	assert_true(is_in(text, "[%d]: \n", (int)getpid()));
-	assert_true(is_in(text, ": and an end\n"));
-	assert_int_equal(text[4], '-'); /* 2026-11-21 21:00:00.123456+0000 */
-	assert_int_equal(text[19], '.');
-	/* what dies is named by what it was, and stays */
-	close(host);
-	raw_until(raw_inspect(&kernel, WIRE_INSPECT_KEXTS, 0, &text).count == 0);
-	raw_log(supervisor, "killed by signal 11\n");
-	raw_until(raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).count == 6);
-	close(supervisor);
-	assert_true(is_in(text, NAME ".a," NAME ".b[%d]: killed by signal 11\n", (int)getpid()));
-	raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text);
-	assert_true(is_in(text, ": two\n"));
-	raw_kernel_end(&kernel);
-}
-
-static void
-who_follows_the_log_gets_what_comes(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	int supervisor = raw_supervisor_new(&kernel, 1), tool = raw_connect_patient(&kernel),
-	    fds[8];
-	struct wire_inspect request = {
-		{ WIRE_INSPECT, sizeof(request) }, WIRE_INSPECT_LOG, WIRE_INSPECT_FOLLOW, 0, 0
-	};
-	struct {
-		struct wire_head head;
-		char text[WIRE_TEXT_MAX + 1];
-	} in;
-	unsigned fd_count;
-
-	raw_log(supervisor, "first\n");
-	raw_send(tool, &request, sizeof(request), NULL, 0);
-	for (int i = 0; i < 3; i++) {
-		ssize_t n = raw_receive(tool, &in, sizeof(in) - 1, fds, &fd_count);
-
-		assert_true(n > (ssize_t)sizeof(in.head));
-		assert_int_equal(in.head.kind, WIRE_TEXT);
-		((char *)&in)[n] = '\0';
-		assert_true(is_in(in.text, "%s\n", i == 0 ? "first" : i == 1 ? "second" : "third"));
-		raw_log(supervisor, i == 0 ? "second\n" : "third\n");
-	}
-	/* it does not end, and costs nothing while nothing comes */
-	struct pollfd quiet = { .fd = tool, .events = POLLIN };
-
-	raw_receive(tool, &in, sizeof(in) - 1, fds, &fd_count); /* "third" once more */
-	assert_int_equal(poll(&quiet, 1, 100), 0);
-	close(tool);
-	close(supervisor);
-	raw_kernel_end(&kernel);
-}
-
-static void
-the_log_keeps_the_last_megabyte(void **state)
-{
-	enum { SIZE = 1000, LINES = 3000 };
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	int supervisor = raw_supervisor_new(&kernel, 1);
-	char line[SIZE + 1];
-	const char *text;
-
-	for (int i = 0; i < LINES; i++) {
-		memset(line, 'x', SIZE);
-		line[SIZE] = '\0';
-		snprintf(line, 16, "%06d", i);
-		line[6] = ' ';
-		line[SIZE - 1] = '\n';
-		raw_log(supervisor, line);
-	}
-	/* a line that is longer than what is sent at once, and every byte that there is */
-	raw_until(
-	    (raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text), strstr(text, "002999 ") != NULL));
-	assert_null(strstr(text, "001500 "));
-	assert_true(is_in(text, "002100 "));
-	assert_in_range(strlen(text), 900000, 1200000);
-	close(supervisor);
-	raw_kernel_end(&kernel);
-}
-
-static void
-a_supervisor_that_floods_starves_nobody(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	struct raw_task task = raw_task_new(&kernel);
-	static char lines[60001];
-	const char *text;
-	pid_t child;
-
-	memset(lines, '\n', 60000);
-	child = fork();
-	if (child == 0) {
-		int supervisor = raw_supervisor_new(&kernel, 1);
-
-		for (;;)
-			raw_log(supervisor, lines);
-	}
-	for (int i = 0; i < 2000; i++)
-		raw_port(&task, 0);
-	raw_inspect(&kernel, WIRE_INSPECT_TASKS, 0, &text);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	raw_task_free(&task);
-	raw_kernel_end(&kernel);
-}
-
 /* ---- permission --------------------------------------------------------------------- */
 
 static int
@@ -778,7 +360,7 @@ another_user_loads_and_commands_nothing(void **state)
 		int tool = raw_connect_patient(&kernel);
 
 		raw_command(tool, 3, WIRE_COMMAND_UNLOAD, host_id, "", 0);
-		if (take_done(tool).result != -EPERM)
+		if (raw_take_done(tool).result != -EPERM)
 			_exit(2);
 		if (raw_inspect(&kernel, WIRE_INSPECT_LOG, 0, &text).status != -EPERM)
 			_exit(3);
@@ -805,18 +387,8 @@ main(void)
 		cmocka_unit_test(a_lane_joins_a_program_and_a_kexthost),
 		cmocka_unit_test(a_kexthost_that_does_not_read_gets_no_more_lanes),
 		cmocka_unit_test(what_a_dead_kexthost_had_is_gone),
-		cmocka_unit_test(a_death_that_was_not_noticed_yet_is_seen_by_who_looks),
 		cmocka_unit_test(who_is_killed_is_gone_when_its_sockets_are),
 		cmocka_unit_test(kexthosts_see_the_end_of_a_private_kernel),
-		cmocka_unit_test(a_command_goes_there_and_its_answers_come_back),
-		cmocka_unit_test(a_kexthost_that_dies_ends_its_commands),
-		cmocka_unit_test(a_tool_that_goes_leaves_its_command_behind),
-		cmocka_unit_test(a_tool_has_few_commands_under_way),
-		cmocka_unit_test(a_tool_that_does_not_read_is_dropped),
-		cmocka_unit_test(the_log_keeps_lines_with_time_and_name),
-		cmocka_unit_test(who_follows_the_log_gets_what_comes),
-		cmocka_unit_test(the_log_keeps_the_last_megabyte),
-		cmocka_unit_test(a_supervisor_that_floods_starves_nobody),
 		cmocka_unit_test(another_user_loads_and_commands_nothing),
 	};
 

@@ -358,3 +358,32 @@ raw_command(int fd, uint32_t sequence, uint32_t command, uint32_t host_id, const
 		memcpy(message.bytes + sizeof(message.command), payload, payload_size);
 	raw_send(fd, &message, message.command.head.size_bytes, NULL, 0);
 }
+
+struct wire_kext_done
+raw_take_done(int tool)
+{
+	struct wire_kext_done done = { 0 };
+	unsigned fd_count;
+	int fds[8];
+
+	assert_int_equal(raw_receive(tool, &done, sizeof(done), fds, &fd_count), sizeof(done));
+	assert_int_equal(done.head.kind, WIRE_KEXT_DONE);
+	assert_int_equal(done.head.size_bytes, sizeof(done));
+	return done;
+}
+
+bool
+raw_is_in(const char *text, const char *format, ...)
+{
+	char wanted[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wanted, sizeof(wanted), format, args);
+	va_end(args);
+	bool found = strstr(text, wanted) != NULL;
+
+	if (!found)
+		print_error("'%s' is not in '%s'\n", wanted, text);
+	return found;
+}

@@ -76,6 +76,12 @@ struct wire_end raw_inspect(const struct raw_kernel *kernel, uint32_t what, uint
 void raw_command(int fd, uint32_t sequence, uint32_t command, uint32_t host_id, const void *payload,
 		 size_t payload_size);
 
+/* A WIRE_KEXT_DONE, which comes next. */
+struct wire_kext_done raw_take_done(int fd);
+
+/* Is this in @text?  Says so if not. */
+bool raw_is_in(const char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Waits until @condition holds, for a long time. */
 #define raw_until(condition)                                                                       \
 	do {                                                                                       \
