@@ -9,6 +9,7 @@ that is not to be had they are skipped.
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import shlex
@@ -256,7 +257,9 @@ def runs(bench, name):
     try:
         subprocess.run([os.path.join(bench.folder, "watched", name)], check=True,
                        timeout=SECONDS_MAX)
-    except PermissionError:
+    except PermissionError as error:
+        if error.errno != errno.EPERM:
+            raise
         return False
     return True
 
@@ -273,8 +276,8 @@ def monitor(bench):
     build_monitor(bench)
     with open(os.path.join(bench.folder, "rules"), "w", encoding="utf-8") as file:
         file.write("# what must not run\nevil-2\n")
-    with kernel(bench), Program(bench, "./monitord", "--deny=evil-1", "--rules=rules",
-                                "--patience=30000") as daemon:
+    with kernel(bench), Program(bench, "./monitord", "--deny=evil-[1s]*",
+                                "--rules=rules", "--patience=30000") as daemon:
         daemon.wait_for("monitord: waiting for the kext")
         if not load_monitor(bench):
             return SKIPPED
@@ -286,6 +289,15 @@ def monitor(bench):
         daemon.wait_for(rf"monitord: pid \d+ runs {path}/good")
         daemon.wait_for(rf"monitord: 2: {who} wants to run {path}/evil-1: denied")
         daemon.wait_for(rf"monitord: 3: {who} wants to run {path}/evil-2: denied")
+        # a script is a program, too; what lies deeper is not watched, nor what is only read
+        os.mkdir(os.path.join(path, "deeper"))
+        shutil.copy(os.path.join(path, "evil-1"), os.path.join(path, "deeper"))
+        with open(os.path.join(path, "evil-script"), "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(os.path.join(path, "evil-script"), 0o755)
+        must_run(bench, evil_script=False)
+        subprocess.run([os.path.join(path, "deeper", "evil-1")], check=True)
+        bench.command("sh", os.path.join(path, "evil-script"))
         bench.command("berth", "kext", "unload", "exec_monitor.kext", status=3)
         must_run(bench, evil_1=False)
         # a second daemon is refused, and the first does not notice
@@ -293,7 +305,9 @@ def monitor(bench):
             raise Failed("a second daemon")
         must_run(bench, evil_1=False)
         daemon.end()
-        daemon.wait_for("monitord: 1 allowed, 4 denied, 0 without an answer in time")
+        daemon.wait_for("monitord: 1 allowed, 5 denied, 0 without an answer in time")
+        if any("runs" in line and "evil" in line for line in daemon.lines):
+            raise Failed("\n".join(daemon.lines))
         must_run(bench, good=True, evil_1=True)
         expect(log_lines(bench.command("sh", "-e", "-c", log_when("watches no more", 1))),
                f"exec_monitor: daemon {daemon.process.pid} watches",
