@@ -107,13 +107,16 @@ enum lane_request_flags {
 
 struct lane_reply {
 	int32_t error;  /* errno of Linux, 0: fine */
-	uint32_t flags; /* LANE_OUT_MEMFD: the data is in a memfd that LANE_REPLY brought */
+	uint32_t flags; /* enum lane_reply_flags */
 	uint32_t size_bytes;
 	uint32_t pad;
 	uint64_t values[LANE_VALUE_COUNT];
 };
 
-#define LANE_OUT_MEMFD 1u
+enum lane_reply_flags {
+	LANE_OUT_MEMFD = 1, /* the data is in a memfd that LANE_REPLY brought */
+	LANE_NOT_HERE = 2   /* CONNECT, BIND: ENOENT, for this kexthost has no such control */
+};
 
 struct lane_slot {
 	_Atomic uint32_t state;          /* enum lane_state; what the program's futex is on */

@@ -351,33 +351,61 @@ control_find_host(const struct sockaddr_ctl *address, socklen_t size, uint32_t *
 	return error;
 }
 
+/*
+ * Where the control of one id was last found: the id, and the kexthost in the upper half.  A
+ * kexthost that does not have it any more says so.
+ */
+static _Atomic uint64_t last_found;
+
+/* One try at that kexthost.  0 or an errno; *@is_elsewhere: the control is not there. */
+static int
+attach_at(const struct system_hold *hold, uint32_t host_id, uint32_t operation,
+	  const struct sockaddr_ctl *address, socklen_t size, bool *is_elsewhere)
+{
+	struct iovec data = { .iov_base = (void *)address, .iov_len = sizeof(*address) };
+	struct lane_call call;
+	int error = lane_call_begin(host_id, &call);
+
+	*is_elsewhere = error == ENOENT;
+	if (error != 0)
+		return error;
+	call.request.operation = operation;
+	call.request.args[0] = size;
+	lane_call_data(&call, &data, 1, sizeof(*address));
+	bool is_gone = lane_call_run(&call, hold->fd) != 0;
+	error = is_gone ? ENOENT : reply_error(&call);
+	*is_elsewhere = is_gone || (call.reply.flags & LANE_NOT_HERE) != 0;
+	if (!is_gone && call.reply.values[LANE_HANDLE] != 0)
+		attached(hold->socket, call.lane, call.reply.values);
+	else if (error != 0)
+		atomic_store(&hold->socket->state, SYSTEM_UNKNOWN); /* fresh, or dead: look */
+	lane_call_end(&call);
+	return error;
+}
+
 /* LANE_CONNECT or LANE_BIND.  0 or -errno. */
 static int
 attach(const struct system_hold *hold, enum system_state state, uint32_t operation,
        const struct sockaddr_ctl *address, socklen_t size)
 {
 	uint32_t host_id = atomic_load(&hold->socket->host_id);
-	struct iovec data = { .iov_base = (void *)address, .iov_len = sizeof(*address) };
-	struct lane_call call;
-	int error = 0;
+	uint64_t found = atomic_load(&last_found);
+	bool is_elsewhere;
 
-	if (state != SYSTEM_BOUND)
-		error = control_find_host(address, size, &host_id);
-	if (error == 0)
-		error = lane_call_begin(host_id, &call);
+	if (state == SYSTEM_BOUND)
+		return -attach_at(hold, host_id, operation, address, size, &is_elsewhere);
+	if (found != 0 && (uint32_t)found == address->sc_id && size == sizeof(*address)) {
+		int error = attach_at(hold, (uint32_t)(found >> 32), operation, address, size,
+				      &is_elsewhere);
+		if (!is_elsewhere)
+			return -error;
+		atomic_store(&last_found, 0);
+	}
+	int error = control_find_host(address, size, &host_id);
 	if (error != 0)
 		return -error;
-	call.request.operation = operation;
-	call.request.args[0] = size;
-	lane_call_data(&call, &data, 1, sizeof(*address));
-	bool is_gone = lane_call_run(&call, hold->fd) != 0;
-	error = is_gone ? ENOENT : reply_error(&call);
-	if (!is_gone && call.reply.values[LANE_HANDLE] != 0)
-		attached(hold->socket, call.lane, call.reply.values);
-	else if (error != 0)
-		atomic_store(&hold->socket->state, SYSTEM_UNKNOWN); /* fresh, or dead: look */
-	lane_call_end(&call);
-	return -error;
+	atomic_store(&last_found, (uint64_t)host_id << 32 | address->sc_id);
+	return -attach_at(hold, host_id, operation, address, size, &is_elsewhere);
 }
 
 int

@@ -265,7 +265,7 @@ connection_attach(int program_fd, const struct sockaddr_ctl *address, uint64_t a
 		return EINVAL;
 	struct control *control = control_find(address->sc_id, unit);
 	if (control == NULL)
-		return ENOENT;
+		return -ENOENT;
 	/* a client that is gone has given its unit back, and its kext knows */
 	connections_reap(control);
 	struct connection *connection = NULL;
@@ -373,10 +373,12 @@ connection_connect(struct connection *connection, const struct sockaddr_ctl *add
 	enum connection_state state = connection->state;
 	pthread_mutex_unlock(&connection->lock);
 
+	struct kext_activity before = callback_begin(connection, "ctl_connect");
 	if (state == CONNECTION_BOUND)
 		error = control->reg.ctl_connect(control->cookie, &sac, &connection->unitinfo);
 	else if (state == CONNECTION_CONNECTED)
 		error = EISCONN;
+	kext_activity_end(before);
 
 	pthread_mutex_lock(&connection->lock);
 	if (state == CONNECTION_BOUND)
@@ -402,7 +404,9 @@ connection_bind(struct connection *connection, const struct sockaddr_ctl *addres
 	pthread_mutex_lock(&connection->lock);
 	exclusive_begin_locked(connection);
 	pthread_mutex_unlock(&connection->lock);
+	struct kext_activity before = callback_begin(connection, "ctl_bind");
 	int error = control->reg.ctl_bind(control->cookie, &sac, &connection->unitinfo);
+	kext_activity_end(before);
 	pthread_mutex_lock(&connection->lock);
 	exclusive_end_locked(connection);
 	pthread_mutex_unlock(&connection->lock);
@@ -426,7 +430,9 @@ disconnect_callback(struct connection *connection, enum connection_state from)
 	    (!was_connected && (reg->ctl_bind == NULL || connection->unitinfo == NULL)))
 		return;
 	detaching_here = connection;
+	struct kext_activity before = callback_begin(connection, "ctl_disconnect");
 	reg->ctl_disconnect(connection->control->cookie, connection->unit, connection->unitinfo);
+	kext_activity_end(before);
 	detaching_here = outer;
 }
 
@@ -548,8 +554,11 @@ deliver_piece(struct connection *connection, const void *data, size_t size, bool
 
 	if (m == NULL)
 		return ENOBUFS;
-	return reg->ctl_send(connection->control->cookie, connection->unit, connection->unitinfo, m,
-			     more ? SEND_MORE : 0);
+	struct kext_activity before = callback_begin(connection, "ctl_send");
+	int error = reg->ctl_send(connection->control->cookie, connection->unit,
+				  connection->unitinfo, m, more ? SEND_MORE : 0);
+	kext_activity_end(before);
+	return error;
 }
 
 int

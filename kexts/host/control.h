@@ -26,6 +26,7 @@
 #define KERNEL 1
 #endif
 #include "kexts/host/call.h"
+#include "kexts/host/kext_host.h"
 #include "wire/lane.h"
 #include "wire/record_queue.h"
 
@@ -159,7 +160,8 @@ struct connection {
  * Attach the socket @program_fd (borrowed) of @caller to a control.  The result may be attached
  * although a later step failed: it is counted in *@connection then.
  *
- * 0 or an errno, in the order of kernel-control.md §5.1, rows 7 to 13.
+ * 0 or an errno, in the order of kernel-control.md §5.1, rows 7 to 13; -ENOENT: there is no such
+ * control in this kexthost.
  */
 int connection_attach(int program_fd, const struct sockaddr_ctl *address, uint64_t address_size,
 		      const struct host_caller *caller, struct connection **connection);
@@ -201,6 +203,13 @@ int connection_deliver(struct connection *connection, const void *data, size_t s
 		       size_t *taken);
 /* What the program wrote behind the library's back.  Entered as sender. */
 void connection_drain(struct connection *connection, bool to_the_end);
+
+/* Around each callback: what the kext is doing, should it crash there. */
+static inline struct kext_activity
+callback_begin(const struct connection *connection, const char *what)
+{
+	return kext_activity_begin(what, connection->unit, connection->control->kext_tag);
+}
 
 /* Counts detaches: what a thread remembers of a connection is stale when it changes. */
 extern _Atomic uint64_t detach_epoch;

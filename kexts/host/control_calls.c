@@ -55,6 +55,11 @@ attach(const struct control_request *request, const struct host_call *call,
 	if (connection == NULL)
 		error = connection_attach(request->program_fd, &address, request->request.args[0],
 					  &call->caller, &connection);
+	/* not here: the program may have an old idea of where the control is */
+	if (error == -ENOENT) {
+		reply->flags |= LANE_NOT_HERE;
+		return ENOENT;
+	}
 	if (error == 0)
 		error = request->request.operation == LANE_CONNECT
 			    ? connection_connect(connection, &address)
@@ -173,8 +178,10 @@ get_option(struct connection *connection, const struct control_request *request,
 			return ENOMEM;
 		memcpy(data, request->data, filled < given ? filled : given);
 	}
+	struct kext_activity before = callback_begin(connection, "ctl_getopt");
 	int error = reg->ctl_getopt(connection->control->cookie, connection->unit,
 				    connection->unitinfo, option, data, &size);
+	kext_activity_end(before);
 	if (error == 0 && data != NULL && size > given) {
 		host_log(
 		    "the getopt callback of %s said that it wrote %zu bytes of option %d into a "
@@ -201,9 +208,12 @@ received(struct connection *connection, const struct control_request *request)
 {
 	const struct kern_ctl_reg *reg = &connection->control->reg;
 
-	if (reg->ctl_rcvd != NULL)
-		reg->ctl_rcvd(connection->control->cookie, connection->unit, connection->unitinfo,
-			      (int)request->request.args[1]);
+	if (reg->ctl_rcvd == NULL)
+		return 0;
+	struct kext_activity before = callback_begin(connection, "ctl_rcvd");
+	reg->ctl_rcvd(connection->control->cookie, connection->unit, connection->unitinfo,
+		      (int)request->request.args[1]);
+	kext_activity_end(before);
 	return 0;
 }
 

@@ -382,6 +382,16 @@ by_unit_reserve(struct control *control, uint32_t unit)
 	return true;
 }
 
+static int
+run_setup(struct control *control, uint32_t *unit, void **unitinfo)
+{
+	struct kext_activity before = kext_activity_begin("ctl_setup", *unit, control->kext_tag);
+	int error = control->reg.ctl_setup(unit, unitinfo);
+
+	kext_activity_end(before);
+	return error;
+}
+
 int
 control_add(struct control *control, struct connection *connection, uint32_t *unit)
 {
@@ -391,7 +401,7 @@ control_add(struct control *control, struct connection *connection, uint32_t *un
 	if (control->is_gone)
 		error = ENOENT;
 	else if (control->reg.ctl_setup != NULL)
-		error = control->reg.ctl_setup(unit, &connection->unitinfo);
+		error = run_setup(control, unit, &connection->unitinfo);
 	else
 		error = unit_settle(control, unit);
 	if (error == 0 && !by_unit_reserve(control, *unit))

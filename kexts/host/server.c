@@ -421,6 +421,7 @@ static void *
 serve_for_ever(void *unused)
 {
 	(void)unused;
+	kext_thread_start();
 	for (;;) {
 		struct epoll_event event;
 
