@@ -2,6 +2,7 @@
  * One call over a lane: its slot, asking, waiting, and how waiting ends.
  */
 #include "client/bsd/lane.h"
+#include "client/bsd/system_socket.h"
 #include "client/bsd/user_memory.h"
 #include "client/connection.h"
 #include "client/memory.h"
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define OVERDUE_NS (LANE_OVERDUE_S * 1000000000ull)
 
 static __thread struct {
 	struct wait_state wait;
@@ -223,8 +226,9 @@ await_done(struct lane_call *call, bool was_woken)
 {
 	struct lane_slot *slot = call->slot;
 	struct wait_state *wait = &self.wait;
+	const _Atomic uint32_t *alive = &call->lane->alive_page->alive;
 	uint64_t overdue_ns = 0; /* when the call has taken too long */
-	bool is_cancelled = false, just_woken = was_woken;
+	bool is_cancelled = false, is_told = false, just_woken = was_woken;
 
 	wait_begin(wait);
 	while (is_under_way(atomic_load_explicit(&slot->state, memory_order_acquire))) {
@@ -234,20 +238,24 @@ await_done(struct lane_call *call, bool was_woken)
 		just_woken = false;
 		wait_sleeps(wait);
 		if (overdue_ns == 0)
-			overdue_ns = wait->last_ns + LANE_OVERDUE_S * 1000000000ull;
+			overdue_ns = wait->last_ns + OVERDUE_NS;
 		int result = sleep_once(call, overdue_ns, &was_woken);
 		wait_woken(wait);
 		if (!is_under_way(atomic_load_explicit(&slot->state, memory_order_acquire)))
 			break;
-		if (lane_has_died(call->lane))
+		/* a kexthost that throws out a program hangs up, and lives on: that is rare */
+		if ((alive_word_is_dead(atomic_load(alive)) || result == -ETIMEDOUT) &&
+		    lane_has_died(call->lane))
 			return !is_under_way(
 			    atomic_load_explicit(&slot->state, memory_order_acquire));
 		if (result == -EINTR && !is_cancelled) {
 			is_cancelled = true;
 			draw_attention(call, &slot->cancel);
 		} else if (result == -ETIMEDOUT) {
-			overdue_ns = WAIT_FOREVER;
-			draw_attention(call, &slot->overdue);
+			overdue_ns = wait_now_ns() + OVERDUE_NS;
+			if (!is_told)
+				draw_attention(call, &slot->overdue);
+			is_told = true;
 		}
 	}
 	wait_end(wait);
@@ -272,6 +280,8 @@ lane_call_run(struct lane_call *call, int shown_fd)
 	}
 	if (!is_alive) {
 		atomic_store(&call->lane->state, LANE_DEAD);
+		if (alive_word_is_dead(atomic_load(&call->lane->alive_page->alive)))
+			system_await_hangups(call->lane->host_id);
 		errno = saved_errno;
 		return EPIPE;
 	}

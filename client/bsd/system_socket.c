@@ -11,9 +11,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POOL_SOCKETS 64u /* structures made at once */
+#define HANGUP_LOOKS 1000
+#define HANGUP_LOOK_NS 1000000
 
 struct system_page *_Atomic system_table[SYSTEM_PAGES];
 
@@ -306,6 +309,43 @@ system_take_known(struct system_hold *hold, int fd)
 		return true;
 	system_let_go(hold);
 	return false;
+}
+
+/* ---- the end of a kexthost ----------------------------------------------------------------- */
+
+static bool
+are_hung_up_locked(uint32_t host_id)
+{
+	for (uint32_t i = 0; i < SYSTEM_PAGES; i++) {
+		struct system_page *page = atomic_load(&system_table[i]);
+
+		for (uint32_t j = 0; page != NULL && j < SYSTEM_PAGE_FDS; j++) {
+			struct system_socket *socket = atomic_load(&page->sockets[j]);
+
+			if (socket != NULL && socket->kind != SYSTEM_EVENT &&
+			    atomic_load(&socket->host_id) == host_id &&
+			    atomic_load(&socket->state) != SYSTEM_DEAD &&
+			    !control_is_hung_up((int)(i << SYSTEM_PAGE_BITS | j)))
+				return false;
+		}
+	}
+	return true;
+}
+
+void
+system_await_hangups(uint32_t host_id)
+{
+	const struct timespec moment = { .tv_nsec = HANGUP_LOOK_NS };
+	sigset_t signals;
+
+	for (int i = 0; i < HANGUP_LOOKS; i++) {
+		system_lock(&signals);
+		bool is_over = are_hung_up_locked(host_id);
+		system_unlock(&signals);
+		if (is_over)
+			return;
+		nanosleep(&moment, NULL);
+	}
 }
 
 /* ---- fork --------------------------------------------------------------------------------- */

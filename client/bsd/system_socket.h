@@ -158,6 +158,13 @@ void system_put_back(int fd, struct system_socket *socket);
  * the last anywhere.  Consumes @socket; NULL: nothing. */
 void system_closed(struct system_socket *socket);
 
+/*
+ * That kexthost is known to be gone: wait, not for long, until Linux has closed its ends of all
+ * sockets of this process, which it does a moment later; so that who has seen it in one call
+ * sees it everywhere.
+ */
+void system_await_hangups(uint32_t host_id);
+
 /* What a descriptor that this process did not make itself is (recognise.c); enters it. */
 void system_recognise(int fd);
 /* The same for all descriptors in the control data of a received message. */
