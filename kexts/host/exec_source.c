@@ -207,8 +207,8 @@ watch_folder(const char *folder)
 static int
 start_locked(void)
 {
-	source_fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK,
-				  O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+	source_fd =
+	    fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC);
 	if (source_fd < 0) {
 		int error = errno;
 
