@@ -147,13 +147,13 @@ OSCompareAndSwapPtr(void *oldValue, void *newValue, void *volatile *address)
 OS_INLINE void
 OSMemoryBarrier(void)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 }
 
 OS_INLINE void
 OSSynchronizeIO(void)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 }
 
 #endif /* KERNEL */
