@@ -203,7 +203,7 @@ continuations_need_no_stack(void **state)
 /* ---- thread calls -------------------------------------------------------------------------- */
 
 static _Atomic bool gate; /* held() ends when it is open */
-static void *last_param0, *last_param1;
+static void *_Atomic last_param0, *_Atomic last_param1;
 
 static void
 count_one(void *param0, void *param1)
@@ -248,12 +248,12 @@ a_call_runs_once_for_each_time_it_is_entered(void **state)
 		assert_false(thread_call_cancel_wait(call));
 		assert_false(thread_call_isactive(call));
 	}
-	assert_ptr_equal(last_param0, &count);
-	assert_ptr_equal(last_param1, &channel);
+	assert_ptr_equal(atomic_load(&last_param0), &count);
+	assert_ptr_equal(atomic_load(&last_param1), &channel);
 	assert_false(thread_call_enter(call));
 	until_count(51);
 	(void)thread_call_cancel_wait(call);
-	assert_null(last_param1);
+	assert_null(atomic_load(&last_param1));
 	assert_true(thread_call_free(call));
 	assert_null(thread_call_allocate(NULL, NULL));
 }
