@@ -24,7 +24,7 @@
 #define ADDRESS_SIZE_MAX 255 /* bytes: longer ones are absurd */
 #define NAME_TRIES 8         /* another socket may have just this name */
 
-/* ---- making ------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------ */
 
 int
 system_socket_name(int fd, enum system_kind kind)
@@ -72,7 +72,7 @@ control_socket(enum system_kind kind, int type_flags)
 	return fd;
 }
 
-/* ---- what it is ------------------------------------------------------------------------------ */
+/* ---- what it is -------------------------------------------------------------------------- */
 
 bool
 control_is_hung_up(int fd)
@@ -222,8 +222,7 @@ control_refresh(const struct system_hold *hold)
 	adopt(hold, atomic_load(&hold->socket->host_id));
 }
 
-/* ---- calls about an attached socket ------------------------------------------------------------
- */
+/* ---- calls about an attached socket ------------------------------------------------------ */
 
 /* A slot in a lane that the socket has a handle in. */
 static bool
@@ -310,8 +309,7 @@ control_closed(struct system_socket *socket)
 	errno = saved_errno;
 }
 
-/* ---- bind and connect --------------------------------------------------------------------------
- */
+/* ---- bind and connect -------------------------------------------------------------------- */
 
 int
 system_trap_errno(int code)
@@ -443,8 +441,7 @@ control_connect(const struct system_hold *hold, const struct sockaddr *address, 
 	return attach(hold, state, LANE_CONNECT, &copy, size);
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------
- */
+/* ---- the rest ---------------------------------------------------------------------------- */
 
 int
 control_listen(const struct system_hold *hold)

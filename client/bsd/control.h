@@ -53,7 +53,7 @@ ssize_t control_receive(const struct system_hold *hold, struct msghdr *message, 
 /* Bytes of the first record that waits (SO_NREAD). */
 int control_first_record(const struct system_hold *hold, int *bytes);
 
-/* ---- what these share ------------------------------------------------------------------------ */
+/* ---- what these share -------------------------------------------------------------------- */
 
 /*
  * What the socket is now: asks Linux, and then its kexthost, unless it is known for good.

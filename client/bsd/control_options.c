@@ -11,8 +11,7 @@
 #include <string.h>
 #include <sys/kern_control.h>
 
-/* ---- at level SYSPROTO_CONTROL: the kext's own --------------------------------------------------
- */
+/* ---- at level SYSPROTO_CONTROL: the kext's own ------------------------------------------- */
 
 /* The program's bytes as data of the request.  0; EFAULT; ENOBUFS. */
 static int
@@ -110,8 +109,7 @@ option_set(const struct system_hold *hold, int option, const void *value, sockle
 	return -error;
 }
 
-/* ---- at level SOL_SOCKET ------------------------------------------------------------------------
- */
+/* ---- at level SOL_SOCKET ----------------------------------------------------------------- */
 
 /* SO_RCVBUF, SO_SNDBUF */
 static int
@@ -206,8 +204,7 @@ socket_get(const struct system_hold *hold, int option, void *value, socklen_t *s
 	}
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both -------------------------------------------------------------------------------- */
 
 int
 control_getsockopt(const struct system_hold *hold, int level, int option, void *value,

@@ -84,8 +84,7 @@ peek_from(int fd, int offset)
 	return NEXT(setsockopt)(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) == 0;
 }
 
-/* ---- the kext's rcvd callback
- * --------------------------------------------------------------------- */
+/* ---- the kext's rcvd callback ------------------------------------------------------------ */
 
 static void
 tell_received(const struct system_hold *hold, int flags)
@@ -123,8 +122,7 @@ tell_before_wait(const struct system_hold *hold, size_t size, int flags)
 		tell_received(hold, flags);
 }
 
-/* ---- one record of SOCK_DGRAM
- * ------------------------------------------------------------------------ */
+/* ---- one record of SOCK_DGRAM ------------------------------------------------------------ */
 
 /* A record as it is put together. */
 struct record {
@@ -209,8 +207,7 @@ record_peek(const struct system_hold *hold, uint32_t offset, struct record *reco
 	pthread_sigmask(SIG_SETMASK, &signals, NULL);
 }
 
-/* ---- SO_DONTTRUNC: what does not fit stays
- * ------------------------------------------------------------ */
+/* ---- SO_DONTTRUNC: what does not fit stays ----------------------------------------------- */
 
 /*
  * One message, of which read_bytes are read already: as much as there is room for.  What does
@@ -313,8 +310,7 @@ record_await_kept(const struct system_hold *hold, int flags, struct record *reco
 	}
 }
 
-/* ---- what the program gets
- * --------------------------------------------------------------------------- */
+/* ---- what the program gets --------------------------------------------------------------- */
 
 /* What comes from a descriptor that is not ours any more: as the C library gives it. */
 static ssize_t

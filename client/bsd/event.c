@@ -67,8 +67,7 @@ event_socket(int type_flags)
 	return error == ENOTCONN ? -ENOTCONN : -ENOBUFS;
 }
 
-/* ---- ioctl
- * ---------------------------------------------------------------------------------------- */
+/* ---- ioctl ------------------------------------------------------------------------------- */
 
 static int
 filter_set(const struct system_hold *hold, const void *argument)
@@ -159,8 +158,7 @@ event_ioctl(const struct system_hold *hold, unsigned long request, void *argumen
 	}
 }
 
-/* ---- options
- * -------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 static int
 receive_size_set(const struct system_hold *hold, int size)

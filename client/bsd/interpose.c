@@ -23,8 +23,9 @@
 /* Where a function takes any address, the C library's headers say it with a union. */
 #define ADDRESS(argument) ((argument).__sockaddr__)
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+const char interpose_is_here = 1;
+
+/* ---- making ------------------------------------------------------------------------------ */
 
 /* kernel-control.md §4.1, kernel-event.md §3.1 */
 static int
@@ -98,8 +99,7 @@ accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
 	return fresh(NEXT(accept)(fd, ADDRESS(address), size));
 }
 
-/* ---- names and states ---------------------------------------------------------------------------
- */
+/* ---- names and states -------------------------------------------------------------------- */
 
 /* @control on a control socket, @error on an event socket, else the C library's. */
 #define ON_SYSTEM_SOCKET(fd, on_control, on_event)                                                 \
@@ -183,8 +183,7 @@ ioctl(int fd, unsigned long request, ...)
 	return NEXT(ioctl)(fd, request, argument);
 }
 
-/* ---- sharing and closing
- * --------------------------------------------------------------------------- */
+/* ---- sharing and closing ----------------------------------------------------------------- */
 
 BERTH_EXPORT int
 close(int fd)

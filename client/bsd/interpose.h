@@ -10,6 +10,12 @@
 
 #include <errno.h>
 
+/*
+ * Somebody must ask for the files of these functions by another name: a program that is linked with
+ * the static library finds the functions elsewhere first, in a sanitizer's library for example.
+ */
+extern const char interpose_is_here, interpose_io_is_here;
+
 /* What a call gives: -errno, or a result. */
 static inline int
 system_result(int result)

@@ -17,8 +17,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* ---- sending
- * ----------------------------------------------------------------------------------------- */
+const char interpose_io_is_here = 1;
+
+/* ---- sending ----------------------------------------------------------------------------- */
 
 /* False: not a system socket.  Else *@result is what send() gives. */
 static bool
@@ -140,12 +141,16 @@ sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 	return sent > 0 || count == 0 ? (int)sent : -1;
 }
 
-/* ---- receiving
- * --------------------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------------- */
 
-/* False: not a control socket, or not any more; nothing was done.  Else *@result is what recv()
- * gives, and @message as recvmsg() leaves it. */
-static bool
+/*
+ * False: not a control socket, or not any more; nothing was done.  Else *@result is what recv()
+ * gives, and @message as recvmsg() leaves it.
+ *
+ * The address sanitizer does not look at this one function: of a thread that is cancelled in a
+ * function below, it would take that one's stack for still in use.
+ */
+__attribute__((no_sanitize("address"))) static bool
 receives(int fd, struct msghdr *message, int flags, ssize_t *result)
 {
 	struct system_hold hold;
@@ -320,8 +325,7 @@ recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct
 	return result;
 }
 
-/* ---- what the compiler calls where it knows the buffer's size
- * --------------------------------------- */
+/* ---- what the compiler calls where it knows the buffer's size ---------------------------- */
 
 ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *bytes, size_t size, size_t room, int flags);

@@ -23,7 +23,7 @@
 /* Guarded by system_lock. */
 static struct lane *lanes[LANES_MAX];
 
-/* ---- the socket ---------------------------------------------------------------------------- */
+/* ---- the socket -------------------------------------------------------------------------- */
 
 bool
 lane_say(const struct lane *lane, uint32_t kind, uint32_t slot_index, const int *fds,
@@ -113,7 +113,7 @@ lane_has_died(struct lane *lane)
 	return is_dead;
 }
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------ */
 
 /* Give everything back.  It is in the table no more. */
 static void
@@ -172,7 +172,7 @@ lane_unref(struct lane *lane)
 	system_unlock(&signals);
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 /* A place in the table; drops idle lanes to kexthosts that are gone.  NULL: no more. */
 static struct lane **
@@ -305,7 +305,7 @@ lane_open(uint32_t host_id, struct lane **result)
 	return error;
 }
 
-/* ---- finding -------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------- */
 
 /* Threads that wait for a slot, and how often there was reason to look again. */
 static _Atomic uint32_t slot_waiters;
@@ -367,7 +367,7 @@ lane_call_begin(uint32_t host_id, struct lane_call *call)
 	}
 }
 
-/* ---- fork ----------------------------------------------------------------------------------- */
+/* ---- fork -------------------------------------------------------------------------------- */
 
 static uint32_t forking_tid;
 

@@ -91,7 +91,7 @@ lane_is_open(const struct lane *lane)
 	return atomic_load_explicit(&lane->state, memory_order_acquire) == LANE_OPEN;
 }
 
-/* ---- between lane.c, which opens and closes them, and lane_call.c --------------------------- */
+/* ---- between lane.c, which opens and closes them, and lane_call.c ------------------------ */
 
 /* Is the kexthost gone, or has it hung up?  Then the lane is dead from now on. */
 bool lane_has_died(struct lane *lane);

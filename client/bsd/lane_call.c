@@ -34,7 +34,7 @@ thread_id(void)
 	return self.tid;
 }
 
-/* ---- slots --------------------------------------------------------------------------------- */
+/* ---- slots ------------------------------------------------------------------------------- */
 
 bool
 lane_call_on(struct lane *lane, struct lane_call *call)
@@ -72,7 +72,7 @@ lane_call_end(struct lane_call *call)
 	lane_slot_is_free();
 }
 
-/* ---- data ---------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------- */
 
 /* What does not fit into the slot goes into a memfd. */
 static int
@@ -133,7 +133,7 @@ lane_call_take(struct lane_call *call, void *to, size_t room)
 	return user_write(to, call->slot->data, size);
 }
 
-/* ---- asking and waiting --------------------------------------------------------------------- */
+/* ---- asking and waiting ------------------------------------------------------------------ */
 
 static void
 wake_kexthost(const struct lane_call *call)

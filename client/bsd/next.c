@@ -16,7 +16,7 @@
 
 _Atomic(next_any *) next_functions[NEXT_COUNT];
 
-/* ---- bare system calls ------------------------------------------------------------------ */
+/* ---- bare system calls ------------------------------------------------------------------- */
 
 /* As the C library does around a call that may wait: a thread can be cancelled in it. */
 static long
@@ -286,7 +286,7 @@ bare___recvfrom_chk(int fd, void *bytes, size_t size, size_t room, int flags,
 	return bare_recvfrom(fd, bytes, size, flags, address, address_size);
 }
 
-/* ---- finding -------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------- */
 
 void
 next_find(void)

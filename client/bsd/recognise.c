@@ -75,8 +75,7 @@ system_recognise_passed(const struct msghdr *message)
 	}
 }
 
-/* ---- what the process was started with --------------------------------------------------------
- */
+/* ---- what the process was started with --------------------------------------------------- */
 
 struct directory_entry { /* as getdents64(2) gives it */
 	uint64_t inode;

@@ -4,6 +4,7 @@
 #include "client/bsd/system_socket.h"
 
 #include "client/bsd/control.h"
+#include "client/bsd/interpose.h"
 #include "client/bsd/lane.h"
 #include "client/bsd/next.h"
 
@@ -19,6 +20,9 @@
 #define HANGUP_LOOK_NS 1000000
 
 struct system_page *_Atomic system_table[SYSTEM_PAGES];
+
+__attribute__((used)) static const char *const interposers[] = { &interpose_is_here,
+								 &interpose_io_is_here };
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -49,7 +53,7 @@ system_unlock(const sigset_t *signals)
 	pthread_sigmask(SIG_SETMASK, signals, NULL);
 }
 
-/* ---- memory ------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------ */
 
 /* Zeroed memory that is never given back.  NULL: there is none.  No heap: these functions run
  * in signal handlers, too. */
@@ -106,7 +110,7 @@ socket_unref(struct system_socket *socket)
 		socket_end(socket);
 }
 
-/* ---- the table ---------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static struct system_socket *_Atomic *
 place_locked(int fd)
@@ -233,7 +237,7 @@ system_closed(struct system_socket *socket)
 	socket_unref(socket);
 }
 
-/* ---- calls -------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------- */
 
 /* Calls that this thread is in. */
 static __thread uint32_t holds_here __attribute__((tls_model("initial-exec")));
@@ -311,7 +315,7 @@ system_take_known(struct system_hold *hold, int fd)
 	return false;
 }
 
-/* ---- the end of a kexthost ----------------------------------------------------------------- */
+/* ---- the end of a kexthost --------------------------------------------------------------- */
 
 static bool
 are_hung_up_locked(uint32_t host_id)
@@ -348,7 +352,7 @@ system_await_hangups(uint32_t host_id)
 	}
 }
 
-/* ---- fork --------------------------------------------------------------------------------- */
+/* ---- fork -------------------------------------------------------------------------------- */
 
 /* The lock is held from before the fork on, in both processes; signals are blocked by who holds
  * connection.lock. */

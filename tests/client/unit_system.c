@@ -32,8 +32,7 @@
 		assert_int_equal(errno, wanted);                                                   \
 	} while (0)
 
-/* ---- a socket and its kext --------------------------------------------------------------------
- */
+/* ---- a socket and its kext --------------------------------------------------------------- */
 
 struct pair {
 	int fd;      /* the program's */
@@ -139,8 +138,7 @@ lowest_free(void)
 	return fd;
 }
 
-/* ---- records of SOCK_DGRAM
- * ----------------------------------------------------------------------- */
+/* ---- records of SOCK_DGRAM --------------------------------------------------------------- */
 
 static void
 marked_messages_are_one_record_with_what_follows(void **state)
@@ -336,8 +334,7 @@ reading_nothing_waits_for_nothing(void **state)
 	}
 }
 
-/* ---- SOCK_STREAM
- * ------------------------------------------------------------------------------------ */
+/* ---- SOCK_STREAM ------------------------------------------------------------------------- */
 
 static void
 a_record_of_a_stream_ends_a_read(void **state)
@@ -363,8 +360,7 @@ a_record_of_a_stream_ends_a_read(void **state)
 	pair_end(pair);
 }
 
-/* ---- against a model
- * -------------------------------------------------------------------------------- */
+/* ---- against a model --------------------------------------------------------------------- */
 
 /* What Darwin's socket buffer holds: records, of which the last may be open. */
 struct model {
@@ -461,8 +457,7 @@ random_reads_agree_with_the_model(void **state)
 		random_reads((unsigned int)strtoul(chosen, NULL, 10));
 }
 
-/* ---- the table
- * --------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static void
 duplicates_are_the_same_socket_until_the_last_is_closed(void **state)
@@ -695,8 +690,7 @@ a_child_of_vfork_leaves_the_table_alone(void **state)
 	close(fd);
 }
 
-/* ---- small parts
- * ------------------------------------------------------------------------------------- */
+/* ---- small parts ------------------------------------------------------------------------- */
 
 static void
 a_vector_is_filled_step_by_step(void **state)

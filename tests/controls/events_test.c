@@ -246,7 +246,8 @@ an_event_socket_does_nothing_but_listen(void **state)
 	struct sockaddr *name = (struct sockaddr *)&address;
 	int fd = listener_new(0, 0, 0), number = 0;
 	socklen_t size = sizeof(address);
-	struct iovec part = { "x", 1 };
+	char byte = 'x';
+	struct iovec part = { &byte, 1 };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 	(void)state;

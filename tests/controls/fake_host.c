@@ -79,8 +79,7 @@ give_up(const char *what)
 		pause();
 }
 
-/* ---- clients ------------------------------------------------------------------------------------
- */
+/* ---- clients ----------------------------------------------------------------------------- */
 
 static struct client *
 client_of(int program_fd)
@@ -182,8 +181,7 @@ adopt(const struct fake_call *call, struct lane_reply *reply)
 	return client != NULL ? 0 : ENOTCONN;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------------------- */
 
 static int
 take_data(const struct fake_call *call, const struct client *client, const uint8_t *data,
@@ -349,8 +347,7 @@ call_start(struct fake_lane *lane, uint32_t slot_index)
 	pthread_detach(thread);
 }
 
-/* ---- lanes --------------------------------------------------------------------------------------
- */
+/* ---- lanes ------------------------------------------------------------------------------- */
 
 /* A message and its descriptors, by a bare call.  Its size. */
 static ssize_t
@@ -459,8 +456,7 @@ lane_start(int fd)
 	pthread_detach(thread);
 }
 
-/* ---- the kernel ---------------------------------------------------------------------------------
- */
+/* ---- the kernel -------------------------------------------------------------------------- */
 
 /* One request; lanes that come meanwhile are taken.  The error. */
 static int
@@ -481,7 +477,8 @@ kernel_ask(uint32_t operation, const uint64_t args[5], const void *payload, size
 	text.request.sequence = ++sequence;
 	text.request.operation = operation;
 	memcpy(text.request.args, args, sizeof(text.request.args));
-	memcpy(text.bytes + sizeof(text.request), payload, size);
+	if (size > 0)
+		memcpy(text.bytes + sizeof(text.request), payload, size);
 	if (send(kernel_fd, &text, text.request.head.size_bytes, MSG_NOSIGNAL) < 0)
 		give_up("request");
 	for (;;) {
@@ -563,8 +560,7 @@ fake_main(void)
 	}
 }
 
-/* ---- in the test --------------------------------------------------------------------------------
- */
+/* ---- in the test ------------------------------------------------------------------------- */
 
 void
 fake_await(const _Atomic uint32_t *counter, uint32_t value)

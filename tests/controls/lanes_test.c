@@ -119,14 +119,14 @@ wait_for(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-/* ---- calls --------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------------------- */
 
 static void
 a_client_talks_to_its_kext(void **state)
 {
 	struct sockaddr_ctl other = { 0 };
-	struct iovec parts[] = { { "ab", 2 }, { NULL, 0 }, { "cde", 3 } };
+	char text[] = "abcde";
+	struct iovec parts[] = { { text, 2 }, { NULL, 0 }, { text + 2, 3 } };
 	struct msghdr message = {
 		.msg_name = &other, .msg_namelen = sizeof(other), .msg_iov = parts, .msg_iovlen = 3
 	};
@@ -157,7 +157,8 @@ static void
 what_cannot_be_sent_is_not(void **state)
 {
 	static char much[FAKE_SENDSIZE + 1];
-	struct iovec parts[2] = { { "a", 1 }, { "b", 1 } };
+	char text[] = "ab";
+	struct iovec parts[2] = { { text, 1 }, { text + 1, 1 } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 0 };
 	uint32_t sent = fake->send_count;
 	int fd = client_new(5);
@@ -322,8 +323,7 @@ a_kext_hears_of_reads(void **state)
 	close(fd);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------
- */
+/* ---- connecting -------------------------------------------------------------------------- */
 
 static void
 who_is_refused_may_try_again(void **state)
@@ -438,8 +438,7 @@ the_last_close_waits_for_the_kext(void **state)
 	assert_int_equal(fake->closed_count, closed + 3);
 }
 
-/* ---- many at once, and signals
- * ------------------------------------------------------------------- */
+/* ---- many at once, and signals ----------------------------------------------------------- */
 
 static int shared_fd;
 
@@ -570,8 +569,7 @@ a_thread_can_be_cancelled_while_it_reads(void **state)
 	close(shared_fd);
 }
 
-/* ---- sharing
- * ------------------------------------------------------------------------------------- */
+/* ---- sharing ----------------------------------------------------------------------------- */
 
 static void
 parent_and_child_share_a_socket(void **state)
@@ -754,8 +752,7 @@ many_processes_come_and_go(void **state)
 	close(fd);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
 static void
 when_the_kext_dies_calls_end(void **state)
