@@ -317,7 +317,7 @@ call_thread(void *argument)
 		give_up("data");
 	reply.error = run(call, &request, data, slot->data, &reply);
 	for (uint32_t i = 0; i < call->fd_count; i++)
-		syscall(SYS_close, call->fds[i]);
+		close(call->fds[i]);
 	slot->reply = reply;
 	atomic_store(&slot->state, LANE_DONE);
 	if (slot->program_sleeps)
