@@ -9,15 +9,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LOW_FDS 256 /* looked at by one system call; whoever has others above has one of these */
+#define STANDARD_FDS 3
+#define LOW_FDS 256 /* looked at where there is no /proc */
 
 static const struct {
 	const char *prefix;
@@ -28,15 +30,16 @@ static const struct {
 	{ SYSTEM_SOCKET_EVENT, SYSTEM_EVENT },
 };
 
-void
-system_recognise(int fd)
+/* False: it is not even open. */
+static bool
+recognise(int fd)
 {
 	struct sockaddr_un address;
 	socklen_t size = sizeof(address);
-	int saved_errno = errno;
 
-	if (NEXT(getsockname)(fd, (struct sockaddr *)&address, &size) == 0 &&
-	    address.sun_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) + 1 &&
+	if (NEXT(getsockname)(fd, (struct sockaddr *)&address, &size) != 0)
+		return errno != EBADF;
+	if (address.sun_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) + 1 &&
 	    address.sun_path[0] == '\0') {
 		size_t length = size - offsetof(struct sockaddr_un, sun_path) - 1;
 
@@ -50,6 +53,15 @@ system_recognise(int fd)
 									 : SYSTEM_UNKNOWN);
 		}
 	}
+	return true;
+}
+
+void
+system_recognise(int fd)
+{
+	int saved_errno = errno;
+
+	recognise(fd);
 	errno = saved_errno;
 }
 
@@ -85,7 +97,7 @@ struct directory_entry { /* as getdents64(2) gives it */
 	char name[];
 };
 
-/* All descriptors; without opendir(), which allocates. */
+/* All others; without opendir(), which allocates. */
 static void
 recognise_all(void)
 {
@@ -93,8 +105,8 @@ recognise_all(void)
 	int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long size;
 
-	for (int fd = 0; folder < 0 && fd < LOW_FDS; fd++)
-		system_recognise(fd);
+	for (int fd = STANDARD_FDS; folder < 0 && fd < LOW_FDS; fd++)
+		recognise(fd);
 	if (folder < 0)
 		return;
 	while ((size = syscall(SYS_getdents64, folder, buffer, sizeof(buffer))) > 0) {
@@ -103,35 +115,27 @@ recognise_all(void)
 			char *end;
 			long fd = strtol(entry->name, &end, 10);
 
-			if (end != entry->name && *end == '\0' && fd != folder)
-				system_recognise((int)fd);
+			if (end != entry->name && *end == '\0' && fd >= STANDARD_FDS &&
+			    fd != folder)
+				recognise((int)fd);
 			at += entry->size;
 		}
 	}
 	NEXT(close)(folder);
 }
 
-/* Most programs start with three descriptors, and are to pay for a look at them at most. */
+/* Most programs start with three descriptors, and are to pay for a look at them at most: Linux,
+ * from 6.2 on, tells how many there are as that folder's size. */
 __attribute__((constructor)) static void
 recognise_start(void)
 {
-	struct pollfd fds[LOW_FDS];
 	int saved_errno = errno;
-	bool has_more = false;
+	struct stat status;
+	int count = 0;
 
-	for (int i = 0; i < LOW_FDS; i++)
-		fds[i] = (struct pollfd){ .fd = i };
-	/* fails where the process may have fewer than that */
-	if (poll(fds, LOW_FDS, 0) < 0)
-		has_more = true;
-	for (int i = 3; i < LOW_FDS; i++)
-		has_more = has_more || (fds[i].revents & POLLNVAL) == 0;
-	if (has_more) {
+	for (int fd = 0; fd < STANDARD_FDS; fd++)
+		count += recognise(fd);
+	if (stat("/proc/self/fd", &status) != 0 || status.st_size != count)
 		recognise_all();
-	} else {
-		for (int i = 0; i < 3; i++)
-			if ((fds[i].revents & POLLNVAL) == 0)
-				system_recognise(i);
-	}
 	errno = saved_errno;
 }
