@@ -38,7 +38,7 @@
 #include <cmocka.h>
 
 #define CLIENTS 64
-#define NAP_US 300000
+#define CLOSE_US 20000 /* what a disconnect takes */
 
 /* In the child from here on. */
 static struct fake *fake;
@@ -197,9 +197,7 @@ take_data(const struct fake_call *call, const struct client *client, const uint8
 		fake->cancel_count += slot->cancel;
 		return slot->cancel ? EINTR : 0;
 	}
-	if (size == 3 && memcmp(data, "nap", 3) == 0)
-		usleep(NAP_US);
-	else if (size == 4 && memcmp(data, "pipe", 4) == 0)
+	if (size == 4 && memcmp(data, "pipe", 4) == 0)
 		return EPIPE;
 	else if (size == 3 && memcmp(data, "die", 3) == 0)
 		kill(getpid(), SIGKILL);
@@ -283,7 +281,7 @@ run(const struct fake_call *call, const struct lane_request *request, const uint
 		return 0;
 	case LANE_CLOSED:
 		fake->closing_count++;
-		usleep(NAP_US);
+		usleep(CLOSE_US);
 		fake->closed_count++;
 		return 0;
 	case LANE_SHUT_RD:

@@ -21,7 +21,6 @@
 /*
  * What is sent does this:
  *   "block"   waits until `release` is set or the call is cancelled (EINTR)
- *   "nap"     takes a third of a second
  *   "pipe"    fails with EPIPE
  *   "die"     kills the kexthost
  *   anything else comes back as a record
