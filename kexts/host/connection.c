@@ -152,27 +152,6 @@ inode_remove(struct connection *connection)
 	pthread_mutex_unlock(&inodes_lock);
 }
 
-struct connection *
-connection_of_socket(int program_fd)
-{
-	struct stat status;
-	struct connection *found;
-
-	if (fstat(program_fd, &status) != 0 || !S_ISSOCK(status.st_mode))
-		return NULL;
-	pthread_mutex_lock(&inodes_lock);
-	found = inodes[status.st_ino % INODE_BUCKETS];
-	while (found != NULL && found->inode != status.st_ino)
-		found = found->next_of_inode;
-	if (found != NULL)
-		connection_ref(found);
-	pthread_mutex_unlock(&inodes_lock);
-	return found;
-}
-
-/* ---- attaching ---------------------------------------------------------------------------------
- */
-
 /* A Unix socket that could be attached: its type and inode.  0 or an errno. */
 static int
 socket_look(int fd, bool *is_stream, uint64_t *inode)
@@ -192,6 +171,29 @@ socket_look(int fd, bool *is_stream, uint64_t *inode)
 	*inode = status.st_ino;
 	return 0;
 }
+
+struct connection *
+connection_of_socket(int program_fd)
+{
+	struct connection *found;
+	bool is_stream;
+	uint64_t inode;
+
+	/* a socket's file in some file system (O_PATH) has any number that its owner likes */
+	if (socket_look(program_fd, &is_stream, &inode) != 0)
+		return NULL;
+	pthread_mutex_lock(&inodes_lock);
+	found = inodes[inode % INODE_BUCKETS];
+	while (found != NULL && found->inode != inode)
+		found = found->next_of_inode;
+	if (found != NULL)
+		connection_ref(found);
+	pthread_mutex_unlock(&inodes_lock);
+	return found;
+}
+
+/* ---- attaching ---------------------------------------------------------------------------------
+ */
 
 static struct connection *
 connection_new(struct control *control, const struct host_caller *caller, uint64_t inode)
