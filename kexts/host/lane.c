@@ -425,12 +425,17 @@ call_end(struct lane *lane, uint32_t slot_index, const struct lane_reply *reply)
 static int
 fetch_memfd(int fd, size_t size, uint8_t **data)
 {
+	/* a read of anything else may take for ever */
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return EFAULT;
 	*data = malloc(size > 0 ? size : 1);
 	if (*data == NULL)
 		return ENOMEM;
 	for (size_t at = 0; at < size;) {
 		ssize_t got = pread(fd, *data + at, size - at, (off_t)at);
 
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got <= 0)
 			return EFAULT;
 		at += (size_t)got;
