@@ -163,7 +163,7 @@ get_option(struct connection *connection, const struct control_request *request,
 	int option = (int)request->request.args[1];
 	bool has_buffer = request->request.args[2] != 0 && request->request.args[3] != 0;
 	size_t given = request->request.args[3];
-	size_t size = given;
+	size_t size = has_buffer ? given : 0; /* whatever a program says that it has */
 	void *data = NULL;
 
 	if (reg->ctl_getopt == NULL)
