@@ -324,7 +324,7 @@ connection_enter(struct connection *connection, bool as_sender)
 	pthread_mutex_lock(&connection->lock);
 	while (connection->is_exclusive || (as_sender && connection->is_sending))
 		pthread_cond_wait(&connection->quiet, &connection->lock);
-	entered = is_attached(connection);
+	entered = is_attached(connection) && !connection->is_refused;
 	if (entered) {
 		connection->running++;
 		if (as_sender)
@@ -383,9 +383,11 @@ connection_connect(struct connection *connection, const struct sockaddr_ctl *add
 	kext_activity_end(before);
 
 	pthread_mutex_lock(&connection->lock);
-	if (state == CONNECTION_BOUND)
-		/* after a refusal, too: its disconnect callback is due */
+	if (state == CONNECTION_BOUND) {
+		/* after a refusal, too: its disconnect callback is due, and no other */
 		connection->state = CONNECTION_CONNECTED;
+		connection->is_refused = error != 0;
+	}
 	exclusive_end_locked(connection);
 	pthread_mutex_unlock(&connection->lock);
 	if (state == CONNECTION_BOUND && error != 0) {
@@ -405,9 +407,11 @@ connection_bind(struct connection *connection, const struct sockaddr_ctl *addres
 		return EINVAL;
 	pthread_mutex_lock(&connection->lock);
 	exclusive_begin_locked(connection);
+	bool is_there = is_attached(connection) && !connection->is_refused;
 	pthread_mutex_unlock(&connection->lock);
 	struct kext_activity before = callback_begin(connection, "ctl_bind");
-	int error = control->reg.ctl_bind(control->cookie, &sac, &connection->unitinfo);
+	int error =
+	    is_there ? control->reg.ctl_bind(control->cookie, &sac, &connection->unitinfo) : EINVAL;
 	kext_activity_end(before);
 	pthread_mutex_lock(&connection->lock);
 	exclusive_end_locked(connection);

@@ -143,6 +143,7 @@ struct connection {
 	uint32_t running; /* callbacks under way that exclude a detach */
 	bool is_sending;  /* one of them is a send: they don't overlap */
 	bool is_exclusive;
+	bool is_refused; /* by the connect callback: nothing but the disconnect callback follows */
 	int latched; /* errno of data that came behind the library's back */
 	uint32_t sendsize;
 	LIST_HEAD(, binding) bindings;
