@@ -317,6 +317,15 @@ is_attached(const struct connection *connection)
 }
 
 bool
+connection_is_connected(struct connection *connection)
+{
+	pthread_mutex_lock(&connection->lock);
+	bool is_connected = connection->state == CONNECTION_CONNECTED;
+	pthread_mutex_unlock(&connection->lock);
+	return is_connected;
+}
+
+bool
 connection_enter(struct connection *connection, bool as_sender)
 {
 	bool entered;
@@ -576,7 +585,7 @@ connection_deliver(struct connection *connection, const void *data, size_t size,
 	int error = 0;
 
 	*taken = 0;
-	if (connection->state != CONNECTION_CONNECTED)
+	if (!connection_is_connected(connection))
 		return ENOTCONN;
 	if (!is_stream && size > connection->sendsize)
 		return EMSGSIZE;

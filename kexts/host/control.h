@@ -189,6 +189,8 @@ void connection_event(struct connection *connection, uint32_t events);
 void connection_ref(struct connection *connection);
 void connection_unref(struct connection *connection);
 
+bool connection_is_connected(struct connection *connection);
+
 /*
  * Callbacks that may overlap each other, but no attach or detach.  @as_sender: not each other
  * either.  False: it is not attached any more.

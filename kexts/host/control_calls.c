@@ -17,12 +17,8 @@ static void
 tell_attached(struct lane *lane, struct connection *connection, struct lane_reply *reply)
 {
 	const struct control *control = connection->control;
-	uint64_t flags = 0;
+	uint64_t flags = connection_is_connected(connection) ? LANE_IS_CONNECTED : 0;
 
-	pthread_mutex_lock(&connection->lock);
-	if (connection->state == CONNECTION_CONNECTED)
-		flags |= LANE_IS_CONNECTED;
-	pthread_mutex_unlock(&connection->lock);
 	if (control_is_stream(control))
 		flags |= LANE_IS_STREAM;
 	if (control->reg.ctl_rcvd != NULL)
@@ -128,9 +124,11 @@ set_option(struct connection *connection, const struct control_request *request)
 			return ENOMEM;
 		memcpy(data, request->data, size);
 	}
+	struct kext_activity before = callback_begin(connection, "ctl_setopt");
 	int error =
 	    reg->ctl_setopt(connection->control->cookie, connection->unit, connection->unitinfo,
 			    (int)request->request.args[1], data, size);
+	kext_activity_end(before);
 	free(data);
 	return error;
 }
@@ -208,7 +206,8 @@ received(struct connection *connection, const struct control_request *request)
 {
 	const struct kern_ctl_reg *reg = &connection->control->reg;
 
-	if (reg->ctl_rcvd == NULL)
+	/* who is only bound has received nothing */
+	if (reg->ctl_rcvd == NULL || !connection_is_connected(connection))
 		return 0;
 	struct kext_activity before = callback_begin(connection, "ctl_rcvd");
 	reg->ctl_rcvd(connection->control->cookie, connection->unit, connection->unitinfo,
