@@ -25,6 +25,7 @@
 #define THREADS_MAX 1024u /* callbacks that may be under way at once */
 #define HOT_MAX 16u       /* lanes that the looker looks at */
 #define LOOK_FLOOR_NS 5000u
+#define TURNS_MAX 64u /* bells of one lane that are served before what else has come */
 
 /* ---- sources -----------------------------------------------------------------------------------
  */
@@ -191,6 +192,7 @@ static struct {
 	_Atomic bool is_taken;     /* somebody looks, and what follows is his */
 	struct lane *hot[HOT_MAX]; /* counted */
 	uint32_t hot_count;
+	uint32_t turn;        /* whose bell is looked at first */
 	uint32_t program_cpu; /* of who rang last */
 	bool slept;
 	struct wait_state wait;
@@ -279,7 +281,8 @@ hot_find(uint32_t *slot_index)
 	uint32_t cpu = wait_cpu();
 
 	for (uint32_t i = 0; i < look.hot_count; i++) {
-		struct lane *lane = look.hot[i];
+		/* in turn: one that rings without end keeps none of the others waiting */
+		struct lane *lane = look.hot[(look.turn + i) % look.hot_count];
 
 		if (atomic_load_explicit(&lane->memory->bell.host_cpu, memory_order_relaxed) != cpu)
 			atomic_store_explicit(&lane->memory->bell.host_cpu, cpu,
@@ -287,6 +290,7 @@ hot_find(uint32_t *slot_index)
 		if (bell_take(lane, slot_index)) {
 			look.program_cpu = atomic_load_explicit(
 			    &lane->memory->slots[*slot_index].program_cpu, memory_order_relaxed);
+			look.turn = (look.turn + i + 1) % look.hot_count;
 			lane_ref(lane);
 			return lane;
 		}
@@ -362,8 +366,11 @@ bell_event(struct lane *lane)
 		return;
 	}
 	/* somebody looks, but perhaps not here, or he is busy */
-	while (bell_take(lane, &slot_index))
+	uint32_t turns = 0;
+	for (; turns < TURNS_MAX && bell_take(lane, &slot_index); turns++)
 		lane_serve(lane, slot_index);
+	if (turns == TURNS_MAX)
+		bell_write(lane);
 }
 
 /* ---- threads ------------------------------------------------------------------------ */
