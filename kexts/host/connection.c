@@ -36,8 +36,9 @@ static struct connection *inodes[INODE_BUCKETS];
  */
 static struct {
 	pthread_mutex_t lock;
-	int fd;      /* listens */
-	char at[32]; /* "/proc/self/fd/N" of the unlinked file */
+	int fd;         /* listens */
+	bool has_stray; /* somebody was connected, but not accepted: no descriptor was free */
+	char at[32];    /* "/proc/self/fd/N" of the unlinked file */
 } listeners[2] = { { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 },
 		   { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 } };
 
@@ -87,6 +88,20 @@ connection_listen(uint32_t host_id, const char *folder)
 	return error != 0 ? error : listen_one(1, host_id, folder);
 }
 
+/* Who waits to be accepted now is not whom the next accept is for.  0 or -errno. */
+static int
+strays_drop_locked(int which)
+{
+	int fd;
+
+	while ((fd = accept4(listeners[which].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		close(fd);
+	if (errno != EAGAIN)
+		return -errno;
+	listeners[which].has_stray = false;
+	return 0;
+}
+
 /* Connect the program's socket to us.  Our end, or -errno. */
 static int
 socket_join(int program_fd, bool is_stream)
@@ -97,12 +112,15 @@ socket_join(int program_fd, bool is_stream)
 
 	memcpy(address.sun_path, listeners[which].at, sizeof(listeners[which].at));
 	pthread_mutex_lock(&listeners[which].lock);
-	if (connect(program_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	if (listeners[which].has_stray)
+		error = strays_drop_locked(which);
+	if (error == 0 && connect(program_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		error = -errno;
-	else
+	if (error == 0) {
 		fd = accept4(listeners[which].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (error == 0 && fd < 0)
-		error = -errno;
+		error = fd < 0 ? -errno : 0;
+		listeners[which].has_stray = fd < 0;
+	}
 	pthread_mutex_unlock(&listeners[which].lock);
 	return error != 0 ? error : fd;
 }
