@@ -16,12 +16,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INODE_BUCKETS 16384u
 #define DRAIN_MAX 64u /* messages taken at once from a socket, before the others get their turn */
 #define RAW_MAX 65536u
-#define SEND_MORE 4 /* a flag of the send callback: kernel-control.md §3 */
+/* flags of the send callback: kernel-control.md §3 */
+#define SEND_OOB 1
+#define REAP_PATIENCE_S 1 /* a callback that hangs keeps nobody else for longer */
+#define SEND_MORE 4
 
 _Atomic uint64_t detach_epoch;
 
@@ -507,7 +511,24 @@ handles_forget(struct connection *connection)
 }
 
 void
-connection_detach(struct connection *connection)
+connection_detaching_begin(struct connection *connection)
+{
+	pthread_mutex_lock(&connection->control->lock);
+	connection->control->detaching_count++;
+	pthread_mutex_unlock(&connection->control->lock);
+}
+
+void
+connection_detaching_end(struct connection *connection)
+{
+	pthread_mutex_lock(&connection->control->lock);
+	connection->control->detaching_count--;
+	pthread_cond_broadcast(&connection->control->detached);
+	pthread_mutex_unlock(&connection->control->lock);
+}
+
+static void
+detach(struct connection *connection)
 {
 	struct control *control = connection->control;
 	enum connection_state from;
@@ -525,10 +546,6 @@ connection_detach(struct connection *connection)
 	exclusive_begin_locked(connection);
 	pthread_mutex_unlock(&connection->lock);
 
-	pthread_mutex_lock(&control->lock);
-	control->detaching_count++;
-	pthread_mutex_unlock(&control->lock);
-
 	struct host_call call = { .caller = connection->caller };
 	struct host_call *outer = host_call_current();
 	if (outer == NULL)
@@ -545,11 +562,15 @@ connection_detach(struct connection *connection)
 	connection->state = CONNECTION_DETACHED;
 	exclusive_end_locked(connection);
 	pthread_mutex_unlock(&connection->lock);
+}
 
-	pthread_mutex_lock(&control->lock);
-	control->detaching_count--;
-	pthread_cond_broadcast(&control->detached);
-	pthread_mutex_unlock(&control->lock);
+void
+connection_detach(struct connection *connection)
+{
+	/* before it waits for callbacks under way: who connects next waits for those, too */
+	connection_detaching_begin(connection);
+	detach(connection);
+	connection_detaching_end(connection);
 }
 
 bool
@@ -567,20 +588,28 @@ connection_is_hung_up(struct connection *connection)
 void
 connections_reap(struct control *control)
 {
+	struct timespec limit;
+	int error = 0;
+
 	while (server_poll_connections())
 		continue;
 	if (detaching_here != NULL)
 		return; /* in a disconnect callback: it would wait for itself */
 	pthread_mutex_lock(&control->lock);
-	while (control->detaching_count > 0)
-		pthread_cond_wait(&control->detached, &control->lock);
+	if (control->detaching_count > 0) {
+		clock_gettime(CLOCK_MONOTONIC, &limit);
+		limit.tv_sec += REAP_PATIENCE_S;
+	}
+	while (control->detaching_count > 0 && error == 0)
+		error = pthread_cond_clockwait(&control->detached, &control->lock, CLOCK_MONOTONIC,
+					       &limit);
 	pthread_mutex_unlock(&control->lock);
 }
 
 /* ---- data from the program ---------------------------------------------------------- */
 
 static int
-deliver_piece(struct connection *connection, const void *data, size_t size, bool eor, bool more)
+deliver_piece(struct connection *connection, const void *data, size_t size, bool eor, int flags)
 {
 	const struct kern_ctl_reg *reg = &connection->control->reg;
 	mbuf_t m = mbuf_packet_new(data, size, eor);
@@ -589,13 +618,13 @@ deliver_piece(struct connection *connection, const void *data, size_t size, bool
 		return ENOBUFS;
 	struct kext_activity before = callback_begin(connection, "ctl_send");
 	int error = reg->ctl_send(connection->control->cookie, connection->unit,
-				  connection->unitinfo, m, more ? SEND_MORE : 0);
+				  connection->unitinfo, m, flags);
 	kext_activity_end(before);
 	return error;
 }
 
 int
-connection_deliver(struct connection *connection, const void *data, size_t size, bool eor,
+connection_deliver(struct connection *connection, const void *data, size_t size, int flags,
 		   size_t *taken)
 {
 	bool is_stream = control_is_stream(connection->control);
@@ -610,7 +639,7 @@ connection_deliver(struct connection *connection, const void *data, size_t size,
 	if (connection->control->reg.ctl_send == NULL)
 		return ENOTSUP;
 	if (!is_stream) {
-		error = deliver_piece(connection, bytes, size, eor, false);
+		error = deliver_piece(connection, bytes, size, (flags & MSG_EOR) != 0, 0);
 		*taken = error == 0 ? size : 0;
 		return error;
 	}
@@ -651,10 +680,9 @@ connection_drain(struct connection *connection, bool to_the_end)
 		if (size < 0 || (size == 0 && connection_is_hung_up(connection)))
 			return;
 
-		int error =
-		    (size_t)size > RAW_MAX
-			? EMSGSIZE
-			: connection_deliver(connection, buffer, (size_t)size, false, &taken);
+		int error = (size_t)size > RAW_MAX
+				? EMSGSIZE
+				: connection_deliver(connection, buffer, (size_t)size, 0, &taken);
 		if (error != 0) {
 			statistics.send_fail++;
 			pthread_mutex_lock(&connection->lock);

@@ -144,7 +144,7 @@ struct connection {
 	bool is_sending;  /* one of them is a send: they don't overlap */
 	bool is_exclusive;
 	bool is_refused; /* by the connect callback: nothing but the disconnect callback follows */
-	int latched; /* errno of data that came behind the library's back */
+	int latched;     /* errno of data that came behind the library's back */
 	uint32_t sendsize;
 	LIST_HEAD(, binding) bindings;
 
@@ -178,10 +178,13 @@ struct connection *connection_of_socket(int program_fd);
 /* Everything ends: waits for callbacks under way, runs disconnect.  By whoever is first; others
  * wait until it is done. */
 void connection_detach(struct connection *connection);
+/* Between these the connection counts as one that is being detached: connections_reap(). */
+void connection_detaching_begin(struct connection *connection);
+void connection_detaching_end(struct connection *connection);
 /* Did the last descriptor of the program's end close? */
 bool connection_is_hung_up(struct connection *connection);
-/* Detach what has hung up already, and wait for who is at it: before a new client is let in, or
- * a control goes.  @control: only that one's are waited for. */
+/* Detach what has hung up already, and wait a while for who is at it: before a new client is let
+ * in, or a control goes.  @control: only that one's are waited for. */
 void connections_reap(struct control *control);
 /* What epoll has to say of a connection. */
 void connection_event(struct connection *connection, uint32_t events);
@@ -200,9 +203,10 @@ void connection_leave(struct connection *connection, bool as_sender);
 
 /*
  * Run the send callback on one message, or on the pieces of a stream.  Entered as sender.
+ * @flags: MSG_EOR (SOCK_DGRAM) and MSG_OOB (SOCK_STREAM) count.
  * 0 or an errno of kernel-control.md §7.1, rows 6 to 9; @taken: bytes that the kext has got.
  */
-int connection_deliver(struct connection *connection, const void *data, size_t size, bool eor,
+int connection_deliver(struct connection *connection, const void *data, size_t size, int flags,
 		       size_t *taken);
 /* What the program wrote behind the library's back.  Entered as sender. */
 void connection_drain(struct connection *connection, bool to_the_end);

@@ -16,6 +16,7 @@
 #include "wire/wait.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,7 +379,7 @@ bell_event(struct lane *lane)
 static _Atomic uint32_t idle_count, thread_count;
 
 static void
-handle(uint64_t token, uint32_t events)
+handle(uint64_t token)
 {
 	enum source_kind kind;
 	void *object = source_find(token, &kind);
@@ -393,35 +394,62 @@ handle(uint64_t token, uint32_t events)
 		bell_event(object);
 		break;
 	case SOURCE_CONNECTION:
-		server_keep_awake();
-		connection_event(object, events);
-		break;
+		break; /* handle_connection() */
 	}
 	object_unref(kind, object);
+}
+
+/* Threads that have taken an event of a connection, and have not yet said what it is. */
+static _Atomic uint32_t in_hand_count;
+
+/* Take what has happened to one connection.  False: nothing has.  @taken is called when it is
+ * known that others may take the next. */
+static bool
+handle_connection(void (*taken)(void))
+{
+	struct epoll_event event;
+	enum source_kind kind;
+	struct connection *connection = NULL;
+
+	in_hand_count++;
+	int count = epoll_wait(connection_epoll, &event, 1, 0);
+	if (taken != NULL)
+		taken();
+	if (count == 1)
+		connection = source_find(event.data.u64, &kind);
+	bool ends = connection != NULL && (event.events & (EPOLLHUP | EPOLLERR)) != 0;
+	if (ends)
+		connection_detaching_begin(connection);
+	in_hand_count--;
+	if (connection != NULL) {
+		server_keep_awake();
+		connection_event(connection, event.events);
+	}
+	if (ends)
+		connection_detaching_end(connection);
+	connection_unref(connection);
+	return count == 1;
 }
 
 bool
 server_poll_connections(void)
 {
-	struct epoll_event event;
-
-	if (epoll_wait(connection_epoll, &event, 1, 0) != 1)
-		return false;
-	handle(event.data.u64, event.events);
-	return true;
+	if (handle_connection(NULL))
+		return true;
+	/* that takes no callback */
+	while (in_hand_count > 0)
+		sched_yield();
+	return false;
 }
 
-/* Something happened to connections: take one, and let others take the rest. */
+/* Something happened to connections: who takes one lets others take the rest. */
 static void
-connections_event(void)
+connections_again(void)
 {
-	struct epoll_event event,
-	    again = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = CONNECTIONS_TOKEN };
-	int count = epoll_wait(connection_epoll, &event, 1, 0);
+	struct epoll_event again = { .events = EPOLLIN | EPOLLONESHOT,
+				     .data.u64 = CONNECTIONS_TOKEN };
 
 	epoll_ctl(main_epoll, EPOLL_CTL_MOD, connection_epoll, &again);
-	if (count == 1)
-		handle(event.data.u64, event.events);
 }
 
 static void *
@@ -438,9 +466,9 @@ serve_for_ever(void *unused)
 		if (count != 1)
 			continue;
 		if (event.data.u64 == CONNECTIONS_TOKEN)
-			connections_event();
+			handle_connection(connections_again);
 		else
-			handle(event.data.u64, event.events);
+			handle(event.data.u64);
 	}
 	return NULL;
 }
