@@ -308,7 +308,7 @@ plan_bundle(struct planner *planner, const struct kext_bundle *bundle)
 		if (result != 0)
 			return result;
 	}
-	planner->depth--;
+	planner->open[--planner->depth] = NULL;
 	note_sanitizer(planner, bundle);
 	words_add(&planner->planned, bundle->identifier);
 	words_add(&planner->plan->paths, bundle->path);

@@ -64,8 +64,10 @@ enum lane_operation {
 	LANE_ADOPT,
 
 	/* args: handle, then as said */
-	LANE_SEND,    /* MSG_EOR or 0.  in: the data */
-	LANE_SETOPT,  /* option, 1 if the program gave a buffer.  in: its bytes */
+	LANE_SEND, /* MSG_EOR, MSG_OOB.  in: the data */
+	/* option, 1 if the program gave a buffer, EFAULT or EINVAL if its bytes cannot be sent.
+	 * in: its bytes */
+	LANE_SETOPT,
 	LANE_GETOPT,  /* option, 1 if the program gave a buffer, its length.  in: its bytes.
 		       * values: length.  out: bytes, none for a size query */
 	LANE_RCVD,    /* flags of the receive, MSG_PEEK excluded */
@@ -200,8 +202,8 @@ struct lane_message {
  *   SEQPACKET (SOCK_DGRAM)  marked: the record goes on with the next message, if that is there
  *                           when this one is read; unmarked: the record ends here, by EOR or by
  *                           ctl_enqueuembuf_list, see below
- *   STREAM                  marked: the record ends with this message, by EOR; Linux ends a
- *                           read there by itself
+ *   STREAM                  marked: the record ends with this message, of one byte, by EOR;
+ *                           Linux ends a read there by itself
  *
  * On SEQPACKET an unmarked message has MSG_EOR.  (One of ctl_enqueuembuf_list has it, too: the
  * difference cannot be told.)

@@ -472,29 +472,29 @@ queue_message(struct record_queue *queue, const struct iovec *parts, int part_co
 }
 
 /*
- * A long marked message of a stream.  Linux sends it in pieces and puts the descriptor with the
- * first: the mark goes with a short last one instead.
+ * A marked message of a stream.  Linux puts the descriptor with the first piece that it makes of
+ * it, and forgets it when that is read in part: so the mark goes with the last byte alone.
  */
 static int
-queue_long_marked(struct record_queue *queue, const struct iovec *parts, int part_count,
-		  size_t size)
+queue_marked_stream(struct record_queue *queue, const struct iovec *parts, int part_count,
+		    size_t size)
 {
 	struct record *whole = record_new(size, true);
+	struct record *spare = record_new(1, true);
 	int error = -ENOMEM;
 
-	if (whole == NULL)
-		return error;
-	record_fill(whole, parts, part_count, 0);
-	struct iovec body = { whole->bytes, size - STREAM_PIECE };
-	struct iovec end = { whole->bytes + size - STREAM_PIECE, STREAM_PIECE };
-	struct record *spare = record_new(STREAM_PIECE, true);
-	if (spare != NULL && sent_reserve(queue))
+	if (whole != NULL && spare != NULL) {
+		record_fill(whole, parts, part_count, 0);
+		struct iovec body = { whole->bytes, size - 1 };
+		struct iovec end = { whole->bytes + size - 1, 1 };
+
 		error = queue_message(queue, &body, 1, body.iov_len, false);
-	if (error == 0 &&
-	    (!sent_reserve(queue) || queue_message(queue, &end, 1, end.iov_len, true) == -ENOMEM)) {
-		record_fill(spare, &end, 1, 0);
-		backlog_add(queue, spare);
-		spare = NULL;
+		/* the body is on its way: for its end there is memory */
+		if (error == 0 && queue_message(queue, &end, 1, 1, true) == -ENOMEM) {
+			record_fill(spare, &end, 1, 0);
+			backlog_add(queue, spare);
+			spare = NULL;
+		}
 	}
 	free(spare);
 	free(whole);
@@ -511,8 +511,8 @@ record_queue_send(struct record_queue *queue, const struct iovec *parts, int par
 		size += parts[i].iov_len;
 	if (size > UINT32_MAX / 2)
 		return -EMSGSIZE;
-	if (queue->is_stream && marked && size > STREAM_PIECE)
-		return queue_long_marked(queue, parts, part_count, size);
+	if (queue->is_stream && marked && size > 1)
+		return queue_marked_stream(queue, parts, part_count, size);
 	return queue_message(queue, parts, part_count, size, marked);
 }
 

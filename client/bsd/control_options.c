@@ -92,19 +92,19 @@ option_set(const struct system_hold *hold, int option, const void *value, sockle
 		return -EFAULT;
 	if (!control_is_attached(control_look(hold)))
 		return -EINVAL;
-	if (size > LANE_DATA_MAX)
-		return -EINVAL;
 	int error = control_call_begin(hold, LANE_SETOPT, &call);
 	if (error != 0)
 		return error == EPIPE ? -EINVAL : -error;
 	call.request.args[1] = (uint32_t)option;
 	call.request.args[2] = size > 0;
-	error = user_data(&call, value, size);
-	if (error == 0) {
-		error = control_call_run(hold, &call, &is_gone);
-		if (is_gone)
-			error = EINVAL;
-	}
+	error = size > LANE_DATA_MAX ? EINVAL : user_data(&call, value, size);
+	/* a control without the callback says so first: this comes behind that */
+	call.request.args[3] = (uint32_t)error;
+	if (error != 0)
+		call.request.size_bytes = 0;
+	error = control_call_run(hold, &call, &is_gone);
+	if (is_gone)
+		error = EINVAL;
 	lane_call_end(&call);
 	return -error;
 }

@@ -78,7 +78,7 @@ send_once(const struct system_hold *hold, const struct iovec *parts, size_t part
 	*taken = 0;
 	if (error != 0)
 		return error;
-	call.request.args[1] = (uint64_t)(flags & MSG_EOR);
+	call.request.args[1] = (uint64_t)(flags & (MSG_EOR | MSG_OOB));
 	error = lane_call_data(&call, parts, part_count, size);
 	if (error == 0)
 		error = control_call_run(hold, &call, &is_gone);

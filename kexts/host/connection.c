@@ -648,8 +648,9 @@ connection_deliver(struct connection *connection, const void *data, size_t size,
 
 		if (piece > connection->sendsize)
 			piece = connection->sendsize;
-		error =
-		    deliver_piece(connection, bytes + *taken, piece, false, *taken + piece < size);
+		error = deliver_piece(connection, bytes + *taken, piece, false,
+				      ((flags & MSG_OOB) ? SEND_OOB : 0) |
+					  (*taken + piece < size ? SEND_MORE : 0));
 		if (error == 0)
 			*taken += piece;
 	}

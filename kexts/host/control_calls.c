@@ -99,7 +99,7 @@ send_data(struct connection *connection, const struct control_request *request,
 	int error = latched_take(connection);
 	if (error == 0)
 		error = connection_deliver(connection, request->data, request->request.size_bytes,
-					   (request->request.args[1] & MSG_EOR) != 0, &taken);
+					   (int)request->request.args[1], &taken);
 	if (error != 0)
 		statistics.send_fail++;
 	/* a stream whose kext has taken some before it said "later" has been written that far */
@@ -118,6 +118,9 @@ set_option(struct connection *connection, const struct control_request *request)
 
 	if (reg->ctl_setopt == NULL)
 		return ENOTSUP;
+	/* the program's library could not send the value: kernel-control.md §6, rows 4 and 5 */
+	if (request->request.args[3] != 0)
+		return request->request.args[3] == EFAULT ? EFAULT : EINVAL;
 	if (size > 0) {
 		data = malloc(size);
 		if (data == NULL)

@@ -270,7 +270,7 @@ ctl_deregister(kern_ctl_ref kctlref)
 		pthread_mutex_unlock(&table_lock);
 		kernel_link_request(WIRE_CTL_DEREGISTER, args, NULL, 0, NULL, NULL, 0);
 		statistics.gencnt++;
-		control_unref(control);
+		control->reference_count--; /* the table's; ours keeps it until below */
 	}
 	control_unref(control);
 	return error;

@@ -140,6 +140,9 @@ counter_of(const void *context)
 	return (const void *)(uintptr_t)user->uc_mcontext.gregs[REG_RIP];
 #elif defined(__aarch64__)
 	return (const void *)(uintptr_t)user->uc_mcontext.pc;
+#else
+	(void)user;
+	return NULL; /* the backtrace says enough */
 #endif
 }
 

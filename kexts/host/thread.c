@@ -336,7 +336,8 @@ IOCreateThread(IOThreadFunc function, void *argument)
 		return NULL;
 	}
 	thread_deallocate(thread);
-	return thread;
+	/* a name for it, as on Darwin: nobody may follow it once the thread has ended */
+	return thread; // NOLINT(clang-analyzer-unix.Malloc)
 }
 
 /* ---- blocking ---------------------------------------------------------------------------- */

@@ -339,6 +339,19 @@ a_stream_is_read_as_bytes_up_to_an_end(void **state)
 	assert_true(flags & MSG_EOR);
 	assert_int_equal(receive_flags(fd, text, sizeof(text), 0, &flags), 4);
 	assert_false(flags & MSG_EOR);
+	/* read in small pieces, too: the end is where the record's is */
+	assert_int_equal(enqueue(fd, "0123456789", DATA_EOR), 0);
+	assert_int_equal(enqueue(fd, "next", 0), 0);
+	assert_int_equal(receive_flags(fd, text, 4, 0, &flags), 4);
+	assert_false(flags & MSG_EOR);
+	assert_int_equal(receive_flags(fd, text, sizeof(text), 0, &flags), 6);
+	assert_memory_equal(text, "456789", 6);
+	assert_true(flags & MSG_EOR);
+	assert_receives(fd, "next");
+	/* out-of-band data is the callback's to tell */
+	journal_forget();
+	assert_int_equal(send(fd, "o", 1, MSG_OOB), 1);
+	assert_journal("send stream 1 1 1\n");
 	close(fd);
 }
 
@@ -408,6 +421,11 @@ options_go_both_ways(void **state)
 	assert_errno(set_option(fd, 999, NULL, 0), EDOM);
 	assert_errno(set_option(fd, 999, &number, sizeof(number)), ENOPROTOOPT);
 	assert_errno(setsockopt(fd, SYSPROTO_CONTROL, 1, NULL, 5), EFAULT);
+	assert_errno(setsockopt(fd, SYSPROTO_CONTROL, SET_FAIL, (void *)16, 5), EFAULT);
+	assert_errno(setsockopt(fd, SYSPROTO_CONTROL, SET_FAIL, text, (64u << 20) + 1), EINVAL);
+	int bare = client_new(KEXT_BARE);
+	assert_errno(setsockopt(bare, SYSPROTO_CONTROL, 1, text, (64u << 20) + 1), ENOTSUP);
+	close(bare);
 	assert_errno(setsockopt(fd, 77, 1, &number, sizeof(number)), EINVAL);
 	assert_errno(getsockopt(fd, 77, 1, &number, &size), EINVAL);
 	close(fd);
