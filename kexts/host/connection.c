@@ -273,6 +273,8 @@ connection_join(struct connection *connection, int program_fd)
 	return error != 0 ? ENOBUFS : 0;
 }
 
+static void disconnect_callback(struct connection *connection, enum connection_state from);
+
 int
 connection_attach(int program_fd, const struct sockaddr_ctl *address, uint64_t address_size,
 		  const struct host_caller *caller, struct connection **result)
@@ -306,6 +308,8 @@ connection_attach(int program_fd, const struct sockaddr_ctl *address, uint64_t a
 		error = connection_join(connection, program_fd);
 		if (error != 0) {
 			statistics.conn_fail++;
+			/* what setup has made for it must not be lost */
+			disconnect_callback(connection, CONNECTION_BOUND);
 			control_remove(control, connection);
 		}
 	}
