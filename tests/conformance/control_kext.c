@@ -223,10 +223,13 @@ post_event(const char *data, size_t size)
 {
 	struct kext_event event;
 	struct kev_msg message;
+	char bytes[512]; /* each vector begins here, however much was given */
 
-	if (size < sizeof(event))
+	if (size < sizeof(event) || size - sizeof(event) > sizeof(bytes))
 		return EINVAL;
 	memcpy(&event, data, sizeof(event));
+	bzero(bytes, sizeof(bytes));
+	memcpy(bytes, data + sizeof(event), size - sizeof(event));
 	bzero(&message, sizeof(message));
 	message.vendor_code = event.vendor;
 	if (event.vendor == 0 &&
@@ -237,7 +240,7 @@ post_event(const char *data, size_t size)
 	message.event_code = event.code;
 	for (int i = 0; i < N_KEV_VECTORS; i++) {
 		message.dv[i].data_length = event.vectors[i];
-		message.dv[i].data_ptr = (void *)(uintptr_t)(data + sizeof(event));
+		message.dv[i].data_ptr = bytes;
 	}
 	return kev_msg_post(&message);
 }

@@ -268,6 +268,8 @@ run(const struct fake_call *call, const struct lane_request *request, const uint
 		reply->values[0] = request->size_bytes;
 		return take_data(call, client, data, request->size_bytes);
 	case LANE_SETOPT:
+		if (request->args[3] != 0)
+			return (int)request->args[3]; /* the value could not be sent */
 		if (request->args[1] == 2)
 			return ERANGE;
 		memcpy(option_bytes, data, request->size_bytes);
