@@ -22,6 +22,14 @@
 #define ECHO_MAX 100000u
 #define ANY(of, seed) (of)[attack_random(seed) % (sizeof(of) / sizeof((of)[0]))]
 
+#if defined(ATTACK_ASAN) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER true
+#elif defined(__has_feature)
+#define HAS_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define HAS_SANITIZER false
+#endif
+
 static const char *const names[] = {
 	KEXT_DGRAM, KEXT_STREAM, KEXT_ROOT, KEXT_STATIC,           KEXT_FULL, KEXT_BARE, KEXT_SETUP,
 	KEXT_CRIT,  KEXT_LARGE,  "",        "nobody.has.this.name"
@@ -66,10 +74,12 @@ known(struct player *player, int64_t result)
 
 #define CALL(call_) (player->call = #call_, errno = 0, known(player, (call_)))
 
-/* Some memory, or none, or such that is not there. */
+/* Some memory, or none, or such that is not there; a sanitizer looks at all of it by itself. */
 static void *
 any_pointer(struct player *player)
 {
+	if (HAS_SANITIZER)
+		return player->bytes;
 	switch (attack_random(&player->seed) % 8) {
 	case 0:
 		return NULL;
@@ -163,7 +173,7 @@ option_one(struct player *player, int fd)
 		CALL(setsockopt(fd, level, option, any_pointer(player), size));
 	} else {
 		CALL(getsockopt(fd, level, ANY(get, seed), any_pointer(player),
-				attack_random(seed) % 16 ? &size : NULL));
+				HAS_SANITIZER || attack_random(seed) % 16 ? &size : NULL));
 	}
 }
 
@@ -369,13 +379,6 @@ random_calls_end_as_they_must(void **state)
 	int status;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct ctl_info info = { 0 };
-		int fd = socket_new(SOCK_DGRAM);
-		strcpy(info.ctl_name, names[i]);
-		ids[i] = ioctl(fd, CTLIOCGINFO, &info) == 0 ? info.ctl_id : 0;
-		close(fd);
-	}
 	pid_t kexthost = kexthost_pid(&task, ids[8]);
 	unsigned descriptors = process_descriptors(kexthost);
 	limit_ns = wait_now_ns() + (text != NULL ? (unsigned)atoi(text) : SECONDS) * 1000000000ull;
@@ -466,5 +469,12 @@ main(int argc, char **argv)
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct ctl_info info = { 0 };
+		int fd = socket_new(SOCK_DGRAM);
+		strcpy(info.ctl_name, names[i]);
+		ids[i] = ioctl(fd, CTLIOCGINFO, &info) == 0 ? info.ctl_id : 0;
+		close(fd);
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
