@@ -37,6 +37,11 @@
 
 #define MESSAGE 64
 
+/* what a control may hold unread: about as many messages as a Unix socket of the usual size */
+#define DEPTH 128
+#define ROOM_MIN (32 * 1024)
+#define ROOM_MAX (1024 * 1024)
+
 static bool is_raw, is_stream, is_apart;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static socklen_t address_size;
@@ -200,7 +205,10 @@ flood(uint32_t size, uint64_t count)
 	struct bench_flood order = { size, count };
 	char *data = malloc(size);
 	int fd = join();
+	int room = size * DEPTH < ROOM_MIN ? ROOM_MIN : (int)(size * DEPTH);
 
+	if (room > ROOM_MAX)
+		room = ROOM_MAX;
 	uint64_t begin = now_ns();
 	if (is_raw
 		? send(fd, &order, sizeof(order), 0) < 0
