@@ -74,7 +74,8 @@ enum lane_operation {
 	LANE_CLOSED,  /* a descriptor was closed: wait for the disconnect, if it was the last */
 	LANE_SHUT_RD, /* the program shut the reading side */
 	LANE_SIZES,   /* new receive size or 0, new send size or 0, new low-water mark or 0 */
-	LANE_QUEUED   /* values: records queued, bytes queued */
+	LANE_QUEUED,  /* values: records queued, bytes queued */
+	LANE_MARKED   /* values: 1 if the last message that was read was marked (see below) */
 };
 
 /* values of LANE_CONNECT, LANE_BIND, LANE_ADOPT.  Where the call failed after the socket was
@@ -148,9 +149,14 @@ struct lane_bell {
 
 _Static_assert(sizeof(struct lane_bell) == 4096, "the bell is one page");
 
+#define LANE_MARKS 65536u /* handles whose marks are told */
+
 struct lane_memory {
 	struct lane_bell bell;
 	struct lane_slot slots[LANE_SLOTS];
+	/* By the lower half of a handle, less 1: 1 before the first message on that socket that is
+	   marked, and from then on.  As long as it is 0 a plain recv(2) gives whole records. */
+	_Atomic uint8_t marks[LANE_MARKS];
 };
 
 /* Ring for @slot_index.  True: the eventfd must be written. */

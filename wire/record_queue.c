@@ -244,6 +244,7 @@ sent_pop(struct record_queue *queue)
 {
 	struct record_sent *oldest = &queue->sent[queue->sent_first];
 
+	queue->last_read_marked = oldest->marked;
 	queue->sent_bytes -= oldest->size_bytes;
 	queue->sent_charge -= oldest->charge_bytes;
 	queue->sent_first = (queue->sent_first + 1) & (queue->sent_capacity - 1);
@@ -260,6 +261,10 @@ queue_look(struct record_queue *queue)
 	if (queue->sent_count == 0 || ioctl(queue->fd, SIOCOUTQ, &unread) != 0)
 		return;
 	if (unread <= 0) {
+		queue->last_read_marked = queue
+					      ->sent[(queue->sent_first + queue->sent_count - 1) &
+						     (queue->sent_capacity - 1)]
+					      .marked;
 		queue->sent_first = queue->sent_count = 0;
 		queue->sent_bytes = queue->sent_charge = queue->partly_read = 0;
 		return;
@@ -307,6 +312,13 @@ record_queue_bytes(struct record_queue *queue)
 {
 	queue_look(queue);
 	return queue_known_bytes(queue);
+}
+
+bool
+record_queue_last_read_marked(struct record_queue *queue)
+{
+	queue_look(queue);
+	return queue->last_read_marked;
 }
 
 uint32_t

@@ -42,6 +42,7 @@ struct record_queue {
 	uint32_t sent_first, sent_count, sent_capacity;
 	uint64_t sent_bytes, sent_charge;
 	uint64_t partly_read; /* of the first one on SOCK_STREAM, as last asked */
+	bool last_read_marked;
 
 	/* in memory */
 	struct record *backlog, **backlog_tail;
@@ -66,6 +67,8 @@ bool record_queue_has_room(struct record_queue *queue, uint64_t limit_bytes, uin
 uint64_t record_queue_bytes(struct record_queue *queue);
 /* The same in records of SOCK_DGRAM: marked messages and what follows them are one. */
 uint32_t record_queue_count(struct record_queue *queue);
+/* Was the last message that the peer has read marked?  Looks at the socket. */
+bool record_queue_last_read_marked(struct record_queue *queue);
 
 /*
  * Queue one record.  @marked: with a descriptor, see the end of wire/lane.h.

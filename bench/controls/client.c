@@ -38,9 +38,9 @@
 #define MESSAGE 64
 
 /* what a control may hold unread: about as many messages as a Unix socket of the usual size */
-#define DEPTH 128
-#define ROOM_MIN (32 * 1024)
-#define ROOM_MAX (1024 * 1024)
+#define DEPTH 52
+#define ROOM_MIN 17728
+#define ROOM_MAX 212992
 
 static bool is_raw, is_stream, is_apart;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };

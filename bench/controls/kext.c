@@ -8,12 +8,9 @@
 #include <mach/mach_types.h>
 #include <sys/errno.h>
 #include <sys/kern_control.h>
-#include <sys/param.h>
 #include <sys/systm.h>
 
 #include "bench/controls/bench.h"
-
-#define PAUSE_NS 20000
 
 static kern_ctl_ref dgram_ref, stream_ref;
 
@@ -30,7 +27,6 @@ flood(void *argument, wait_result_t unused)
 {
 	struct flood_order *order = argument;
 	char *data = IOMalloc(order->flood.size_bytes);
-	struct timespec pause = { 0, PAUSE_NS }; /* until there is room: a kext is not told */
 
 	(void)unused;
 	for (u_int64_t i = 0; data != NULL && i < order->flood.count; i++) {
@@ -39,7 +35,7 @@ flood(void *argument, wait_result_t unused)
 		while ((error = ctl_enqueuedata(
 			    order->ref, order->unit, data, order->flood.size_bytes,
 			    order->ref == stream_ref ? 0 : CTL_DATA_EOR)) == ENOBUFS)
-			msleep(order, NULL, PWAIT, "room", &pause);
+			IOSleep(0); /* a kext is not told when there is room again */
 		if (error != 0)
 			break;
 	}

@@ -49,6 +49,8 @@ ssize_t control_send(const struct system_hold *hold, const struct iovec *parts, 
  * what comes from an ordinary one is given as the C library would, or CONTROL_STALE.
  */
 ssize_t control_receive(const struct system_hold *hold, struct msghdr *message, int flags);
+/* The same for one buffer, and without flags or a sender to be told. */
+ssize_t control_receive_bytes(const struct system_hold *hold, struct msghdr *message, int flags);
 
 /* Bytes of the first record that waits (SO_NREAD). */
 int control_first_record(const struct system_hold *hold, int *bytes);

@@ -471,6 +471,88 @@ stream_receive(const struct system_hold *hold, struct msghdr *message, int flags
 	return piece.size;
 }
 
+/* ---- plain reads ------------------------------------------------------------------------ */
+
+/* May a message on this socket of SOCK_DGRAM be marked?  A process without a lane can't know. */
+static bool
+may_be_marked(const struct system_socket *socket)
+{
+	const struct system_attachment *at = &socket->attachments[0];
+	struct lane *lane = atomic_load_explicit(&at->lane, memory_order_acquire);
+	uint32_t index = (uint32_t)at->handle - 1;
+
+	return lane == NULL || index >= LANE_MARKS || !lane_is_open(lane) ||
+	       atomic_load_explicit(&lane->memory->marks[index], memory_order_acquire) != 0;
+}
+
+/* Was the message that was just read the first one with a mark?  The kexthost knows. */
+static bool
+last_was_marked(const struct system_hold *hold)
+{
+	struct lane_call call;
+	bool is_gone, is_marked = false;
+
+	if (control_call_begin(hold, LANE_MARKED, &call) != 0)
+		return false;
+	if (control_call_run(hold, &call, &is_gone) == 0 && !is_gone)
+		is_marked = call.reply.values[0] != 0;
+	lane_call_end(&call);
+	return is_marked;
+}
+
+/*
+ * As recv(2), where what Linux does is all there is to do, for one who asks for bytes and no
+ * flags.  True: it is done, with *@result.  An ordinary socket, which the descriptor may be by
+ * now, is read just so, too.
+ */
+static bool
+plain_receive(const struct system_hold *hold, struct iovec *part, int flags, ssize_t *result)
+{
+	struct system_socket *socket = hold->socket;
+	bool is_stream = socket->kind == SYSTEM_STREAM;
+
+	if (atomic_load_explicit(&socket->state, memory_order_relaxed) != SYSTEM_CONNECTED ||
+	    (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) != 0 || part->iov_len == 0 ||
+	    (atomic_load_explicit(&socket->flags, memory_order_relaxed) &
+	     (SYSTEM_DONTTRUNC | SYSTEM_WANTS_RCVD)) != 0 ||
+	    atomic_load_explicit(&socket->read_bytes, memory_order_relaxed) != 0 ||
+	    (!is_stream && may_be_marked(socket)))
+		return false;
+	ssize_t size = NEXT(recv)(hold->fd, part->iov_base, part->iov_len, flags);
+	*result = size < 0 ? -errno : size;
+	if (size < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (is_stream)
+		return true;
+	atomic_store_explicit(&socket->peeked_end, 0, memory_order_relaxed);
+	if (!may_be_marked(socket))
+		return true;
+
+	/* the first mark came while we waited, perhaps with this very message */
+	int saved_errno = errno;
+	if (last_was_marked(hold)) {
+		struct record record = { .size = (size_t)size, .goes_on = true };
+
+		parts_init(&record.room, part, 1);
+		parts_skip(&record.room, (size_t)size);
+		record_read_on(hold->fd, &record);
+		parts_deinit(&record.room);
+		*result = (ssize_t)(record.size < part->iov_len ? record.size : part->iov_len);
+	}
+	errno = saved_errno;
+	return true;
+}
+
+ssize_t
+control_receive_bytes(const struct system_hold *hold, struct msghdr *message, int flags)
+{
+	ssize_t result;
+
+	return plain_receive(hold, message->msg_iov, flags, &result)
+		   ? result
+		   : control_receive(hold, message, flags);
+}
+
 ssize_t
 control_receive(const struct system_hold *hold, struct msghdr *message, int flags)
 {

@@ -151,7 +151,8 @@ sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
  * function below, it would take that one's stack for still in use.
  */
 __attribute__((no_sanitize("address"))) static bool
-receives(int fd, struct msghdr *message, int flags, ssize_t *result)
+receives_by(ssize_t (*receive)(const struct system_hold *, struct msghdr *, int), int fd,
+	    struct msghdr *message, int flags, ssize_t *result)
 {
 	struct system_hold hold;
 	ssize_t received;
@@ -164,7 +165,7 @@ receives(int fd, struct msghdr *message, int flags, ssize_t *result)
 		return false;
 	}
 	pthread_cleanup_push(system_let_go, &hold);
-	received = control_receive(&hold, message, flags);
+	received = receive(&hold, message, flags);
 	pthread_cleanup_pop(1);
 	if (received == CONTROL_STALE)
 		return false;
@@ -177,12 +178,18 @@ receives(int fd, struct msghdr *message, int flags, ssize_t *result)
 }
 
 static bool
+receives(int fd, struct msghdr *message, int flags, ssize_t *result)
+{
+	return receives_by(control_receive, fd, message, flags, result);
+}
+
+static bool
 receives_bytes(int fd, void *bytes, size_t size, int flags, ssize_t *result)
 {
 	struct iovec part = { .iov_base = bytes, .iov_len = size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-	return receives(fd, &message, flags, result);
+	return receives_by(control_receive_bytes, fd, &message, flags, result);
 }
 
 static bool

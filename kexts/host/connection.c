@@ -495,6 +495,18 @@ connection_close(struct connection *connection)
 	}
 }
 
+void
+connection_show_marks(struct connection *connection)
+{
+	struct binding *binding;
+
+	pthread_mutex_lock(&connection->lock);
+	connection->has_marks = true;
+	LIST_FOREACH(binding, &connection->bindings, link)
+	lane_show_marks(binding->lane, binding->index, true);
+	pthread_mutex_unlock(&connection->lock);
+}
+
 static void
 handles_forget(struct connection *connection)
 {

@@ -147,6 +147,7 @@ struct connection {
 	int latched;     /* errno of data that came behind the library's back */
 	uint32_t sendsize;
 	LIST_HEAD(, binding) bindings;
+	_Atomic bool has_marks; /* written under the lock; wire/lane.h */
 
 	pthread_mutex_t out_lock; /* guards what follows */
 	int fd;                   /* our end; -1: detached */
@@ -218,6 +219,9 @@ callback_begin(const struct connection *connection, const char *what)
 	return kext_activity_begin(what, connection->unit, connection->control->kext_tag);
 }
 
+/* The first marked message is about to be sent: whoever reads is told before. */
+void connection_show_marks(struct connection *connection);
+
 /* Counts detaches: what a thread remembers of a connection is stale when it changes. */
 extern _Atomic uint64_t detach_epoch;
 
@@ -275,6 +279,8 @@ struct lane {
 uint64_t lane_handle_of(struct lane *lane, struct connection *connection);
 /* The connection behind a handle, counted; NULL: none. */
 struct connection *lane_connection(struct lane *lane, uint64_t handle);
+/* A message of the connection behind that handle may be marked. */
+void lane_show_marks(struct lane *lane, uint32_t index, bool has_marks);
 /* The connection is gone: so is its handle. */
 void lane_forget(struct lane *lane, uint32_t index, struct connection *connection);
 void lane_ref(struct lane *lane);

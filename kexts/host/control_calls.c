@@ -285,6 +285,11 @@ call_attached(struct connection *connection, const struct control_request *reque
 	case LANE_QUEUED:
 		tell_queued(connection, reply);
 		return 0;
+	case LANE_MARKED:
+		pthread_mutex_lock(&connection->out_lock);
+		reply->values[0] = record_queue_last_read_marked(&connection->out);
+		pthread_mutex_unlock(&connection->out_lock);
+		return 0;
 	default:
 		return EINVAL;
 	}

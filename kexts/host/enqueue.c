@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+/* flags of what is not marked, or sends nothing */
+#define NO_MARK CTL_DATA_EOR
 #define VECTOR_MAX 256 /* parts of one packet that go out without being copied together */
 
 /*
@@ -54,12 +56,22 @@ last_new(void)
 	return last_here;
 }
 
+/* Does a message with @flags carry the mark?  wire/lane.h says what that means. */
+static bool
+is_marked(const struct connection *connection, uint32_t flags)
+{
+	bool eor = (flags & CTL_DATA_EOR) != 0;
+
+	return control_is_stream(connection->control) ? eor : !eor;
+}
+
 /*
- * The client @unit of @ref, with its out_lock held.  NULL: there is none.  The caller unlocks,
+ * The client @unit of @ref, with its out_lock held, for data with @flags (CTL_DATA_EOR: of the
+ * kind that needs no mark on SOCK_DGRAM).  NULL: there is none.  The caller unlocks,
  * and lets go of it if *@counted.
  */
 static struct connection *
-client_lock(kern_ctl_ref ref, uint32_t unit, bool *counted)
+client_lock(kern_ctl_ref ref, uint32_t unit, uint32_t flags, bool *counted)
 {
 	struct last *last = last_here;
 	uint64_t epoch = detach_epoch;
@@ -87,6 +99,8 @@ client_lock(kern_ctl_ref ref, uint32_t unit, bool *counted)
 			*counted = false;
 		}
 	}
+	if (is_marked(connection, flags) && !connection->has_marks)
+		connection_show_marks(connection);
 	pthread_mutex_lock(&connection->out_lock);
 	if (connection->fd >= 0)
 		return connection;
@@ -163,15 +177,6 @@ send_locked(struct connection *connection, const struct iovec *parts, int part_c
 	return 0;
 }
 
-/* Does a message with @flags carry the mark?  wire/lane.h says what that means. */
-static bool
-is_marked(const struct connection *connection, uint32_t flags)
-{
-	bool eor = (flags & CTL_DATA_EOR) != 0;
-
-	return control_is_stream(connection->control) ? eor : !eor;
-}
-
 static int
 count_failure(int error)
 {
@@ -187,7 +192,7 @@ ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_
 {
 	struct iovec part = { data, len };
 	bool counted;
-	struct connection *connection = client_lock(kctlref, unit, &counted);
+	struct connection *connection = client_lock(kctlref, unit, flags, &counted);
 	int error = 0;
 
 	if (connection == NULL)
@@ -231,7 +236,7 @@ KPI_EXPORT errno_t
 ctl_enqueuembuf(kern_ctl_ref kctlref, u_int32_t unit, mbuf_t m, u_int32_t flags)
 {
 	bool counted;
-	struct connection *connection = client_lock(kctlref, unit, &counted);
+	struct connection *connection = client_lock(kctlref, unit, flags, &counted);
 
 	if (connection == NULL)
 		return EINVAL;
@@ -247,7 +252,7 @@ ctl_enqueuembuf_list(kern_ctl_ref kctlref, u_int32_t unit, mbuf_t m_list, u_int3
 		     mbuf_t *m_remain)
 {
 	bool counted;
-	struct connection *connection = client_lock(kctlref, unit, &counted);
+	struct connection *connection = client_lock(kctlref, unit, NO_MARK, &counted);
 	int error = 0;
 
 	if (connection == NULL)
@@ -285,7 +290,7 @@ ctl_getenqueuespace(kern_ctl_ref kctlref, u_int32_t unit, size_t *space)
 	bool counted;
 	struct connection *connection;
 
-	if (space == NULL || (connection = client_lock(kctlref, unit, &counted)) == NULL)
+	if (space == NULL || (connection = client_lock(kctlref, unit, NO_MARK, &counted)) == NULL)
 		return EINVAL;
 	uint64_t used = record_queue_bytes(&connection->out);
 	*space = used < connection->recvsize ? connection->recvsize - used : 0;
@@ -299,7 +304,8 @@ ctl_getenqueuereadable(kern_ctl_ref kctlref, u_int32_t unit, u_int32_t *differen
 	bool counted;
 	struct connection *connection;
 
-	if (difference == NULL || (connection = client_lock(kctlref, unit, &counted)) == NULL)
+	if (difference == NULL ||
+	    (connection = client_lock(kctlref, unit, NO_MARK, &counted)) == NULL)
 		return EINVAL;
 	uint64_t used = record_queue_bytes(&connection->out);
 	*difference = used < connection->lowat ? connection->lowat - (uint32_t)used : 0;
@@ -313,7 +319,7 @@ ctl_getenqueuepacketcount(kern_ctl_ref kctlref, u_int32_t unit, u_int32_t *count
 	bool counted;
 	struct connection *connection;
 
-	if (count == NULL || (connection = client_lock(kctlref, unit, &counted)) == NULL)
+	if (count == NULL || (connection = client_lock(kctlref, unit, NO_MARK, &counted)) == NULL)
 		return EINVAL;
 	*count = record_queue_count(&connection->out);
 	client_unlock(connection, counted);

@@ -209,6 +209,7 @@ lane_handle_of(struct lane *lane, struct connection *connection)
 			lane->handles[index].connection = connection;
 			connection_ref(connection);
 			handle = handle_of(lane, index);
+			lane_show_marks(lane, index, connection->has_marks);
 			*binding = (struct binding){ .lane = lane, .index = index };
 			lane_ref(lane);
 		}
@@ -220,6 +221,13 @@ lane_handle_of(struct lane *lane, struct connection *connection)
 	}
 	pthread_mutex_unlock(&connection->lock);
 	return handle;
+}
+
+void
+lane_show_marks(struct lane *lane, uint32_t index, bool has_marks)
+{
+	if (index < LANE_MARKS)
+		atomic_store_explicit(&lane->memory->marks[index], has_marks, memory_order_seq_cst);
 }
 
 struct connection *

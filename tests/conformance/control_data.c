@@ -86,6 +86,40 @@ peeking_takes_nothing(void **state)
 	close(fd);
 }
 
+static void *
+receive_one(void *argument)
+{
+	static char text[64];
+	ssize_t size = recv(*(int *)argument, text, sizeof(text) - 1, 0);
+
+	text[size > 0 ? size : 0] = '\0';
+	return text;
+}
+
+static void
+who_waits_sees_the_first_open_record_whole(void **state)
+{
+	pthread_t thread;
+	void *text;
+	int fd = client_new(KEXT_DGRAM);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(enqueue(fd, "closed", DATA_EOR), 0);
+		assert_receives(fd, "closed");
+	}
+	assert_int_equal(pthread_create(&thread, NULL, receive_one, &fd), 0);
+	usleep(20000); /* most likely it waits now; right either way */
+	assert_int_equal(enqueue(fd, "open", 0), 0);
+	pthread_join(thread, &text);
+	assert_string_equal(text, "open");
+	assert_int_equal(enqueue(fd, "and ", 0), 0);
+	assert_int_equal(enqueue(fd, "on", 0), 0);
+	assert_receives(fd, "and on");
+	assert_nothing_there(fd);
+	close(fd);
+}
+
 static void
 a_list_of_packets_is_a_list_of_records(void **state)
 {
@@ -537,6 +571,7 @@ main(void)
 		cmocka_unit_test(what_is_not_ended_is_one_record),
 		cmocka_unit_test(what_does_not_fit_in_the_buffer_is_gone),
 		cmocka_unit_test(peeking_takes_nothing),
+		cmocka_unit_test(who_waits_sees_the_first_open_record_whole),
 		cmocka_unit_test(a_list_of_packets_is_a_list_of_records),
 		cmocka_unit_test(packets_are_sent_as_data_is),
 		cmocka_unit_test(the_room_is_exact),
