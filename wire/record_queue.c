@@ -154,6 +154,16 @@ diag_ask(int fd, uint64_t inode)
 	return -ENOENT;
 }
 
+static void
+diag_open_locked(void)
+{
+	if (diag_fd != -1)
+		return;
+	diag_fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (diag_fd < 0)
+		diag_fd = -2;
+}
+
 /* Unread bytes at the peer's end; -errno: not to be known. */
 static int64_t
 peer_unread(uint64_t inode)
@@ -161,11 +171,7 @@ peer_unread(uint64_t inode)
 	int64_t result = -ENOSYS;
 
 	pthread_mutex_lock(&diag_lock);
-	if (diag_fd == -1) {
-		diag_fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-		if (diag_fd < 0)
-			diag_fd = -2;
-	}
+	diag_open_locked();
 	if (diag_fd >= 0)
 		result = diag_ask(diag_fd, inode);
 	pthread_mutex_unlock(&diag_lock);
@@ -358,6 +364,17 @@ mark_fd(void)
 		fd = none - 1;
 	}
 	return fd;
+}
+
+void
+record_queues_prepare(void)
+{
+	pthread_mutex_lock(&diag_lock);
+	diag_open_locked();
+	pthread_mutex_unlock(&diag_lock);
+	charge_of(false, 1);
+	charge_of(true, 1);
+	mark_fd();
 }
 
 /* One message into the socket.  0 or -errno. */

@@ -50,6 +50,10 @@ struct record_queue {
 	uint32_t backlog_count;
 };
 
+/* Open now what queues need beside their sockets, once for the whole process: later there may be
+ * no descriptors left.  What is not to be had is asked for again when it is needed. */
+void record_queues_prepare(void);
+
 void record_queue_init(struct record_queue *queue, int fd, bool is_stream, uint64_t peer_inode);
 /* Forgets everything; what was sent stays sent.  The descriptor stays open. */
 void record_queue_deinit(struct record_queue *queue);

@@ -17,6 +17,7 @@ control_server_start(uint32_t host_id, const char *folder)
 {
 	int error = connection_listen(host_id, folder);
 
+	record_queues_prepare();
 	return error != 0 ? error : server_start();
 }
 
