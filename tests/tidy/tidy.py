@@ -29,7 +29,7 @@ FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "string.h", "stdarg.h", "li
 
 # What the kernel core may ask of the world: bytes, strings, and a way to stop.
 KERNEL_SYMBOLS = {
-    "memcpy", "memmove", "memset", "memcmp", "strlen", "strcmp", "strncmp",
+    "memcpy", "memmove", "memset", "bcmp", "memcmp", "strlen", "strcmp", "strncmp",
     "abort", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
 }
 SANITIZER_SYMBOL = re.compile(r"__(asan|ubsan|tsan|sanitizer|gcov|llvm)_")
