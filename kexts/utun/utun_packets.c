@@ -116,12 +116,13 @@ record_deliver(struct utun *utun, size_t size)
 	errno_t error = ECANCELED;
 
 	while (received(utun, &receives)) {
+		/* before the try: nobody else adds records, but they may be read at any moment */
+		if (ctl_getenqueuepacketcount(utun->control, utun->unit, &records))
+			break;
 		error =
 		    ctl_enqueuedata(utun->control, utun->unit, utun->record, size, CTL_DATA_EOR);
-		if (error != ENOBUFS)
-			break;
-		if (ctl_getenqueuepacketcount(utun->control, utun->unit, &records) || !records)
-			break; /* larger than the socket, or nobody reads any more */
+		if (error != ENOBUFS || !records)
+			break; /* done; or larger than the socket, or nobody reads any more */
 		wait_for_receive(utun, receives);
 	}
 	count(utun, &utun->out, size - utun->header_size, error != 0);
