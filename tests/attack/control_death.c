@@ -518,11 +518,12 @@ kill_loading(unsigned round, unsigned delay_us, const char *kext)
 	pid_t tool = tool_start(command, is_loading ? kext : KEXT_IDENTIFIER);
 	pause_us(delay_us);
 	pid_t supervisor = child_named(getppid(), "berth-kexthost"), victim = tool;
+	/* asked once: it may be gone the next time, and pid 0 would be all of us */
+	pid_t kexthost = supervisor != 0 ? child_named(supervisor, "berth-kexthost") : 0;
 	if (round / 2 % 3 == 1 && supervisor != 0)
 		victim = supervisor;
-	else if (round / 2 % 3 == 2 && supervisor != 0 &&
-		 child_named(supervisor, "berth-kexthost") != 0)
-		victim = child_named(supervisor, "berth-kexthost");
+	else if (round / 2 % 3 == 2 && kexthost != 0)
+		victim = kexthost;
 	kill(victim, SIGKILL);
 	end_within_limit(tool, command);
 	/* what was under way may end a little later than who asked for it */

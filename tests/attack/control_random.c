@@ -40,7 +40,7 @@ struct player {
 	uint64_t seed;
 	const char *call; /* the last one */
 	int fds[SOCKETS];
-	uint8_t bytes[4096];
+	uint8_t bytes[16384]; /* more than any option says that it has */
 };
 
 static uint64_t limit_ns;
