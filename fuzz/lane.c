@@ -289,7 +289,7 @@ request_run(struct program *program, const uint8_t *bytes)
 	bool shows = request.operation <= LANE_ADOPT;
 	switch (bytes[2] >> 1 & 7) {
 	case 0: /* what it should not be */
-		message_send(program, slot_index, &(int){ program->event_fd }, 1);
+		message_send(program, slot_index, &program->event_fd, 1);
 		break;
 	case 1: /* none */
 		break;

@@ -302,13 +302,12 @@ plan_bundle(struct planner *planner, const struct kext_bundle *bundle)
 				  "%s: more than %d kexts linked one against the next",
 				  bundle->path, DEPTH_MAX);
 	planner->open[planner->depth++] = bundle;
-	for (size_t i = 0; i < bundle->library_count; i++) {
-		int32_t result = plan_library(planner, bundle, &bundle->libraries[i]);
-
-		if (result != 0)
-			return result;
-	}
+	int32_t result = 0;
+	for (size_t i = 0; i < bundle->library_count && result == 0; i++)
+		result = plan_library(planner, bundle, &bundle->libraries[i]);
 	planner->open[--planner->depth] = NULL;
+	if (result != 0)
+		return result;
 	note_sanitizer(planner, bundle);
 	words_add(&planner->planned, bundle->identifier);
 	words_add(&planner->plan->paths, bundle->path);
