@@ -7,7 +7,6 @@
 #include "kexts/host/mbuf_host.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,119 +14,21 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define INODE_BUCKETS 16384u
 #define DRAIN_MAX 64u /* messages taken at once from a socket, before the others get their turn */
 #define RAW_MAX 65536u
+#define REAP_PATIENCE_S 1 /* a callback that hangs keeps nobody else for longer */
 /* flags of the send callback: kernel-control.md §3 */
 #define SEND_OOB 1
-#define REAP_PATIENCE_S 1 /* a callback that hangs keeps nobody else for longer */
 #define SEND_MORE 4
 
 _Atomic uint64_t detach_epoch;
 
 static pthread_mutex_t inodes_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *inodes[INODE_BUCKETS];
-
-/* ---- the listeners ------------------------------------------------------------------------ */
-
-/*
- * Nobody connects to these but we ourselves, on behalf of programs: they are unlinked at once,
- * and reached by a descriptor.  `lock` makes a connect and the accept that belongs to it one.
- */
-static struct {
-	pthread_mutex_t lock;
-	int fd;         /* listens */
-	bool has_stray; /* somebody was connected, but not accepted: no descriptor was free */
-	char at[32];    /* "/proc/self/fd/N" of the unlinked file */
-} listeners[2] = { { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 },
-		   { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 } };
-
-static int
-listen_one(int which, uint32_t host_id, const char *folder)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int type = which ? SOCK_STREAM : SOCK_SEQPACKET;
-	int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char name[64];
-	int error = 0;
-
-	if (folder_fd < 0)
-		return -errno;
-	snprintf(name, sizeof(name), "%s" KEXTHOST_SOCKET_NAME "%x", which ? "stream." : "",
-		 host_id);
-	/* the folder's own path may be longer than an address holds */
-	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", folder, name);
-	if (length < 0 || (size_t)length >= sizeof(address.sun_path))
-		snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
-			 folder_fd, name);
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlinkat(folder_fd, name, 0); /* of one that was killed just there */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    listen(fd, SOMAXCONN) != 0)
-		error = -errno;
-	int file_fd = error == 0 ? openat(folder_fd, name, O_PATH | O_CLOEXEC) : -1;
-	if (error == 0 && file_fd < 0)
-		error = -errno;
-	unlinkat(folder_fd, name, 0);
-	close(folder_fd);
-	if (error != 0) {
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
-	listeners[which].fd = fd;
-	snprintf(listeners[which].at, sizeof(listeners[which].at), "/proc/self/fd/%d", file_fd);
-	return 0;
-}
-
-int
-connection_listen(uint32_t host_id, const char *folder)
-{
-	int error = listen_one(0, host_id, folder);
-
-	return error != 0 ? error : listen_one(1, host_id, folder);
-}
-
-/* Who waits to be accepted now is not whom the next accept is for.  0 or -errno. */
-static int
-strays_drop_locked(int which)
-{
-	int fd;
-
-	while ((fd = accept4(listeners[which].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-		close(fd);
-	if (errno != EAGAIN)
-		return -errno;
-	listeners[which].has_stray = false;
-	return 0;
-}
-
-/* Connect the program's socket to us.  Our end, or -errno. */
-static int
-socket_join(int program_fd, bool is_stream)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int which = is_stream;
-	int error = 0, fd = -1;
-
-	memcpy(address.sun_path, listeners[which].at, sizeof(listeners[which].at));
-	pthread_mutex_lock(&listeners[which].lock);
-	if (listeners[which].has_stray)
-		error = strays_drop_locked(which);
-	if (error == 0 && connect(program_fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		error = -errno;
-	if (error == 0) {
-		fd = accept4(listeners[which].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		error = fd < 0 ? -errno : 0;
-		listeners[which].has_stray = fd < 0;
-	}
-	pthread_mutex_unlock(&listeners[which].lock);
-	return error != 0 ? error : fd;
-}
 
 /* ---- looking connections up --------------------------------------------------------- */
 
@@ -214,8 +115,7 @@ connection_of_socket(int program_fd)
 	return found;
 }
 
-/* ---- attaching ---------------------------------------------------------------------------------
- */
+/* ---- attaching ---------------------------------------------------------------------- */
 
 static struct connection *
 connection_new(struct control *control, const struct host_caller *caller, uint64_t inode)
@@ -246,7 +146,7 @@ static int
 connection_join(struct connection *connection, int program_fd)
 {
 	bool is_stream = control_is_stream(connection->control);
-	int fd = socket_join(program_fd, is_stream);
+	int fd = listener_join(program_fd, is_stream);
 
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EAGAIN ? ENOBUFS

@@ -145,7 +145,7 @@ struct connection {
 	bool is_exclusive;
 	bool is_refused; /* by the connect callback: nothing but the disconnect callback follows */
 	int latched;     /* errno of data that came behind the library's back */
-	uint32_t sendsize;
+	_Atomic uint32_t sendsize; /* written under the lock */
 	LIST_HEAD(, binding) bindings;
 	_Atomic bool has_marks; /* written under the lock; wire/lane.h */
 
@@ -225,8 +225,12 @@ void connection_show_marks(struct connection *connection);
 /* Counts detaches: what a thread remembers of a connection is stale when it changes. */
 extern _Atomic uint64_t detach_epoch;
 
-/* Where our listeners are.  0 or -errno. */
-int connection_listen(uint32_t host_id, const char *folder);
+/* ---- listeners (listener.c) -------------------------------------------------------------- */
+
+/* Before anything else.  Nothing stays in @folder.  0 or -errno. */
+int listener_start(uint32_t host_id, const char *folder);
+/* Connect the program's socket to us.  Our end, the caller's; -errno. */
+int listener_join(int program_fd, bool is_stream);
 
 /* ---- what a program asks for over a lane (control_calls.c) -------------------------- */
 

@@ -15,7 +15,7 @@
 int
 control_server_start(uint32_t host_id, const char *folder)
 {
-	int error = connection_listen(host_id, folder);
+	int error = listener_start(host_id, folder);
 
 	record_queues_prepare();
 	return error != 0 ? error : server_start();
