@@ -16,7 +16,6 @@
  *          many        COUNT connections at once, each used: ns each
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,10 +29,10 @@
 #include <sys/sys_domain.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/controls/bench.h"
+#include "bench/process.h"
 
 #define MESSAGE 64
 
@@ -46,33 +45,6 @@ static bool is_raw, is_stream, is_apart;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static socklen_t address_size;
 static struct sockaddr_ctl control_address;
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
-static void
-die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) < 0)
-		die("sched_setaffinity");
-}
 
 /* ---- the other side of a raw socket -----------------------------------------------------------
  */
