@@ -4,6 +4,7 @@
 #include "client/bsd/control.h"
 
 #include "client/bsd/next.h"
+#include "client/bsd/option.h"
 #include "client/bsd/user_memory.h"
 #include "client/trap.h"
 
@@ -547,16 +548,7 @@ control_ioctl(const struct system_hold *hold, unsigned long request, void *argum
 		return ioctl_int(argument, queued - (int)atomic_load(&hold->socket->read_bytes));
 	case SIOCATMARK:
 		return ioctl_int(argument, 0);
-	case FIONBIO:
-	case FIOASYNC:
-	case FIOCLEX:
-	case FIONCLEX:
-	case FIOSETOWN:
-	case FIOGETOWN:
-	case SIOCSPGRP:
-	case SIOCGPGRP:
-		return NEXT(ioctl)(hold->fd, request, argument) == 0 ? 0 : -errno;
 	default:
-		return -ENOTSUP;
+		return option_ioctl(hold, request, argument);
 	}
 }

@@ -144,17 +144,9 @@ event_ioctl(const struct system_hold *hold, unsigned long request, void *argumen
 	case SIOCATMARK:
 		return user_write(argument, &none, sizeof(none)) != 0 ? -EFAULT : 0;
 	case FIONREAD:
-	case FIONBIO:
-	case FIOASYNC:
-	case FIOCLEX:
-	case FIONCLEX:
-	case FIOSETOWN:
-	case FIOGETOWN:
-	case SIOCSPGRP:
-	case SIOCGPGRP:
 		return NEXT(ioctl)(hold->fd, request, argument) == 0 ? 0 : -errno;
 	default:
-		return -ENOTSUP;
+		return option_ioctl(hold, request, argument);
 	}
 }
 

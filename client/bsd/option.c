@@ -7,6 +7,7 @@
 #include "client/bsd/user_memory.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/sys_domain.h>
 
 #ifndef SO_PASSPIDFD
@@ -101,5 +102,23 @@ option_get_other(const struct system_hold *hold, int option, void *value, sockle
 	default:
 		return NEXT(getsockopt)(hold->fd, SOL_SOCKET, option, value, size) == 0 ? 0
 											: -errno;
+	}
+}
+
+int
+option_ioctl(const struct system_hold *hold, unsigned long request, void *argument)
+{
+	switch (request) {
+	case FIONBIO:
+	case FIOASYNC:
+	case FIOCLEX:
+	case FIONCLEX:
+	case FIOSETOWN:
+	case FIOGETOWN:
+	case SIOCSPGRP:
+	case SIOCGPGRP:
+		return NEXT(ioctl)(hold->fd, request, argument) == 0 ? 0 : -errno;
+	default:
+		return -ENOTSUP;
 	}
 }

@@ -26,4 +26,7 @@ int option_set_flag(const struct system_hold *hold, int option, const void *valu
 /* Get such a flag, or whatever Linux says. */
 int option_get_other(const struct system_hold *hold, int option, void *value, socklen_t *size);
 
+/* Requests of ioctl that are any socket's.  -ENOTSUP: another. */
+int option_ioctl(const struct system_hold *hold, unsigned long request, void *argument);
+
 #endif
