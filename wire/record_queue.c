@@ -18,12 +18,11 @@
 
 #define SENT_CAPACITY_FIRST 8u
 #define CHARGE_SIZES 4096u /* message sizes whose charge is remembered, each kind of socket */
-#define SOCKET_BUFFER_MAX (64u << 20)
-/* what Linux needs for a small message, per byte of it: where so much is allowed, the backlog
- * stays empty even if every record has one byte only */
-#define BUFFER_FACTOR 8u
-/* so much of a stream is one message to Linux, all or nothing */
-#define STREAM_PIECE 4096u
+#define SOCKET_BUFFER_MIN (104 << 10)
+#define SOCKET_BUFFER_MAX (64 << 20)
+/* what a socket may have for a byte of records, half of what Linux then gives: small messages cost
+ * it more than they hold */
+#define SOCKET_BUFFER_FACTOR 8
 
 struct record {
 	struct record *next;
@@ -201,18 +200,40 @@ record_queue_deinit(struct record_queue *queue)
 	record_queue_init(queue, -1, queue->is_stream, 0);
 }
 
+static void
+buffer_set(struct record_queue *queue, int size)
+{
+	queue->buffer_bytes = size;
+	if (setsockopt(queue->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		setsockopt(queue->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+static int
+buffer_clamped(uint64_t bytes)
+{
+	return bytes > SOCKET_BUFFER_MAX   ? SOCKET_BUFFER_MAX
+	       : bytes < SOCKET_BUFFER_MIN ? SOCKET_BUFFER_MIN
+					   : (int)bytes;
+}
+
 void
 record_queue_reserve(struct record_queue *queue, uint64_t bytes)
 {
-	int have;
-	socklen_t size = sizeof(have);
-	uint64_t wanted = bytes * BUFFER_FACTOR;
-	int buffer = wanted > SOCKET_BUFFER_MAX ? (int)SOCKET_BUFFER_MAX : (int)wanted;
+	/* No more than is needed: while less than a quarter is taken, Linux tells all who watch our
+	 * end, at each message that is read, that there is room. */
+	buffer_set(queue, buffer_clamped(bytes));
+	queue->buffer_max = buffer_clamped(bytes * SOCKET_BUFFER_FACTOR);
+}
 
-	if (getsockopt(queue->fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && have >= buffer)
-		return;
-	if (setsockopt(queue->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)) != 0)
-		setsockopt(queue->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+/* The socket is full, though its records may be few: they are small ones.  False: that was all. */
+static bool
+buffer_grow(struct record_queue *queue)
+{
+	if (queue->buffer_bytes >= queue->buffer_max)
+		return false;
+	buffer_set(queue, queue->buffer_bytes <= queue->buffer_max / 2 ? queue->buffer_bytes * 2
+								       : queue->buffer_max);
+	return true;
 }
 
 static bool
@@ -258,9 +279,9 @@ sent_pop(struct record_queue *queue)
 	queue->partly_read = 0;
 }
 
-/* Learn what was read since the last look. */
+/* Learn which messages were read since the last look. */
 static void
-queue_look(struct record_queue *queue)
+queue_look_whole(struct record_queue *queue)
 {
 	int unread = 0;
 
@@ -288,12 +309,24 @@ queue_look(struct record_queue *queue)
 	while (queue->sent_count > 1 &&
 	       queue->sent_charge - queue->sent[queue->sent_first].charge_bytes >= (uint64_t)unread)
 		sent_pop(queue);
-	if (queue->is_stream && queue->peer_inode != 0) {
-		int64_t bytes = peer_unread(queue->peer_inode);
+}
 
-		if (bytes >= 0 && (uint64_t)bytes <= queue->sent_bytes)
-			queue->partly_read = queue->sent_bytes - (uint64_t)bytes;
-	}
+/* And how much of the first one, which costs more. */
+static void
+queue_look_part(struct record_queue *queue)
+{
+	if (!queue->is_stream || queue->peer_inode == 0 || queue->sent_count == 0)
+		return;
+	int64_t bytes = peer_unread(queue->peer_inode);
+	if (bytes >= 0 && (uint64_t)bytes <= queue->sent_bytes)
+		queue->partly_read = queue->sent_bytes - (uint64_t)bytes;
+}
+
+static void
+queue_look(struct record_queue *queue)
+{
+	queue_look_whole(queue);
+	queue_look_part(queue);
 }
 
 static uint64_t
@@ -307,10 +340,18 @@ record_queue_has_room(struct record_queue *queue, uint64_t limit_bytes, uint64_t
 {
 	if (size_bytes > limit_bytes)
 		return false;
-	if (queue_known_bytes(queue) <= limit_bytes - size_bytes)
+	uint64_t limit = limit_bytes - size_bytes; /* of what may be there before */
+	if (queue_known_bytes(queue) <= limit)
 		return true;
-	queue_look(queue);
-	return queue_known_bytes(queue) <= limit_bytes - size_bytes;
+	queue_look_whole(queue);
+	uint64_t known = queue_known_bytes(queue);
+	if (known <= limit)
+		return true;
+	/* whatever was read of the first message, something of it is left */
+	if (queue->sent_count == 0 || known - limit >= queue->sent[queue->sent_first].size_bytes)
+		return false;
+	queue_look_part(queue);
+	return queue_known_bytes(queue) <= limit;
 }
 
 uint64_t
@@ -466,7 +507,7 @@ static int
 queue_message(struct record_queue *queue, const struct iovec *parts, int part_count, size_t size,
 	      bool marked)
 {
-	bool may_tear = queue->is_stream && size > STREAM_PIECE;
+	bool may_tear = queue->is_stream && size > RECORD_WHOLE_MAX;
 	struct record *record = NULL;
 	int result = -EAGAIN;
 
@@ -478,8 +519,11 @@ queue_message(struct record_queue *queue, const struct iovec *parts, int part_co
 		if (record == NULL)
 			return -ENOMEM;
 	}
-	if (!record_queue_has_backlog(queue))
-		result = socket_send(queue->fd, parts, part_count, size, marked);
+	if (!record_queue_has_backlog(queue)) {
+		do
+			result = socket_send(queue->fd, parts, part_count, size, marked);
+		while (result == -EAGAIN && buffer_grow(queue));
+	}
 	if (result == 0 || (result > 0 && (size_t)result == size)) {
 		sent_push(queue, (uint32_t)size, marked);
 		free(record);

@@ -22,7 +22,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+/* so much of a stream is one message to Linux, all or nothing */
+#define RECORD_WHOLE_MAX 4096u
 
 struct record; /* one in the backlog */
 
@@ -35,7 +41,8 @@ struct record_sent {
 struct record_queue {
 	int fd; /* borrowed */
 	bool is_stream;
-	uint64_t peer_inode; /* of the peer's end; 0: not known */
+	uint64_t peer_inode;          /* of the peer's end; 0: not known */
+	int buffer_bytes, buffer_max; /* of the socket: what was asked for, what may be */
 
 	/* in the socket, as far as known: a ring */
 	struct record_sent *sent;
@@ -58,7 +65,7 @@ void record_queue_init(struct record_queue *queue, int fd, bool is_stream, uint6
 /* Forgets everything; what was sent stays sent.  The descriptor stays open. */
 void record_queue_deinit(struct record_queue *queue);
 
-/* Make room in the socket for @bytes of records, as far as Linux allows.  Once, at the start. */
+/* There may be @bytes of records: make room for them in the socket, as far as Linux allows. */
 void record_queue_reserve(struct record_queue *queue, uint64_t bytes);
 
 /*
@@ -73,6 +80,30 @@ uint64_t record_queue_bytes(struct record_queue *queue);
 uint32_t record_queue_count(struct record_queue *queue);
 /* Was the last message that the peer has read marked?  Looks at the socket. */
 bool record_queue_last_read_marked(struct record_queue *queue);
+
+/*
+ * The commonest send, in the fewest steps: an unmarked message of @size_bytes, which is small
+ * and not part of anything, straight into the socket.  False: nothing was done, and the long way
+ * (record_queue_has_room(), record_queue_send()) says why.
+ */
+static inline bool
+record_queue_send_now(struct record_queue *queue, uint64_t limit_bytes, const void *bytes,
+		      uint32_t size_bytes)
+{
+	if (queue->sent_count == queue->sent_capacity || queue->backlog != NULL ||
+	    size_bytes > RECORD_WHOLE_MAX ||
+	    queue->sent_bytes - queue->partly_read + size_bytes > limit_bytes)
+		return false;
+	/* not send(): this waits for nothing, and need not be a cancellation point */
+	if (syscall(SYS_sendto, queue->fd, bytes, (size_t)size_bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
+		    NULL, 0) < 0)
+		return false;
+	queue->sent[(queue->sent_first + queue->sent_count) & (queue->sent_capacity - 1)] =
+	    (struct record_sent){ .size_bytes = size_bytes };
+	queue->sent_count++;
+	queue->sent_bytes += size_bytes;
+	return true;
+}
 
 /*
  * Queue one record.  @marked: with a descriptor, see the end of wire/lane.h.
