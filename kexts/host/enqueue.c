@@ -27,7 +27,7 @@ struct last {
 
 static pthread_key_t last_key;
 static pthread_once_t last_once = PTHREAD_ONCE_INIT;
-static __thread struct last *last_here;
+static __thread struct last *last_here __attribute__((tls_model("initial-exec")));
 
 static void
 last_end(void *value)
@@ -197,8 +197,13 @@ ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_
 
 	if (connection == NULL)
 		return EINVAL;
-	if (len > 0 || (flags & CTL_DATA_EOR))
-		error = send_locked(connection, &part, 1, len, flags, is_marked(connection, flags));
+	bool marked = is_marked(connection, flags);
+	bool is_plain = !marked && !connection->is_shut && len > 0 && len <= RECORD_WHOLE_MAX &&
+			!(connection->control->reg.ctl_flags & CTL_FLAG_REG_CRIT);
+	if ((len > 0 || (flags & CTL_DATA_EOR)) &&
+	    !(is_plain &&
+	      record_queue_send_now(&connection->out, connection->recvsize, data, (uint32_t)len)))
+		error = send_locked(connection, &part, 1, len, flags, marked);
 	client_unlock(connection, counted);
 	return count_failure(error);
 }
