@@ -133,6 +133,10 @@ attached(struct system_socket *socket, struct lane *lane, const uint64_t *values
 		at->handle = values[LANE_HANDLE];
 		lane_ref(lane);
 		atomic_store_explicit(&at->lane, lane, memory_order_release);
+		if (i == 0 && (uint32_t)at->handle - 1 < LANE_MARKS)
+			atomic_store_explicit(&socket->mark,
+					      &lane->memory->marks[(uint32_t)at->handle - 1],
+					      memory_order_release);
 		break;
 	}
 	atomic_store(&socket->host_id, lane->host_id);

@@ -474,15 +474,10 @@ stream_receive(const struct system_hold *hold, struct msghdr *message, int flags
 /* ---- plain reads ------------------------------------------------------------------------ */
 
 /* May a message on this socket of SOCK_DGRAM be marked?  A process without a lane can't know. */
-static bool
-may_be_marked(const struct system_socket *socket)
+static inline bool
+may_be_marked(const _Atomic uint8_t *mark)
 {
-	const struct system_attachment *at = &socket->attachments[0];
-	struct lane *lane = atomic_load_explicit(&at->lane, memory_order_acquire);
-	uint32_t index = (uint32_t)at->handle - 1;
-
-	return lane == NULL || index >= LANE_MARKS || !lane_is_open(lane) ||
-	       atomic_load_explicit(&lane->memory->marks[index], memory_order_acquire) != 0;
+	return mark == NULL || atomic_load_explicit(mark, memory_order_acquire) != 0;
 }
 
 /* Was the message that was just read the first one with a mark?  The kexthost knows. */
@@ -510,13 +505,14 @@ plain_receive(const struct system_hold *hold, struct iovec *part, int flags, ssi
 {
 	struct system_socket *socket = hold->socket;
 	bool is_stream = socket->kind == SYSTEM_STREAM;
+	const _Atomic uint8_t *mark = atomic_load_explicit(&socket->mark, memory_order_acquire);
 
 	if (atomic_load_explicit(&socket->state, memory_order_relaxed) != SYSTEM_CONNECTED ||
 	    (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) != 0 || part->iov_len == 0 ||
 	    (atomic_load_explicit(&socket->flags, memory_order_relaxed) &
 	     (SYSTEM_DONTTRUNC | SYSTEM_WANTS_RCVD)) != 0 ||
 	    atomic_load_explicit(&socket->read_bytes, memory_order_relaxed) != 0 ||
-	    (!is_stream && may_be_marked(socket)))
+	    (!is_stream && may_be_marked(mark)))
 		return false;
 	ssize_t size = NEXT(recv)(hold->fd, part->iov_base, part->iov_len, flags);
 	*result = size < 0 ? -errno : size;
@@ -525,7 +521,7 @@ plain_receive(const struct system_hold *hold, struct iovec *part, int flags, ssi
 	if (is_stream)
 		return true;
 	atomic_store_explicit(&socket->peeked_end, 0, memory_order_relaxed);
-	if (!may_be_marked(socket))
+	if (!may_be_marked(mark))
 		return true;
 
 	/* the first mark came while we waited, perhaps with this very message */

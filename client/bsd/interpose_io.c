@@ -15,6 +15,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 const char interpose_io_is_here = 1;
@@ -164,9 +165,14 @@ receives_by(ssize_t (*receive)(const struct system_hold *, struct msghdr *, int)
 		system_let_go(&hold);
 		return false;
 	}
-	pthread_cleanup_push(system_let_go, &hold);
-	received = receive(&hold, message, flags);
-	pthread_cleanup_pop(1);
+	if (__libc_single_threaded) { /* nobody else cancels us */
+		received = receive(&hold, message, flags);
+		system_let_go(&hold);
+	} else {
+		pthread_cleanup_push(system_let_go, &hold);
+		received = receive(&hold, message, flags);
+		pthread_cleanup_pop(1);
+	}
 	if (received == CONTROL_STALE)
 		return false;
 	if (received < 0) {

@@ -93,6 +93,15 @@ lane_read_mail(struct lane *lane)
 	}
 }
 
+void
+lane_die(struct lane *lane)
+{
+	atomic_store(&lane->state, LANE_DEAD);
+	/* nobody tells any more which sockets have marked messages */
+	for (uint32_t i = 0; i < LANE_MARKS; i++)
+		atomic_store_explicit(&lane->memory->marks[i], 1, memory_order_relaxed);
+}
+
 bool
 lane_has_died(struct lane *lane)
 {
@@ -106,7 +115,7 @@ lane_has_died(struct lane *lane)
 	bool is_dead = is_gone || (poll(&end, 1, 0) > 0 &&
 				   (end.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0);
 	if (is_dead)
-		atomic_store(&lane->state, LANE_DEAD);
+		lane_die(lane);
 	if (is_gone) /* Linux wakes one sleeper only */
 		wait_wake(&page->alive, INT_MAX);
 	errno = saved_errno;

@@ -95,6 +95,7 @@ lane_is_open(const struct lane *lane)
 
 /* Is the kexthost gone, or has it hung up?  Then the lane is dead from now on. */
 bool lane_has_died(struct lane *lane);
+void lane_die(struct lane *lane);
 
 /* A slot was given back: somebody may wait for one. */
 void lane_slot_is_free(void);

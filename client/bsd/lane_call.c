@@ -279,7 +279,7 @@ lane_call_run(struct lane_call *call, int shown_fd)
 		is_alive = await_done(call, ring(call));
 	}
 	if (!is_alive) {
-		atomic_store(&call->lane->state, LANE_DEAD);
+		lane_die(call->lane);
 		if (alive_word_is_dead(atomic_load(&call->lane->alive_page->alive)))
 			system_await_hangups(call->lane->host_id);
 		errno = saved_errno;

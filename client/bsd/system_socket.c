@@ -94,6 +94,7 @@ socket_end(struct system_socket *socket)
 	sigset_t signals;
 
 	system_lock(&signals);
+	atomic_store(&socket->mark, NULL);
 	for (uint32_t i = 0; i < SYSTEM_LANES; i++)
 		lanes[i] = atomic_exchange(&socket->attachments[i].lane, NULL);
 	socket->next_free = free_sockets;
@@ -415,6 +416,7 @@ system_after_fork_in_child(void)
 		for (uint32_t i = 0; i < POOL_SOCKETS; i++) {
 			struct system_socket *socket = &pool->sockets[i];
 
+			atomic_store(&socket->mark, NULL);
 			for (uint32_t j = 0; j < SYSTEM_LANES; j++)
 				atomic_store(&socket->attachments[j].lane, NULL);
 			atomic_store(&socket->state, SYSTEM_UNKNOWN);

@@ -68,25 +68,30 @@ struct system_attachment {
 };
 
 struct system_socket {
+	/* what every read looks at, in one cache line */
 	_Atomic uint32_t reference_count; /* 0: free */
-	_Atomic uint32_t descriptor_count;
-	uint32_t kind; /* enum system_kind */
-	dev_t device;
-	ino_t inode;
-	_Atomic uint32_t state; /* enum system_state */
-	_Atomic uint32_t flags; /* enum system_flags */
-	_Atomic uint32_t host_id;
-	_Atomic uint32_t id, unit;
-	_Atomic uint32_t sendsize, recvsize; /* before it is attached: what was asked for */
-	struct system_attachment attachments[SYSTEM_LANES];
+	uint32_t kind;                    /* enum system_kind */
+	_Atomic uint32_t state;           /* enum system_state */
+	_Atomic uint32_t flags;           /* enum system_flags */
 	/* of the first message in its queue, the bytes that were read under SO_DONTTRUNC */
 	_Atomic uint32_t read_bytes;
 	/* bytes from there to an end without bytes that was looked at; 0: none.  Linux shows such a
 	 * message once only to who looks at one after the other */
 	_Atomic uint32_t peeked_end;
+	/* in the memory of the first lane that it has a handle in: may its messages be marked?
+	 * (wire/lane.h)  NULL: not to be known */
+	const _Atomic uint8_t *_Atomic mark;
+
+	_Atomic uint32_t descriptor_count;
+	dev_t device;
+	ino_t inode;
+	_Atomic uint32_t host_id;
+	_Atomic uint32_t id, unit;
+	_Atomic uint32_t sendsize, recvsize; /* before it is attached: what was asked for */
+	struct system_attachment attachments[SYSTEM_LANES];
 	pthread_mutex_t read_lock; /* of reads that take several steps; all signals blocked */
 	struct system_socket *next_free;
-};
+} __attribute__((aligned(64)));
 
 /* A page of the table; NULL: no descriptor there is one of ours. */
 struct system_page {
