@@ -14,6 +14,7 @@
 #define BENCH_SWALLOW 's'
 
 #define BENCH_OPTION_FLOOD 1
+#define BENCH_RECVSIZE (256 * 1024) /* bytes */
 
 struct bench_flood {
 	uint32_t size_bytes;

@@ -103,7 +103,7 @@ register_one(const char *name, u_int32_t flags, kern_ctl_ref *ref)
 {
 	struct kern_ctl_reg reg = { .ctl_flags = flags,
 				    .ctl_sendsize = 128 * 1024,
-				    .ctl_recvsize = 256 * 1024,
+				    .ctl_recvsize = BENCH_RECVSIZE,
 				    .ctl_connect = bench_connect,
 				    .ctl_disconnect = bench_disconnect,
 				    .ctl_send = bench_send,
