@@ -4,6 +4,7 @@
  */
 #include "kexts/host/kpi.h"
 
+#include "kexts/host/control.h"
 #include "kexts/host/sleep.h"
 
 #include <IOKit/IOLib.h>
@@ -222,7 +223,10 @@ IOSleep(unsigned milliseconds)
 {
 	wait_result_t nobody;
 
-	/* even zero lets others run; nobody wakes the address of a local */
+	/* even zero lets others run, a client that has left no room before all; nobody wakes the
+	 * address of a local */
+	if (milliseconds == 0 && enqueue_await_room())
+		return;
 	if (milliseconds > 0)
 		(void)sleep_begin(&nobody, false,
 				  sleep_deadline_ns((uint64_t)milliseconds * 1000000u));

@@ -295,6 +295,12 @@ void lane_serve(struct lane *lane, uint32_t slot_index);
 /* The program has hung up. */
 void lane_end(struct lane *lane);
 
+/* ---- sending (enqueue.c) -------------------------------------------------------------------- */
+
+/* This thread is about to let others run.  If what it sent last found no room: wait, a moment
+ * at most, until the client has read a good part.  False: there is nothing to wait for. */
+bool enqueue_await_room(void);
+
 /* ---- events of descriptors (server.c)
  * ------------------------------------------------------------ */
 

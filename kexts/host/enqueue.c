@@ -7,12 +7,14 @@
 #include "kexts/host/mbuf_host.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 /* flags of what is not marked, or sends nothing */
 #define NO_MARK CTL_DATA_EOR
 #define VECTOR_MAX 256 /* parts of one packet that go out without being copied together */
+#define AWAIT_ROOM_MS 1
 
 /*
  * The connection that this thread sent to last, counted: a kext sends to the same client again
@@ -23,6 +25,7 @@ struct last {
 	uint32_t unit;
 	uint64_t epoch;
 	struct connection *connection;
+	bool was_refused; /* what was sent last found no room */
 };
 
 static pthread_key_t last_key;
@@ -95,7 +98,7 @@ client_lock(kern_ctl_ref ref, uint32_t unit, uint32_t flags, bool *counted)
 			last = last_new();
 		if (last != NULL) {
 			connection_unref(last->connection);
-			*last = (struct last){ ref, unit, epoch, connection };
+			*last = (struct last){ ref, unit, epoch, connection, false };
 			*counted = false;
 		}
 	}
@@ -182,9 +185,27 @@ count_failure(int error)
 {
 	if (error != 0)
 		statistics.enqueue_fail++;
-	if (error == ENOBUFS)
+	if (error == ENOBUFS) {
 		statistics.enqueue_fullsock++;
+		if (last_here != NULL)
+			last_here->was_refused = true;
+	}
 	return error;
+}
+
+bool
+enqueue_await_room(void)
+{
+	struct last *last = last_here;
+
+	if (last == NULL || !last->was_refused || last->connection == NULL)
+		return false;
+	last->was_refused = false;
+	pthread_mutex_lock(&last->connection->out_lock);
+	struct pollfd room = { .fd = last->connection->fd, .events = POLLOUT };
+	pthread_mutex_unlock(&last->connection->out_lock);
+	/* closed and used again meanwhile, it costs no more than the moment */
+	return room.fd >= 0 && poll(&room, 1, 0) == 0 && poll(&room, 1, AWAIT_ROOM_MS) >= 0;
 }
 
 KPI_EXPORT errno_t

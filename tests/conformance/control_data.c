@@ -193,6 +193,38 @@ the_room_is_exact(void **state)
 	close(fd);
 }
 
+struct flood {
+	int fd, count, result;
+};
+
+static void *
+ask_for_flood(void *argument)
+{
+	struct flood *flood = argument;
+
+	flood->result =
+	    setsockopt(flood->fd, SYSPROTO_CONTROL, SET_FLOOD, &flood->count, sizeof(flood->count));
+	return NULL;
+}
+
+static void
+a_kext_that_waits_for_room_loses_nothing(void **state)
+{
+	struct flood flood = { .fd = client_new(KEXT_DGRAM), .count = 20000 };
+	pthread_t thread;
+	int got;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, ask_for_flood, &flood), 0);
+	for (int i = 0; i < flood.count; i++) {
+		assert_int_equal(recv(flood.fd, &got, sizeof(got), 0), sizeof(got));
+		assert_int_equal(got, i);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(flood.result, 0);
+	close(flood.fd);
+}
+
 static void
 the_room_of_a_stream_is_exact_after_partial_reads(void **state)
 {
@@ -575,6 +607,7 @@ main(void)
 		cmocka_unit_test(a_list_of_packets_is_a_list_of_records),
 		cmocka_unit_test(packets_are_sent_as_data_is),
 		cmocka_unit_test(the_room_is_exact),
+		cmocka_unit_test(a_kext_that_waits_for_room_loses_nothing),
 		cmocka_unit_test(the_room_of_a_stream_is_exact_after_partial_reads),
 		cmocka_unit_test(receive_sizes_can_be_raised_after_connect),
 		cmocka_unit_test(critical_data_has_a_reserve),

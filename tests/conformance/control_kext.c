@@ -264,6 +264,18 @@ die(int how)
 	return 0;
 }
 
+/* Wait for room as a kext does that knows nothing better. */
+static errno_t
+flood(kern_ctl_ref ref, u_int32_t unit, int count)
+{
+	errno_t error = 0;
+
+	for (int i = 0; i < count && error == 0; i++)
+		while ((error = ctl_enqueuedata(ref, unit, &i, sizeof(i), CTL_DATA_EOR)) == ENOBUFS)
+			IOSleep(0);
+	return error;
+}
+
 static errno_t
 test_setopt(kern_ctl_ref ref, u_int32_t unit, void *unitinfo, int option, void *data, size_t size)
 {
@@ -307,6 +319,8 @@ test_setopt(kern_ctl_ref ref, u_int32_t unit, void *unitinfo, int option, void *
 		return die(number);
 	case SET_FAIL:
 		return number;
+	case SET_FLOOD:
+		return flood(ref, unit, number);
 	default:
 		return data == NULL && size == 0 ? EDOM : ENOPROTOOPT;
 	}

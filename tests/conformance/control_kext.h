@@ -42,7 +42,9 @@ enum kext_set {
 	/* int: that errno */
 	SET_FAIL,
 	/* ctl_deregister of this very control */
-	SET_DEREGISTER_SELF
+	SET_DEREGISTER_SELF,
+	/* int: send so many messages, each its number, as fast as they are read */
+	SET_FLOOD
 };
 
 enum kext_get {
