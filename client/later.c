@@ -10,7 +10,6 @@
 #include <mach/clock_priv.h>
 #include <mach/host_priv.h>
 #include <mach/mach_voucher.h>
-#include <mach/mk_timer.h>
 #include <mach/vm_map.h>
 
 #include <sys/fileport.h>
@@ -61,18 +60,15 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 
 /* ---- the calls ---------------------------------------------------------------------------- */
 
-/* Call @name, which returns @code of type @type. */
-#define LATER_TYPED(type, name, parameters, code, code_text)                                       \
-	BERTH_EXPORT type name parameters                                                          \
+/* Call @name, which is not there. */
+#define NOT_YET(name, parameters)                                                                  \
+	BERTH_EXPORT kern_return_t name parameters                                                 \
 	{                                                                                          \
 		static _Atomic uint32_t said;                                                      \
                                                                                                    \
-		SAY_ONCE(&said, #name " is not there yet; it returns " code_text);                 \
-		return code;                                                                       \
+		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
+		return KERN_NOT_SUPPORTED;                                                         \
 	}
-
-#define LATER(name, parameters, code) LATER_TYPED(kern_return_t, name, parameters, code, #code)
-#define NOT_YET(name, parameters) LATER(name, parameters, KERN_NOT_SUPPORTED)
 
 /* The same with an object that a task may serve itself: it is asked, by @message. */
 #define NOT_YET_HERE(name, parameters, object, message)                                            \
@@ -95,15 +91,6 @@ NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
 			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))
 NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
 NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
-
-/* timers: there can be no port that is one */
-LATER_TYPED(mach_port_name_t, mk_timer_create, (void), MACH_PORT_NULL, "MACH_PORT_NULL")
-LATER(mk_timer_destroy, (mach_port_name_t name), KERN_INVALID_ARGUMENT)
-LATER(mk_timer_arm, (mach_port_name_t name, uint64_t expire_time), KERN_INVALID_ARGUMENT)
-LATER(mk_timer_arm_leeway,
-      (mach_port_name_t name, uint64_t mk_timer_flags, uint64_t expire_time, uint64_t mk_leeway),
-      KERN_INVALID_ARGUMENT)
-LATER(mk_timer_cancel, (mach_port_name_t name, uint64_t *result_time), KERN_INVALID_ARGUMENT)
 
 /* fileports */
 BERTH_EXPORT int

@@ -9,6 +9,7 @@
 #include "bsd/registry.h"
 #include "ipc/ipc_kmsg.h"
 #include "kern/clock.h"
+#include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 
 /*
@@ -33,6 +34,7 @@ struct audit {
 	uint64_t semaphores_active;
 	uint64_t semaphore_waiters;
 	uint64_t alarms;
+	uint64_t timers, timers_paid;
 };
 
 static struct audit_sums *
@@ -211,6 +213,7 @@ audit_alarms(struct audit *a, const struct task *task)
 	}
 	check(alarms == task->account->alarm_count);
 	a->alarms += alarms;
+	a->timers_paid += task->account->timer_count;
 }
 
 static void
@@ -298,6 +301,24 @@ audit_semaphore(struct audit *a, const struct ipc_port *port)
 }
 
 static void
+audit_timer(struct audit *a, const struct ipc_port *port)
+{
+	const struct mk_timer *timer = port->kobject;
+	const struct ipc_kmsg *kmsg = timer->kmsg;
+	const uint32_t slot = timer->deadline.slot;
+
+	check(port->object.kobject == IKOT_TIMER && timer->port == port);
+	check(port->receiver->task->account == port->payer);
+	found_right(a, port, MACH_MSG_TYPE_PORT_SEND);
+	check(kmsg->timer == timer && !kmsg->payer);
+	check(list_is_linked(&kmsg->link) == (kmsg->dest != NULL));
+	check(!kmsg->dest || kmsg->dest == port);
+	check(timer->deadline.kind == DEADLINE_TIMER);
+	check(slot == 0 || a->k->deadlines.slots[slot - 1] == &timer->deadline);
+	a->timers++;
+}
+
+static void
 audit_port(struct audit *a, const struct ipc_port *port)
 {
 	uint32_t messages = 0;
@@ -315,6 +336,8 @@ audit_port(struct audit *a, const struct ipc_port *port)
 	case PORT_IN_SPACE:
 		check(port->receiver && port->receiver->active);
 		audit_waiters(port);
+		if (ip_is_received_kobject(port))
+			audit_timer(a, port);
 		break;
 	case PORT_IN_TRANSIT:
 		check(list_is_empty(&port->sets) && list_is_empty(&port->receivers));
@@ -329,7 +352,7 @@ audit_port(struct audit *a, const struct ipc_port *port)
 		break;
 	default:
 		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
-		check(messages == 0 && list_is_empty(&port->sets));
+		check(messages == 0 && list_is_empty(&port->sets) && !port->kobject);
 		check(list_is_empty(&port->receivers) && list_is_empty(&port->senders));
 		check(port->srights == 0 && port->sorights == 0 && !port->no_senders);
 		break;
@@ -383,6 +406,7 @@ kernel_audit(const struct kernel *k)
 	check(ports == k->port_count);
 	audit_sets(k);
 	check(a.alarms == k->alarm_count && k->deadlines.count <= k->deadlines.capacity);
+	check(a.timers == k->timer_count && a.timers_paid == k->timer_count);
 	check(a.requests == 0 && a.semaphores_active == 0 && a.semaphore_waiters == 0);
 
 	/* what was found is what is counted */

@@ -8,6 +8,7 @@
 #include "bsd/registry.h"
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
+#include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 
 void
@@ -78,6 +79,13 @@ dump_semaphore(const struct dump *d, const struct semaphore *semaphore)
 }
 
 static void
+dump_timer(const struct dump *d, const struct mk_timer *timer)
+{
+	if (timer->deadline.slot > 0)
+		dump_number(d, " due ", timer->deadline.when_ns, 10);
+}
+
+static void
 dump_port(const struct dump *d, const struct ipc_port *port)
 {
 	dump_number(d, "  port ", port->id, 10);
@@ -88,6 +96,8 @@ dump_port(const struct dump *d, const struct ipc_port *port)
 	}
 	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_SEMAPHORE)
 		dump_semaphore(d, port->kobject);
+	if (port->object.place == PORT_IN_SPACE && port->object.kobject == IKOT_TIMER)
+		dump_timer(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE)
 		dump_number(d, " of task ", port->receiver->task->id, 10);
 	if (port->object.place == PORT_IN_TRANSIT)
@@ -134,6 +144,7 @@ dump_task(const struct dump *d, const struct task *task)
 	dump_number(d, " requests ", task->account->request_count, 10);
 	dump_number(d, " semaphores ", task->account->semaphore_count, 10);
 	dump_number(d, " alarms ", task->account->alarm_count, 10);
+	dump_number(d, " timers ", task->account->timer_count, 10);
 	dump_number(d, " queued ", task->account->queued_bytes, 10);
 	dump_text(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {

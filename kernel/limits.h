@@ -16,6 +16,7 @@
 #define KMSG_OOL_SMALL 32768u        /* bytes: pieces above it count against the next line */
 #define KMSG_OOL_COPY_MAX (7u << 20) /* bytes of physical copy a message may ask for */
 #define QLIMIT_KERNEL 65534u         /* messages: the hard ceiling of any queue */
+#define MK_TIMER_MESSAGE_SIZE 48u    /* bytes: a header and three numbers */
 
 /* ---- ours: what one task may make the kernel hold ---------------------------------- */
 
@@ -29,6 +30,7 @@
 #define TASK_SET_LINK_MAX 1048576u          /* memberships of ports in sets */
 #define TASK_SEMAPHORE_MAX 65536u           /* semaphores that it owns, or died owning */
 #define TASK_ALARM_MAX 4096u                /* alarms of clocks that it waits for */
+#define TASK_TIMER_MAX 4096u                /* timers: each holds a message and a deadline */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 

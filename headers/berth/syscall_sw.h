@@ -139,6 +139,18 @@ enum berth_trap_number {
 	/* bytes: struct kevtstat, then struct kctlstat without what kexthosts count */
 	BERTH_TRAP_SYSTEM_STATISTICS,
 
+	/* Timers, in the caller's own space.  Times are those of mach_absolute_time().
+	 * mach-kobjects.md §5.1.  values: name of the receive right */
+	BERTH_TRAP_MK_TIMER_CREATE = 128,
+	/* args: name */
+	BERTH_TRAP_MK_TIMER_DESTROY,
+	/* args: name, time */
+	BERTH_TRAP_MK_TIMER_ARM,
+	/* args: name, flags, time, leeway */
+	BERTH_TRAP_MK_TIMER_ARM_LEEWAY,
+	/* args: name.  values: the time that was set, 0 for none */
+	BERTH_TRAP_MK_TIMER_CANCEL,
+
 	BERTH_TRAP_LIMIT
 };
 

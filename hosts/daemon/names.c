@@ -184,6 +184,12 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_KEV_ID] = { "kev_id", { NULL } },
 	[BERTH_TRAP_KEV_VENDOR] = { "kev_vendor", { NULL } },
 	[BERTH_TRAP_SYSTEM_STATISTICS] = { "system_statistics", { NULL } },
+	[BERTH_TRAP_MK_TIMER_CREATE] = { "mk_timer_create", { NULL } },
+	[BERTH_TRAP_MK_TIMER_DESTROY] = { "mk_timer_destroy", { "name" } },
+	[BERTH_TRAP_MK_TIMER_ARM] = { "mk_timer_arm", { "name", "time" } },
+	[BERTH_TRAP_MK_TIMER_ARM_LEEWAY] = { "mk_timer_arm_leeway",
+					     { "name", "flags", "time", "leeway" } },
+	[BERTH_TRAP_MK_TIMER_CANCEL] = { "mk_timer_cancel", { "name" } },
 };
 
 const char *

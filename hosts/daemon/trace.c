@@ -156,7 +156,7 @@ add_trap_done(struct line *line, const struct kernel_trace *trace)
 	add(line, "  = ");
 	add_trap_name(line, trace->number);
 	add(line, ": ");
-	if (trace->number >= BERTH_TRAP_CTL_INFO && trace->number < BERTH_TRAP_LIMIT)
+	if (trace->number >= BERTH_TRAP_CTL_INFO && trace->number <= BERTH_TRAP_SYSTEM_STATISTICS)
 		add_errno(line, trace->code);
 	else
 		add_code(line, trace->code);

@@ -8,6 +8,7 @@
 
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_kmsg_memory.h"
+#include "kern/mk_timer.h"
 #include "kern/thread.h"
 
 struct ipc_kmsg *
@@ -138,6 +139,10 @@ ipc_kmsg_free(struct kernel *k, struct ipc_kmsg *kmsg)
 {
 	check(!list_is_linked(&kmsg->link));
 	check(!kmsg->dest && !ip_valid(kmsg->reply));
+	if (kmsg->timer) {
+		mk_timer_take_back(k, kmsg->timer);
+		return;
+	}
 	for (uint32_t i = 0; i < kmsg->piece_count; i++)
 		piece_free(k, &kmsg->pieces[i]);
 	if (kmsg->tail.kind != KERNEL_PIECE_UNREADABLE)

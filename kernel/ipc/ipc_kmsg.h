@@ -10,6 +10,7 @@
 
 #include "ipc/ipc_space.h"
 
+struct mk_timer;
 struct thread;
 
 /* A descriptor, apart from its bytes. */
@@ -31,10 +32,11 @@ struct ipc_kmsg {
 	struct kernel *kernel;
 	struct list link; /* port.messages, or the pool of notifications */
 	size_t alloc_size;
-	uint64_t charge_bytes; /* to @payer: this and the memory of its pieces */
-	struct account *payer; /* NULL: the kernel's own message */
-	bool is_notification;  /* from the pool and back to it */
-	bool circular;         /* would hold itself: destroyed instead of delivered */
+	uint64_t charge_bytes;  /* to @payer: this and the memory of its pieces */
+	struct account *payer;  /* NULL: the kernel's own message */
+	bool is_notification;   /* from the pool and back to it */
+	struct mk_timer *timer; /* whose one message this is, and to whom it goes back */
+	bool circular;          /* would hold itself: destroyed instead of delivered */
 
 	struct ipc_port *dest;  /* a right of kind dest_type, or NULL once copied out */
 	struct ipc_port *reply; /* a right of kind reply_type, NULL or IP_DEAD */

@@ -10,6 +10,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_watch.h"
 #include "kern/clock.h"
+#include "kern/mk_timer.h"
 
 #define QLIMIT_DEFAULT 5
 
@@ -401,6 +402,8 @@ port_destroy_now(struct kernel *k, struct ipc_port *port)
 	port->port_destroyed = NULL;
 	ipc_port_release_send_once(k, notify);
 	port_fire_dead_names(k, port);
+	if (port->object.kobject == IKOT_TIMER)
+		mk_timer_port_died(k, port);
 	ipc_port_unref(k, port);
 }
 

@@ -42,6 +42,7 @@ enum ipc_kobject_kind {
 	IKOT_THREAD = 1,
 	IKOT_TASK = 2,
 	IKOT_HOST = 3,
+	IKOT_TIMER = 8,
 	IKOT_TASK_NAME = 20,
 	IKOT_SEMAPHORE = 23,
 	IKOT_CLOCK = 25
@@ -78,7 +79,7 @@ struct ipc_port {
 	struct ipc_space *receiver; /* IN_SPACE: borrowed, a space outlives its entries */
 	union {
 		struct ipc_port *destination; /* IN_TRANSIT: one reference */
-		void *kobject;                /* KERNEL: the task, thread … behind it */
+		void *kobject; /* KERNEL: the task, thread … behind it; IN_SPACE: the timer */
 	};
 	struct account *payer; /* whose port it is: one reference; NULL for the kernel's */
 	mach_port_name_t receiver_name;
@@ -123,6 +124,13 @@ static inline bool
 ip_active(const struct ipc_port *port)
 {
 	return port->object.place != PORT_DEAD;
+}
+
+/* The kernel has an object behind a receive right of a task's: a timer.  It cannot be moved. */
+static inline bool
+ip_is_received_kobject(const struct ipc_port *port)
+{
+	return port->object.place != PORT_KERNEL && port->object.kobject != IKOT_NONE;
 }
 
 /* A port in limbo with one reference, charged to @payer (NULL: the kernel's own). */

@@ -177,7 +177,8 @@ copyin_move_receive(struct ipc_space *space, struct ipc_entry *entry, struct ipc
 	struct kernel *k = space->kernel;
 	struct ipc_port *port = entry->port;
 
-	if (port->object.flags & (IPC_PORT_IMMOVABLE | IPC_PORT_SPECIAL_REPLY))
+	if ((port->object.flags & (IPC_PORT_IMMOVABLE | IPC_PORT_SPECIAL_REPLY)) ||
+	    ip_is_received_kobject(port))
 		return KERN_INVALID_CAPABILITY;
 	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
 		port_leave_space(space, port);

@@ -21,16 +21,23 @@ complete(struct kernel *k, struct thread *thread, mach_msg_return_t mr)
 	kernel_complete(k, thread);
 }
 
-/* The message goes to the task with this result, and dies with it. */
+/* The message goes to the task with this result, and dies with it.  A timer's stays the timer's:
+ * it may be due again before the host has read this one. */
 static void
 result_takes_kmsg(struct thread *thread, struct ipc_kmsg *kmsg, enum berth_msg_buffer buffer)
 {
 	struct trap_result *r = &thread->result;
 
 	check(!thread->kmsg);
-	thread->kmsg = kmsg;
-	r->bytes = kmsg->bytes;
 	r->bytes_size = kmsg->bytes_size;
+	if (kmsg->timer) {
+		memcpy(thread->timer_message, kmsg->bytes, sizeof(thread->timer_message));
+		r->bytes = thread->timer_message;
+		ipc_kmsg_free(thread->task->kernel, kmsg);
+	} else {
+		thread->kmsg = kmsg;
+		r->bytes = kmsg->bytes;
+	}
 	r->has_tail = kmsg->tail.kind != KERNEL_PIECE_UNREADABLE;
 	r->tail = kmsg->tail;
 	r->pieces = kmsg->pieces;
@@ -97,7 +104,7 @@ deliver_too_large(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg
 	if (trailer_size > room)
 		trailer_size = room;
 	result_takes_kmsg(thread, kmsg, BERTH_MSG_BUFFER_RECEIVE);
-	r->trailer = kmsg->bytes + kmsg->bytes_size;
+	r->trailer = (const uint8_t *)r->bytes + r->bytes_size;
 	r->trailer_size = trailer_size;
 	r->values[BERTH_MSG_TRAILER] = trailer_size;
 	mach_msg_receive_failed(k, thread, MACH_RCV_TOO_LARGE);
@@ -127,7 +134,7 @@ mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 	r->trailer_size = ipc_kmsg_add_trailer(kmsg, thread->msg.option, context,
 					       (mr & ~MACH_MSG_MASK) == MACH_RCV_HEADER_ERROR);
 	result_takes_kmsg(thread, kmsg, BERTH_MSG_BUFFER_RECEIVE);
-	r->trailer = kmsg->bytes + kmsg->bytes_size;
+	r->trailer = (const uint8_t *)r->bytes + r->bytes_size;
 	r->values[BERTH_MSG_TRAILER] = r->trailer_size;
 	ipc_port_unref(k, held);
 	KERNEL_TRACE(k, .kind = TRACE_MACH_MSG_RECEIVE_RESULTS, .code = mr,

@@ -81,7 +81,7 @@ request_port_destroyed(struct ipc_space *space, mach_port_name_t name, mach_port
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (port->object.flags & IPC_PORT_SPECIAL_REPLY)
+	if ((port->object.flags & IPC_PORT_SPECIAL_REPLY) || ip_is_received_kobject(port))
 		return KERN_INVALID_RIGHT;
 	if (port->port_destroyed)
 		return KERN_FAILURE;

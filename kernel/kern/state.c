@@ -9,6 +9,7 @@
 #include "ipc/ipc_mqueue.h"
 #include "ipc/mach_msg.h"
 #include "kern/clock.h"
+#include "kern/mk_timer.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
 
@@ -52,7 +53,7 @@ kernel_deadline_reserve(struct kernel *k)
 	struct deadlines *all = &k->deadlines;
 	uint32_t capacity = all->capacity ? all->capacity * 2 : 64;
 
-	if (k->thread_count + k->alarm_count < all->capacity)
+	if (k->thread_count + k->alarm_count + k->timer_count < all->capacity)
 		return true;
 
 	struct deadline **slots = kernel_memory_alloc_raw(k, capacity * sizeof(*slots));
@@ -153,7 +154,7 @@ kernel_free(struct kernel *k)
 	kev_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
-	check(k->deadlines.count == 0 && k->alarm_count == 0);
+	check(k->deadlines.count == 0 && k->alarm_count == 0 && k->timer_count == 0);
 	kernel_memory_free(k, k->deadlines.slots,
 			   k->deadlines.capacity * sizeof(*k->deadlines.slots));
 	check(k->heap_bytes == 0);
@@ -266,10 +267,17 @@ expire(struct kernel *k)
 	struct deadline *first;
 
 	while ((first = deadlines_first(&k->deadlines)) != NULL && first->when_ns <= k->now_ns)
-		if (first->kind == DEADLINE_ALARM)
+		switch (first->kind) {
+		case DEADLINE_ALARM:
 			clock_alarm_due(k, container_of(first, struct clock_alarm, deadline));
-		else
+			break;
+		case DEADLINE_TIMER:
+			mk_timer_expire(k, container_of(first, struct mk_timer, deadline));
+			break;
+		default:
 			thread_give_up(k, container_of(first, struct thread, deadline), true);
+			break;
+		}
 }
 
 void

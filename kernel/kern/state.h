@@ -26,7 +26,7 @@ struct clock {
 #define CLOCK_COUNT 2
 
 /* deadline.kind */
-enum { DEADLINE_THREAD = 0, DEADLINE_ALARM };
+enum { DEADLINE_THREAD = 0, DEADLINE_ALARM, DEADLINE_TIMER };
 
 struct kernel {
 	struct kernel_heap heap;
@@ -55,8 +55,9 @@ struct kernel {
 	struct ipc_port *host_port;
 	struct clock clocks[CLOCK_COUNT]; /* by id */
 	uint32_t alarm_count;
+	uint32_t timer_count;
 
-	struct deadlines deadlines; /* of threads and alarms */
+	struct deadlines deadlines; /* of threads, alarms and timers */
 
 	/*
 	 * There is one notification message for each send-once right on a live port, in the
@@ -93,7 +94,7 @@ mustuse void *kernel_memory_alloc(struct kernel *k, size_t size_bytes);
 mustuse void *kernel_memory_alloc_raw(struct kernel *k, size_t size_bytes);
 void kernel_memory_free(struct kernel *k, void *memory, size_t size_bytes);
 
-/* Room for the deadline of one more thread or alarm, so that adding it never fails. */
+/* Room for the deadline of one more thread, alarm or timer, so that adding it never fails. */
 mustuse bool kernel_deadline_reserve(struct kernel *k);
 
 uint64_t kernel_random(struct kernel *k);

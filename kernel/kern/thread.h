@@ -53,6 +53,9 @@ struct thread {
 	void *output;             /* array in the result, of output_size bytes */
 	size_t output_size;
 
+	/* what the result points into, if a timer's message was received; the trailer too */
+	_Alignas(8) uint8_t timer_message[MK_TIMER_MESSAGE_SIZE + sizeof(mach_msg_max_trailer_t)];
+
 	uint32_t trap_number;
 	struct trap_result result;
 	struct thread *next; /* kernel_effects.completed */

@@ -332,6 +332,62 @@ some_alarm(struct actor *t)
 	msg_send(t, &m, MACH_SEND_TIMEOUT, 0);
 }
 
+/* ---- timers ------------------------------------------------------------------------------ */
+
+static struct known timers[WORLD_TASKS_MAX]; /* of the names, those that are timers */
+
+static void
+check_timer_code(kern_return_t code)
+{
+	switch (code) {
+	case KERN_SUCCESS:
+	case KERN_INVALID_NAME:
+	case KERN_INVALID_RIGHT:
+	case KERN_INVALID_ARGUMENT:
+		return;
+	default:
+		fail_msg("a timer says %s", code_name(code));
+	}
+}
+
+static void
+some_timer_call(struct actor *t)
+{
+	struct known *k = &timers[t->party->index];
+	mach_port_name_t timer = k->names[pick(4)];
+	uint64_t time = chance(90) ? t->world->now_ns + pick(60) * 1000000u : some_number();
+
+	if (!timer || chance(10))
+		timer = some_name(t->party);
+	switch (pick(10)) {
+	case 0:
+		assert_ok(trap(t, BERTH_TRAP_MK_TIMER_CREATE, 0, 0, 0, 0, 0, 0));
+		k->names[k->next++ % 4] = (mach_port_name_t)t->outcome.values[0];
+		learn(t->party, (mach_port_name_t)t->outcome.values[0]);
+		return;
+	case 1:
+		if (chance(30))
+			check_timer_code(
+			    trap(t, BERTH_TRAP_MK_TIMER_DESTROY, timer, 0, 0, 0, 0, 0));
+		return;
+	case 2:
+		check_timer_code(trap(t, BERTH_TRAP_MK_TIMER_CANCEL, timer, 0, 0, 0, 0, 0));
+		return;
+	case 3:
+		check_timer_code(
+		    trap(t, BERTH_TRAP_MK_TIMER_ARM_LEEWAY, timer, pick(3), time, 5, 0, 0));
+		return;
+	case 4:
+	case 5:
+		if (msg_receive(t, timer, MACH_RCV_TIMEOUT, ANY_SIZE, pick(50), NULL) != BLOCKED)
+			learn_received(t);
+		return;
+	default:
+		check_timer_code(trap(t, BERTH_TRAP_MK_TIMER_ARM, timer, time, 0, 0, 0, 0));
+		return;
+	}
+}
+
 static void
 some_semaphore_call(struct actor *t)
 {
@@ -628,6 +684,8 @@ one_step(struct world *w)
 		some_semaphore_call(t);
 	else if (what < 680)
 		some_alarm(t);
+	else if (what < 720)
+		some_timer_call(t);
 	else
 		some_call(t);
 	if (!t)
@@ -657,6 +715,7 @@ run(uint64_t seed, uint64_t steps)
 	random_state = seed * 2 + 1;
 	memset(known, 0, sizeof known);
 	memset(semaphores, 0, sizeof semaphores);
+	memset(timers, 0, sizeof timers);
 	start(w);
 	for (uint64_t i = 0; i < steps; i++)
 		one_step(w);
