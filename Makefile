@@ -7,6 +7,10 @@ TESTS ?=
 SUITE ?=
 QUICK ?=
 WERROR ?= 0
+SECONDS ?= 60
+SEED ?= 1
+SECONDS ?= 60
+SEED ?= 1
 
 # CC is meson's to choose unless somebody named it.
 compiler :=
@@ -20,7 +24,7 @@ space := $(empty) $(empty)
 BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(compiler)))
 packages = build $(if $(findstring clang,$(compiler)),clang)
 
-.PHONY: build demo check bench install clean help configured
+.PHONY: build demo check sim bench fuzz fuzz-targets install clean help configured
 .DEFAULT_GOAL := build
 
 configured:
@@ -39,9 +43,22 @@ check: configured
 	@ninja -C $(BUILD) --quiet
 	@FLAVOUR=$(FLAVOUR) SUITE=$(SUITE) QUICK=$(QUICK) scripts/check $(BUILD) $(TESTS)
 
+sim: configured
+	@ninja -C $(BUILD) --quiet tests/simulation/test-simulation
+	@BUILD=$(BUILD) scripts/sim --seed $(SEED) --seconds $(SECONDS)
+
 bench: configured
 	@ninja -C $(BUILD) --quiet
 	@bench/run $(BUILD) $(BENCH)
+
+# libFuzzer is clang's
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang FLAVOUR=fuzz BUILD=build-fuzz fuzz-targets
+	@scripts/fuzz build-fuzz $(SECONDS) $(SEED)
+
+fuzz-targets: packages = build check clang
+fuzz-targets: configured
+	@ninja -C $(BUILD) --quiet $(addprefix fuzz/fuzz-,$(addsuffix -coverage,lane mig plist traps))
 
 install: configured
 	@ninja -C $(BUILD) --quiet
@@ -57,7 +74,10 @@ help:
 	@echo 'make demo         build, then show what Berth does'
 	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those,'
 	@echo '                  QUICK=1 leaves out the slow ones, SUITE=threads runs a suite'
+	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
 	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
+	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'
+	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean        remove the build folders'
 	@echo

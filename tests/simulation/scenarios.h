@@ -1,0 +1,9 @@
+/* The scenarios, each a set of programs with its own oracle. */
+#ifndef TESTS_SIMULATION_SCENARIOS_H
+#define TESTS_SIMULATION_SCENARIOS_H
+
+#include "tests/simulation/programs.h"
+
+extern const struct sim_scenario scenario_rpc;
+
+#endif
