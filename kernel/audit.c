@@ -18,6 +18,7 @@
  * table as large as it is a wrong count goes unseen only if another one cancels it out.
  */
 #define AUDIT_SLOTS 4096u
+#define AUDIT_SLOTS_MIN 64u /* a small kernel is audited often, and needs no large table */
 
 struct audit_sums {
 	uint64_t refs, srights, sorights;
@@ -25,7 +26,6 @@ struct audit_sums {
 
 struct audit {
 	const struct kernel *k;
-	struct audit_sums found[AUDIT_SLOTS];
 	uint64_t sorights_live;
 	uint64_t notifications_in_flight;
 	uint64_t kmsgs;
@@ -35,12 +35,14 @@ struct audit {
 	uint64_t semaphore_waiters;
 	uint64_t alarms;
 	uint64_t timers, timers_paid;
+	uint32_t slot_count;                  /* a power of 2 */
+	struct audit_sums found[AUDIT_SLOTS]; /* last: only so many are used, and zeroed */
 };
 
 static struct audit_sums *
 sums_of(struct audit *a, const struct ipc_port *port)
 {
-	return &a->found[port->id % AUDIT_SLOTS];
+	return &a->found[port->id & (a->slot_count - 1)];
 }
 
 static void
@@ -388,8 +390,12 @@ kernel_audit(const struct kernel *k)
 	uint32_t ports = 0;
 	uint32_t tasks = 0;
 
-	memset(&a, 0, sizeof(a));
+	memset(&a, 0, offsetof(struct audit, found));
 	a.k = k;
+	for (a.slot_count = AUDIT_SLOTS_MIN; a.slot_count < AUDIT_SLOTS;)
+		if ((a.slot_count *= 2) >= 4 * (uint64_t)k->port_count)
+			break;
+	memset(a.found, 0, a.slot_count * sizeof(a.found[0]));
 	check(!k->effects && !k->destroying && list_is_empty(&k->dying_ports));
 	LIST_FOR_EACH (task, &k->tasks, struct task, link) {
 		audit_task(&a, task);
@@ -417,7 +423,7 @@ kernel_audit(const struct kernel *k)
 		sums->srights -= port->srights;
 		sums->sorights -= port->sorights;
 	}
-	for (uint32_t i = 0; i < AUDIT_SLOTS; i++)
+	for (uint32_t i = 0; i < a.slot_count; i++)
 		check(memcmp(&a.found[i], &zero, sizeof(zero)) == 0);
 	check(a.sorights_live == k->notify_reserved_count);
 	check(a.notifications_in_flight == k->notify_in_flight_count);
