@@ -9,8 +9,6 @@ QUICK ?=
 WERROR ?= 0
 SECONDS ?= 60
 SEED ?= 1
-SECONDS ?= 60
-SEED ?= 1
 
 # CC is meson's to choose unless somebody named it.
 compiler :=
