@@ -39,7 +39,7 @@
 #define EXIT_FAILED 3    /* of the child: the report says why */
 
 static const struct sim_scenario *const scenarios[] = {
-	&scenario_rpc,
+	&scenario_rpc, &scenario_queues, &scenario_semaphores, &scenario_sets, &scenario_moving,
 };
 
 #define SCENARIO_COUNT (sizeof scenarios / sizeof scenarios[0])

@@ -300,7 +300,7 @@ settled(struct sim *sim)
 const struct sim_scenario scenario_rpc = {
 	.name = "rpc",
 	.storm_steps = 160,
-	.share = 20,
+	.share = 200,
 	.threads_exit = true,
 	.memory_fails = true,
 	.tasks_die = true,

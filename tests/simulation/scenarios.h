@@ -4,6 +4,7 @@
 
 #include "tests/simulation/programs.h"
 
-extern const struct sim_scenario scenario_rpc;
+extern const struct sim_scenario scenario_rpc, scenario_queues, scenario_semaphores, scenario_sets,
+    scenario_moving;
 
 #endif
