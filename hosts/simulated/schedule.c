@@ -170,7 +170,7 @@ temper(struct sim *sim)
 
 	sim->stickiness = stickiness[sim_pick(sim, 5)];
 	sim->harm = harm[sim_pick(sim, 5)];
-	sim->deaths_left = sim_pick(sim, 6);
+	sim->deaths_left = sim_pick(sim, sim->scenario->deaths ? sim->scenario->deaths : 6);
 	if (sim->scenario->memory_fails && sim_chance(sim, 40))
 		sim->heap.fail_one_in = fail_one_in[sim_pick(sim, 4)];
 }

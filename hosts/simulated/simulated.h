@@ -99,6 +99,7 @@ struct sim_scenario {
 	uint32_t storm_steps; /* at most; the seed chooses */
 	uint32_t share;       /* of the seeds: how often it is chosen, in relation to others */
 	uint32_t audit_every; /* steps between two audits; 0: 1 */
+	uint32_t deaths;      /* of threads and tasks, forks and execs: fewer than these; 0: 6 */
 	bool threads_exit;    /* the storm may end single threads */
 	bool memory_fails;    /* ... and refuse memory */
 	bool tasks_die;       /* ... and kill tasks that are `mortal` */
