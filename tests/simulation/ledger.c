@@ -95,6 +95,23 @@ letter_lost(struct sim *sim, struct letter *letter)
 		channel_die(sim, letter->carries);
 }
 
+/* It goes into a message of the kernel's to its heir, with all that is queued. */
+static void
+channel_inherited(struct sim *sim, uint32_t channel)
+{
+	struct ledger *ledger = ledger_of(sim);
+	struct channel *c = channel_of(sim, channel);
+	const uint32_t number = ++ledger->letter_count;
+
+	ledger->letters =
+	    grow(sim, ledger->letters, number, &ledger->letter_room, sizeof *ledger->letters);
+	ledger->letters[number] = (struct letter){ .channel = c->heir,
+						   .carries = channel,
+						   .state = LETTER_ACCEPTED,
+						   .is_inheritance = true };
+	*c = (struct channel){ .carried_by = number };
+}
+
 void
 channel_die(struct sim *sim, uint32_t channel)
 {
@@ -103,6 +120,10 @@ channel_die(struct sim *sim, uint32_t channel)
 
 	if (c->dead)
 		return;
+	if (c->heir && !channel_of(sim, c->heir)->dead) {
+		channel_inherited(sim, channel);
+		return;
+	}
 	*c = (struct channel){ .dead = true };
 	for (uint32_t i = 1; i <= ledger->letter_count; i++) {
 		struct letter *letter = &ledger->letters[i];
@@ -123,7 +144,7 @@ channel_arrives(struct sim_thread *t, uint32_t channel, mach_port_name_t name)
 		return;
 	}
 	sim_must(t->sim, !c->dead, "the receive right of channel %u comes from the dead", channel);
-	*c = (struct channel){ .holder = t->task, .name = name };
+	*c = (struct channel){ .holder = t->task, .name = name, .heir = c->heir };
 }
 
 /* Does the receive right of @moved travel, in the end, to its own port? */
@@ -237,6 +258,25 @@ receive_letter(struct sim_thread *t, const struct mail *mail, uint32_t at_channe
 		 mail->letter);
 }
 
+/* A port whose task has gone; ports come in the order in which they went. */
+static void
+receive_inheritance(struct sim_thread *t, const struct mail *mail, uint32_t at_channel)
+{
+	struct ledger *ledger = ledger_of(t->sim);
+
+	for (uint32_t i = 1; i <= ledger->letter_count; i++) {
+		struct letter *letter = &ledger->letters[i];
+
+		if (!letter->is_inheritance || letter->channel != at_channel ||
+		    letter->state != LETTER_ACCEPTED)
+			continue;
+		letter->state = LETTER_RECEIVED;
+		channel_arrives(t, letter->carries, mail->ports[0]);
+		return;
+	}
+	sim_fail(t->sim, "a port is inherited that nobody left");
+}
+
 static void
 receive_any(struct sim_thread *t)
 {
@@ -253,6 +293,8 @@ receive_any(struct sim_thread *t)
 	}
 	if (mail.letter)
 		receive_letter(t, &mail, channel);
+	else if (mail.id == MACH_NOTIFY_PORT_DESTROYED && channel)
+		receive_inheritance(t, &mail, channel);
 }
 
 /* ---- how a send ended --------------------------------------------------------------------- */

@@ -39,8 +39,9 @@
 #define EXIT_FAILED 3    /* of the child: the report says why */
 
 static const struct sim_scenario *const scenarios[] = {
-	&scenario_rpc,    &scenario_queues, &scenario_semaphores, &scenario_sets,  &scenario_moving,
-	&scenario_alarms, &scenario_names,  &scenario_families,   &scenario_crowd,
+	&scenario_rpc,     &scenario_queues, &scenario_semaphores, &scenario_sets,
+	&scenario_moving,  &scenario_alarms, &scenario_names,      &scenario_families,
+	&scenario_notices, &scenario_crowd,
 };
 
 #define SCENARIO_COUNT (sizeof scenarios / sizeof scenarios[0])

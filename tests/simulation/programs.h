@@ -74,6 +74,7 @@ struct letter {
 	uint32_t carries;  /* the channel whose receive right is in it; 0: none */
 	enum letter_state state;
 	bool is_call;
+	bool is_inheritance; /* the kernel's: MACH_NOTIFY_PORT_DESTROYED */
 };
 
 /* A port, whoever has its receive right. */
@@ -82,6 +83,7 @@ struct channel {
 	mach_port_name_t name;   /* as its holder says */
 	uint32_t next_seqno;
 	uint32_t carried_by; /* the letter that it is in; 0: none */
+	uint32_t heir;       /* the channel that gets it when it would die; 0: none */
 	bool dead;
 };
 

@@ -4,7 +4,15 @@
 
 #include "tests/simulation/programs.h"
 
-extern const struct sim_scenario scenario_rpc, scenario_queues, scenario_semaphores, scenario_sets,
-    scenario_moving, scenario_alarms, scenario_names, scenario_families, scenario_crowd;
+extern const struct sim_scenario scenario_rpc;
+extern const struct sim_scenario scenario_queues;
+extern const struct sim_scenario scenario_semaphores;
+extern const struct sim_scenario scenario_sets;
+extern const struct sim_scenario scenario_moving;
+extern const struct sim_scenario scenario_alarms;
+extern const struct sim_scenario scenario_names;
+extern const struct sim_scenario scenario_families;
+extern const struct sim_scenario scenario_notices;
+extern const struct sim_scenario scenario_crowd;
 
 #endif
