@@ -1,0 +1,614 @@
+/* One step on both: see play.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/model/play.h"
+
+#define LABELS_MAX 65536u /* names that a sequence makes */
+#define START_NS 1000000000u
+
+struct label {
+	uint32_t step, ordinal;
+	mach_port_name_t name;
+};
+
+struct play {
+	struct kernel *kernel; /* NULL: it stopped itself, and is left as it is */
+	struct model *model;
+	struct task *tasks[M_TASKS];
+	struct thread *threads[M_TASKS][M_THREADS];
+	uint64_t now_ns;
+	uint64_t heap_bytes;
+	struct label labels[LABELS_MAX];
+	uint32_t label_count;
+	char difference[4096];
+};
+
+/* ---- a kernel that stops ---------------------------------------------------------------- */
+
+static struct play *playing; /* whose kernel is at work */
+static jmp_buf stopped;
+
+/* The core's; weak there, so that a host can say first what went wrong. */
+_Noreturn void kernel_check_failed(const char *expression, const char *file, int line);
+
+_Noreturn void
+kernel_check_failed(const char *expression, const char *file, int line)
+{
+	if (!playing) {
+		fprintf(stderr, "%s:%d: the kernel stops: %s\n", file, line, expression);
+		abort();
+	}
+	snprintf(playing->difference, sizeof playing->difference,
+		 "%s:%d: the kernel stops: %s", file, line, expression);
+	playing->kernel = NULL;
+	longjmp(stopped, 1);
+}
+
+/* @work stops the kernel or not; then what it holds is lost and `difference` says why. */
+static bool
+guarded(struct play *p, void (*work)(struct play *p, void *context), void *context)
+{
+	playing = p;
+	if (setjmp(stopped) != 0) {
+		playing = NULL;
+		return false;
+	}
+	work(p, context);
+	playing = NULL;
+	return true;
+}
+
+static bool __attribute__((format(printf, 2, 3)))
+differs(struct play *p, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(p->difference, sizeof p->difference, format, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- the kernel's host ------------------------------------------------------------------- */
+
+static void *
+heap_alloc(void *context, size_t size)
+{
+	struct play *p = context;
+
+	p->heap_bytes += size;
+	return malloc(size);
+}
+
+static void
+heap_free(void *context, void *memory, size_t size)
+{
+	struct play *p = context;
+
+	if (memory)
+		p->heap_bytes -= size;
+	free(memory);
+}
+
+static void
+result_copy(struct m_result *to, const struct trap_result *from)
+{
+	to->code = from->code;
+	memcpy(to->values, from->values, sizeof to->values);
+	to->bytes_size = from->bytes_size < M_BYTES ? from->bytes_size : M_BYTES;
+	if (to->bytes_size)
+		memcpy(to->bytes, from->bytes, to->bytes_size);
+	to->trailer_size =
+	    from->trailer_size < sizeof to->trailer ? from->trailer_size : sizeof to->trailer;
+	if (to->trailer_size)
+		memcpy(to->trailer, from->trailer, to->trailer_size);
+	to->piece_count = from->piece_count < M_PIECES ? from->piece_count : M_PIECES;
+	for (uint32_t i = 0; i < to->piece_count; i++) {
+		const struct kernel_piece *piece = &from->pieces[i];
+
+		to->pieces[i].size =
+		    piece->size_bytes < M_PIECE_BYTES ? piece->size_bytes : M_PIECE_BYTES;
+		if (piece->kind == KERNEL_PIECE_BYTES)
+			memcpy(to->pieces[i].bytes, piece->bytes, to->pieces[i].size);
+	}
+}
+
+static void
+event_work(struct play *p, void *context)
+{
+	struct kernel_event *event = context;
+	struct kernel_effects effects;
+	struct thread *thread;
+
+	kernel_effects_init(&effects);
+	event->now_ns = p->now_ns;
+	event->wall_offset_ns = 0;
+	kernel_step(p->kernel, event, &effects);
+	while ((thread = kernel_effects_thread(&effects))) {
+		struct m_thread *told = kernel_thread_host(thread);
+
+		result_copy(&told->actual, thread_result(thread));
+		told->actual_done = true;
+		thread_result_free(thread, &effects);
+	}
+}
+
+/* One event; false: the kernel stopped. */
+static bool
+kernel_event(struct play *p, struct kernel_event event)
+{
+	return guarded(p, event_work, &event);
+}
+
+static void
+audit_work(struct play *p, void *context)
+{
+	(void)context;
+	kernel_audit(p->kernel);
+}
+
+static void
+free_work(struct play *p, void *context)
+{
+	(void)context;
+	p->kernel = kernel_free(p->kernel);
+}
+
+static void
+actuals_clear(struct play *p)
+{
+	for (uint32_t i = 0; i < p->model->task_count; i++)
+		for (uint32_t j = 0; j < M_THREADS; j++)
+			p->model->tasks[i].threads[j].actual_done = false;
+}
+
+/* ---- labels ---------------------------------------------------------------------------- */
+
+static void
+label_add(struct play *p, uint32_t step, uint32_t ordinal, struct m_entry *entry)
+{
+	entry->label_step = step;
+	entry->label_ordinal = ordinal;
+	if (p->label_count < LABELS_MAX)
+		p->labels[p->label_count++] = (struct label){ step, ordinal, entry->name };
+}
+
+static uint64_t
+arg_value(const struct play *p, const struct arg *arg)
+{
+	if (!arg->is_label)
+		return (uint64_t)arg->number;
+	/* from the end: what is used is mostly young */
+	for (uint32_t i = p->label_count; i-- > 0 && p->labels[i].step >= arg->step;)
+		if (p->labels[i].step == arg->step && p->labels[i].ordinal == arg->ordinal)
+			return p->labels[i].name;
+	return MACH_PORT_NULL;
+}
+
+/* ---- frames ------------------------------------------------------------------------------ */
+
+static void
+descriptor_build(const struct play *p, const struct step_descriptor *d, struct m_call *call)
+{
+	union {
+		uint8_t bytes[16];
+		mach_msg_port_descriptor_t port;
+		mach_msg_ool_descriptor_t ool;
+		mach_msg_ool_ports_descriptor_t ports;
+		mach_msg_guarded_port_descriptor_t guarded;
+		mach_msg_type_descriptor_t type;
+	} u = { 0 };
+	struct m_piece *piece = &call->pieces[call->piece_count];
+	uint32_t size = sizeof u;
+
+	u.type.type = d->type;
+	switch (d->type) {
+	case MACH_MSG_OOL_DESCRIPTOR:
+	case MACH_MSG_OOL_VOLATILE_DESCRIPTOR:
+		u.ool.copy = d->copy;
+		u.ool.deallocate = d->deallocate;
+		u.ool.size = piece->size = d->count;
+		for (uint32_t i = 0; i < d->count; i++)
+			piece->bytes[i] = (uint8_t)(i * 7 + d->count);
+		break;
+	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+		u.ports.disposition = d->disposition;
+		u.ports.count = d->count;
+		piece->size = 4 * d->count;
+		for (uint32_t i = 0; i < d->count; i++) {
+			mach_port_name_t name = (mach_port_name_t)arg_value(p, &d->names[i]);
+
+			memcpy(piece->bytes + 4 * i, &name, sizeof name);
+		}
+		break;
+	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+		u.guarded.name = (mach_port_name_t)arg_value(p, &d->names[0]);
+		u.guarded.disposition = d->disposition;
+		u.guarded.flags = d->flags;
+		u.guarded.context = d->context;
+		break;
+	default:
+		u.port.name = (mach_port_name_t)arg_value(p, &d->names[0]);
+		u.port.disposition = d->disposition;
+		size = sizeof u.port;
+		break;
+	}
+	if (d->type >= MACH_MSG_OOL_DESCRIPTOR && d->type <= MACH_MSG_OOL_VOLATILE_DESCRIPTOR &&
+	    d->count) {
+		piece->unreadable = d->unreadable;
+		call->piece_count++;
+	}
+	memcpy(call->bytes + call->bytes_size, &u, size);
+	call->bytes_size += size;
+}
+
+static void
+msg_build(const struct play *p, const struct step *step, struct m_call *call)
+{
+	const bool complex = step->complex || step->descriptor_count;
+	mach_msg_base_t base = {
+		.header = { .msgh_bits = MACH_MSGH_BITS_SET(
+				step->dest_disposition, step->reply_disposition,
+				step->voucher_disposition, complex ? MACH_MSGH_BITS_COMPLEX : 0),
+			    .msgh_remote_port = (mach_port_name_t)arg_value(p, &step->dest),
+			    .msgh_local_port = (mach_port_name_t)arg_value(p, &step->reply),
+			    .msgh_voucher_port = step->voucher,
+			    .msgh_id = step->msgh_id },
+		.body = { step->descriptor_count + step->count_error },
+	};
+
+	call->number = BERTH_TRAP_MSG;
+	memset(call->args, 0, sizeof call->args);
+	call->args[0] = step->option;
+	call->args[2] = step->rcv_size;
+	call->args[3] = arg_value(p, &step->rcv_name);
+	call->args[4] = step->timeout;
+	call->args[6] = step->rcv_buffer;
+	call->args[7] = arg_value(p, &step->sync_name);
+	call->bytes_size = 0;
+	if (!(step->option & MACH_SEND_MSG))
+		return;
+	call->bytes_size = complex ? sizeof base : sizeof base.header;
+	memcpy(call->bytes, &base, call->bytes_size);
+	for (uint32_t i = 0; i < step->descriptor_count; i++)
+		descriptor_build(p, &step->descriptors[i], call);
+	for (uint32_t i = 0; i < step->data_size; i++)
+		call->bytes[call->bytes_size++] = (uint8_t)(step->id + i);
+	call->args[1] = call->bytes_size + (uint32_t)step->size_error;
+	if (call->args[1] < call->bytes_size)
+		call->bytes_size = (uint32_t)call->args[1];
+	/* what is said to follow and is not there: zeros */
+	while (call->bytes_size < call->args[1] && call->bytes_size < sizeof call->bytes)
+		call->bytes[call->bytes_size++] = 0;
+}
+
+static void
+trap_build(const struct play *p, const struct step *step, struct m_call *call)
+{
+	uint64_t info = 0;
+
+	call->number = step->trap;
+	call->bytes_size = 0;
+	for (uint32_t i = 0; i < M_ARGS; i++)
+		call->args[i] = i < step->arg_count ? arg_value(p, &step->args[i]) : 0;
+	if (step->trap != BERTH_TRAP_PORT_SET_ATTRIBUTES &&
+	    step->trap != BERTH_TRAP_PORT_ASSERT_ATTRIBUTES)
+		return;
+	/* the fifth word of the text is what goes in */
+	info = call->args[4];
+	call->args[4] = 0;
+	memset(call->bytes, 0, 64);
+	memcpy(call->bytes, &info, sizeof info);
+	call->bytes_size = 4 * (uint32_t)call->args[3];
+}
+
+static void
+frame_build(const struct m_call *call, struct trap_frame *frame,
+	    struct kernel_piece pieces[M_PIECES])
+{
+	*frame = (struct trap_frame){ .number = call->number,
+				      .bytes = call->bytes,
+				      .bytes_size = call->bytes_size,
+				      .pieces = pieces,
+				      .piece_count = call->piece_count };
+	memcpy(frame->args, call->args, sizeof frame->args);
+	for (uint32_t i = 0; i < call->piece_count; i++)
+		pieces[i] = (struct kernel_piece){ .kind = call->pieces[i].unreadable
+							       ? KERNEL_PIECE_UNREADABLE
+							       : KERNEL_PIECE_BYTES,
+						   .size_bytes = call->pieces[i].size,
+						   .bytes = call->pieces[i].bytes };
+}
+
+/* ---- steps ----------------------------------------------------------------------------- */
+
+static bool
+results_agree(struct play *p, uint32_t step_id)
+{
+	struct model *m = p->model;
+
+	for (uint32_t i = 0; i < m->fresh_count; i++)
+		label_add(p, step_id, i, m->fresh[i].entry);
+	if (m->wrong[0])
+		return differs(p, "%s", m->wrong);
+	for (uint32_t i = 0; i < m->task_count; i++)
+		for (uint32_t j = 0; j < M_THREADS; j++)
+			if (!compare_results(&m->tasks[i].threads[j], p->difference,
+					     sizeof p->difference))
+				return false;
+	return true;
+}
+
+static bool
+step_trap(struct play *p, const struct step *step)
+{
+	struct m_thread *thread = &p->model->tasks[step->task].threads[step->thread];
+	struct kernel_piece pieces[M_PIECES];
+	struct trap_frame frame;
+	struct m_call call;
+
+	if (thread->state != M_RUNNING)
+		return true;
+	call.piece_count = 0;
+	if (step->kind == STEP_MSG)
+		msg_build(p, step, &call);
+	else
+		trap_build(p, step, &call);
+	frame_build(&call, &frame, pieces);
+	if (!kernel_event(p, (struct kernel_event){
+				 .kind = EVENT_TRAP,
+				 .thread = p->threads[step->task][step->thread],
+				 .frame = &frame }))
+		return false;
+	model_trap(p->model, thread, &call);
+	return results_agree(p, step->id);
+}
+
+static bool
+step_advance(struct play *p, uint64_t ms)
+{
+	p->now_ns += ms * 1000000;
+	if (!kernel_event(p, (struct kernel_event){ .kind = EVENT_DEADLINE }))
+		return false;
+	model_advance(p->model, p->now_ns);
+	return true;
+}
+
+static bool
+step_thread_new(struct play *p, struct m_task *task, uint32_t index)
+{
+	struct m_thread *thread = &task->threads[index];
+
+	if (thread->alive)
+		return true;
+	p->threads[task->index][index] =
+	    kernel_thread_new(p->tasks[task->index], NULL, thread);
+	if (!p->threads[task->index][index])
+		return differs(p, "the kernel makes no thread");
+	model_thread_new(p->model, task, index);
+	return true;
+}
+
+static bool
+step_event(struct play *p, const struct step *step)
+{
+	struct m_task *task = &p->model->tasks[step->task];
+	struct m_thread *thread = &task->threads[step->thread];
+	struct kernel_event event = { .thread = p->threads[step->task][step->thread] };
+
+	if (step->kind == STEP_THREAD)
+		return step_thread_new(p, task, step->thread);
+	if (step->kind == STEP_DIE) {
+		event = (struct kernel_event){ .kind = EVENT_TASK_DIED,
+					       .task = p->tasks[step->task] };
+		if (!kernel_event(p, event))
+			return false;
+		model_task_die(p->model, task);
+		p->tasks[step->task] = NULL;
+		return results_agree(p, step->id);
+	}
+	if (!thread->alive)
+		return true;
+	event.kind = step->kind == STEP_EXIT ? EVENT_THREAD_EXIT : EVENT_INTERRUPT;
+	if (!kernel_event(p, event))
+		return false;
+	if (step->kind == STEP_EXIT)
+		model_thread_exit(p->model, thread);
+	else
+		model_interrupt(p->model, thread);
+	return results_agree(p, step->id);
+}
+
+bool
+play_step(struct play *p, const struct step *step)
+{
+	actuals_clear(p);
+	if (step->kind == STEP_ADVANCE)
+		return step_advance(p, step->ms) && results_agree(p, step->id);
+	if (step->task >= p->model->task_count || !p->model->tasks[step->task].alive)
+		return true;
+	if (step->kind != STEP_TRAP && step->kind != STEP_MSG)
+		return step_event(p, step);
+	if (!p->model->tasks[step->task].threads[step->thread].alive)
+		return true;
+	return step_trap(p, step);
+}
+
+bool
+play_look(struct play *p)
+{
+	if (!guarded(p, audit_work, NULL))
+		return false;
+	return compare_state(p->kernel, p->model, p->tasks, p->difference, sizeof p->difference);
+}
+
+bool
+play_end(struct play *p)
+{
+	for (uint32_t i = 0; i < p->model->task_count; i++) {
+		struct step step = { .kind = STEP_DIE, .task = i };
+
+		if (!play_step(p, &step) || !play_look(p))
+			return false;
+	}
+	if (!guarded(p, free_work, NULL))
+		return false;
+	if (p->heap_bytes)
+		return differs(p, "the kernel has ended and %zu bytes are left",
+			       (size_t)p->heap_bytes);
+	return true;
+}
+
+/* ---- starting -------------------------------------------------------------------------- */
+
+static kern_return_t
+setup_trap(struct play *p, uint32_t task, uint32_t number, uint64_t arg1, uint64_t arg2,
+	   uint64_t arg3)
+{
+	struct trap_frame frame = { .number = number,
+				    .args = { BERTH_NAME_TASK_SELF, arg1, arg2, arg3 } };
+
+	if (!kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
+						    .thread = p->threads[task][0],
+						    .frame = &frame }))
+		return KERN_FAILURE;
+	return p->model->tasks[task].threads[0].actual.code;
+}
+
+/*
+ * The first task makes a port, the hub, and the others inherit a send right to it under their
+ * bootstrap name.  Then nobody has a bootstrap port any more: what is left are plain rights.
+ */
+static void
+play_connect(struct play *p, uint32_t task_count)
+{
+	struct model *m = p->model;
+	const struct m_result *got = &m->tasks[0].threads[0].actual;
+	struct m_port *hub = m_port_new(m, &m->tasks[0]);
+	mach_port_name_t name;
+	struct m_entry *entry;
+	bool ok;
+
+	ok = setup_trap(p, 0, BERTH_TRAP_PORT_ALLOCATE, MACH_PORT_RIGHT_RECEIVE, 0, 0) == 0;
+	name = (mach_port_name_t)got->values[0];
+	ok = ok && setup_trap(p, 0, BERTH_TRAP_PORT_INSERT_RIGHT, name, name,
+			      MACH_MSG_TYPE_MAKE_SEND) == 0;
+	ok = ok && setup_trap(p, 0, BERTH_TRAP_TASK_SET_SPECIAL_PORT, 4, name, 0) == 0;
+	hub->mscount = 1;
+	entry = m_entry_named(m, &m->tasks[0], name);
+	entry->type = MACH_PORT_TYPE_SEND_RECEIVE;
+	entry->urefs = 1;
+	entry->port = hub;
+	label_add(p, 0, 0, entry);
+	for (uint32_t i = 1; i < task_count; i++) {
+		audit_token_t token = { { i, 20 + i, 30 + i, 40 + i, 50 + i, 100 + i, 1, i } };
+
+		p->tasks[i] = kernel_task_new(p->kernel, &token, p->tasks[0], NULL);
+		model_task_new(m, &token);
+		step_thread_new(p, &m->tasks[i], 0);
+		entry = m_entry_named(m, &m->tasks[i], BERTH_NAME_BOOTSTRAP);
+		entry->type = MACH_PORT_TYPE_SEND;
+		entry->urefs = 1;
+		entry->port = hub;
+		label_add(p, 0, i, entry);
+	}
+	for (uint32_t i = 0; i < task_count; i++)
+		ok = ok && setup_trap(p, i, BERTH_TRAP_TASK_SET_SPECIAL_PORT, 4, 0, 0) == 0;
+	if (!ok)
+		abort();
+}
+
+void
+play_start(struct play *p, uint32_t task_count)
+{
+	audit_token_t token = { { 9, 20, 30, 40, 50, 100, 1, 1 } };
+
+	p->label_count = 0;
+	p->now_ns = START_NS;
+	p->heap_bytes = 0;
+	p->difference[0] = '\0';
+	memset(p->threads, 0, sizeof p->threads);
+	memset(p->tasks, 0, sizeof p->tasks);
+	model_reset(p->model);
+	p->model->now_ns = START_NS;
+	p->kernel = kernel_new(&(struct kernel_config){
+	    .heap = { heap_alloc, heap_free, p },
+	    .random_seed = 0x5eed,
+	    .facts = { .memory_bytes = 1 << 30, .page_bytes = 4096, .cpu_count = 1 } });
+	p->tasks[0] = kernel_task_new(p->kernel, &token, NULL, NULL);
+	model_task_new(p->model, &token);
+	step_thread_new(p, &p->model->tasks[0], 0);
+	play_connect(p, task_count);
+}
+
+struct play *
+play_new(void)
+{
+	struct play *p = calloc(1, sizeof *p);
+
+	if (!p)
+		abort();
+	p->model = model_new();
+	return p;
+}
+
+struct play *
+play_free(struct play *p)
+{
+	if (p)
+		model_free(p->model);
+	free(p);
+	return NULL;
+}
+
+const char *
+play_difference(const struct play *p)
+{
+	return p->difference;
+}
+
+struct model *
+play_model(struct play *p)
+{
+	return p->model;
+}
+
+/* What a kernel holds that is not played to its end. */
+static void
+play_abandon(struct play *p)
+{
+	if (!p->kernel)
+		return;
+	for (uint32_t i = 0; i < M_TASKS; i++) {
+		struct kernel_event event = { .kind = EVENT_TASK_DIED, .task = p->tasks[i] };
+
+		if (p->tasks[i] && !kernel_event(p, event))
+			return;
+	}
+	(void)guarded(p, free_work, NULL);
+}
+
+bool
+play_sequence(struct play *p, const struct sequence *s, uint32_t look_every)
+{
+	char first[sizeof p->difference];
+	bool same = true;
+
+	play_start(p, s->task_count);
+	for (uint32_t i = 0; same && i < s->count; i++) {
+		same = play_step(p, &s->steps[i]);
+		if (same && (i + 1) % look_every == 0)
+			same = play_look(p);
+	}
+	if (same)
+		same = play_look(p) && play_end(p);
+	if (same)
+		return true;
+	memcpy(first, p->difference, sizeof first);
+	play_abandon(p);
+	memcpy(p->difference, first, sizeof first);
+	return false;
+}

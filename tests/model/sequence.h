@@ -1,0 +1,90 @@
+/*
+ * Sequences of steps: what the runner makes up, plays, shrinks, prints and reads.
+ *
+ * A step says names as "the second name that step 17 made" (%17.1), never as numbers, so that
+ * it means the same when other steps are dropped; a name that was never made is 0.
+ *
+ * The text of a step is a line of words:
+ *
+ *	3 0.1 mod_refs self %2.0 0 -1           a trap of task 0, thread 1
+ *	4 1.0 msg 0x11 to=%1.0:19 reply=%2.0:21 id=7 size=24 port:%2.1:20
+ *	5 advance 10                            milliseconds
+ *	6 0.1 interrupt                         also: exit, thread (a new one)
+ *	7 2 die
+ *
+ * The first line is "tasks N"; a # starts a comment.
+ */
+#ifndef TESTS_MODEL_SEQUENCE_H
+#define TESTS_MODEL_SEQUENCE_H
+
+#include <stdio.h>
+
+#include "tests/model/model.h"
+
+/* A number, or the name that a step made. */
+struct arg {
+	bool is_label;
+	uint32_t step, ordinal;
+	int64_t number;
+};
+
+enum step_kind {
+	STEP_TRAP,
+	STEP_MSG,
+	STEP_ADVANCE,
+	STEP_INTERRUPT,
+	STEP_EXIT,
+	STEP_THREAD,
+	STEP_DIE
+};
+
+struct step_descriptor {
+	uint32_t type, disposition, count; /* rights, or bytes */
+	uint32_t flags, copy, deallocate;
+	uint64_t context;
+	bool unreadable;
+	struct arg names[M_RIGHTS];
+};
+
+struct step {
+	uint32_t id;
+	enum step_kind kind;
+	uint32_t task, thread;
+	uint32_t trap;
+	uint32_t arg_count;
+	struct arg args[M_ARGS];
+	uint64_t ms; /* STEP_ADVANCE */
+
+	/* STEP_MSG */
+	uint32_t option, timeout;
+	struct arg dest, reply, rcv_name, sync_name;
+	uint32_t dest_disposition, reply_disposition, voucher_disposition;
+	uint32_t voucher;
+	int32_t msgh_id;
+	uint32_t data_size;
+	bool complex;
+	int32_t size_error; /* the size said is wrong by so much */
+	uint32_t count_error;
+	uint32_t rcv_size;
+	uint64_t rcv_buffer;
+	uint32_t descriptor_count;
+	struct step_descriptor descriptors[M_DESCRIPTORS];
+};
+
+struct sequence {
+	uint32_t task_count;
+	struct step *steps;
+	uint32_t count, room;
+};
+
+void sequence_add(struct sequence *s, const struct step *step);
+void sequence_deinit(struct sequence *s);
+void step_print(FILE *to, const struct step *step);
+void sequence_print(FILE *to, const struct sequence *s);
+/* False, and what is wrong on stderr. */
+bool sequence_read(FILE *from, const char *file_name, struct sequence *s);
+
+/* The short name of a trap, as in the text; NULL: none that sequences have. */
+const char *trap_name_of(uint32_t number);
+
+#endif
