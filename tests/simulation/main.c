@@ -281,17 +281,21 @@ options_read(int argc, char **argv)
 static uint32_t
 run_stored(const struct options *options)
 {
+	static char text[65536]; /* read before a child has a copy of the open file */
 	FILE *file = fopen(options->stored, "r");
 	uint32_t failures = 0;
-	char line[256], name[32];
+	char *rest = text, *line, name[32];
 	uint64_t seed;
 
 	if (!file)
 		wrong_use(strerror(errno), options->stored);
-	while (fgets(line, sizeof line, file)) {
+	if (fread(text, 1, sizeof text, file) == sizeof text)
+		wrong_use("too long", options->stored);
+	fclose(file);
+	while ((line = strsep(&rest, "\n"))) {
 		struct options one = *options;
 
-		if (line[0] == '#' || line[0] == '\n')
+		if (line[0] == '#' || line[0] == '\0')
 			continue;
 		if (sscanf(line, "%31s %" SCNu64, name, &seed) != 2)
 			wrong_use("not a scenario and a seed", line);
@@ -299,7 +303,6 @@ run_stored(const struct options *options)
 		report->seed = seed;
 		failures += run_in_children(&one, seed + 1, 0);
 	}
-	fclose(file);
 	printf("sim: %" PRIu64 " stored schedules, %" PRIu32 " failures\n", report->schedules,
 	       failures);
 	return failures;
