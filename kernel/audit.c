@@ -11,6 +11,7 @@
 #include "kern/clock.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
+#include "kern/voucher.h"
 
 /*
  * What the walk finds for each port is added up in these, outside of the port, hashed by its
@@ -35,6 +36,7 @@ struct audit {
 	uint64_t semaphore_waiters;
 	uint64_t alarms;
 	uint64_t timers, timers_paid;
+	uint64_t vouchers;
 	uint32_t slot_count;                  /* a power of 2 */
 	struct audit_sums found[AUDIT_SLOTS]; /* last: only so many are used, and zeroed */
 };
@@ -86,6 +88,8 @@ audit_kmsg(struct audit *a, const struct ipc_kmsg *kmsg)
 	check(kmsg->dest && ip_active(kmsg->dest));
 	found_right(a, kmsg->dest, kmsg->dest_type);
 	found_right(a, kmsg->reply, kmsg->reply_type);
+	found_right(a, kmsg->voucher, MACH_MSG_TYPE_PORT_SEND);
+	check(!kmsg->voucher || convert_port_to_voucher(kmsg->voucher));
 	check(kmsg->descriptors_taken == kmsg->descriptor_count);
 	for (uint32_t i = 0; i < kmsg->descriptors_taken; i++) {
 		const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
@@ -175,6 +179,8 @@ audit_thread(struct audit *a, const struct thread *thread)
 		found_ref(a, thread->self_port);
 	if (thread->special_reply_port)
 		found_ref(a, thread->special_reply_port);
+	found_right(a, thread->voucher, MACH_MSG_TYPE_PORT_SEND);
+	check(!thread->voucher || convert_port_to_voucher(thread->voucher));
 	switch (thread->state) {
 	case THREAD_IDLE:
 		check(!thread->kmsg && !thread->output);
@@ -303,6 +309,24 @@ audit_semaphore(struct audit *a, const struct ipc_port *port)
 }
 
 static void
+audit_voucher(struct audit *a, const struct ipc_port *port)
+{
+	const struct voucher *voucher = port->kobject;
+	uint32_t found = 0;
+
+	check(voucher->port == port && port->srights > 0 && voucher->payer->voucher_bytes > 0);
+	found_ref(a, port);
+	check(voucher_is_whole(voucher));
+	/* it is found by its contents, and no other has the same */
+	LIST_FOR_EACH (other, &a->k->vouchers[voucher->hash & (a->k->voucher_bucket_count - 1)],
+		       struct voucher, link)
+		found += other->size_bytes == voucher->size_bytes &&
+			 memcmp(other->recipes, voucher->recipes, voucher->size_bytes) == 0;
+	check(found == 1);
+	a->vouchers++;
+}
+
+static void
 audit_timer(struct audit *a, const struct ipc_port *port)
 {
 	const struct mk_timer *timer = port->kobject;
@@ -351,6 +375,8 @@ audit_port(struct audit *a, const struct ipc_port *port)
 		check(messages == 0 && list_is_empty(&port->sets));
 		if (port->object.kobject == IKOT_SEMAPHORE)
 			audit_semaphore(a, port);
+		if (port->object.kobject == IKOT_VOUCHER)
+			audit_voucher(a, port);
 		break;
 	default:
 		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
@@ -412,6 +438,7 @@ kernel_audit(const struct kernel *k)
 	check(ports == k->port_count);
 	audit_sets(k);
 	check(a.alarms == k->alarm_count && k->deadlines.count <= k->deadlines.capacity);
+	check(a.vouchers == k->voucher_count);
 	check(a.timers == k->timer_count && a.timers_paid == k->timer_count);
 	check(a.requests == 0 && a.semaphores_active == 0 && a.semaphore_waiters == 0);
 

@@ -10,6 +10,7 @@
 #include "ipc/ipc_right.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
+#include "kern/voucher.h"
 
 void
 dump_text(const struct dump *d, const char *text)
@@ -57,6 +58,8 @@ dump_kmsg(const struct dump *d, const struct ipc_kmsg *kmsg)
 	dump_number(d, " dest-type ", kmsg->dest_type, 10);
 	dump_number(d, " reply ", ip_valid(kmsg->reply) ? kmsg->reply->id : 0, 10);
 	dump_number(d, " sender ", kmsg->sender_pid, 10);
+	if (kmsg->voucher)
+		dump_number(d, " voucher ", kmsg->voucher->id, 10);
 	for (uint32_t i = 0; i < kmsg->descriptors_taken; i++) {
 		const struct ipc_kmsg_descriptor *desc = &kmsg->descriptors[i];
 
@@ -78,6 +81,14 @@ dump_semaphore(const struct dump *d, const struct semaphore *semaphore)
 		dump_number(d, " waiter ", thread->id, 10);
 }
 
+/* What it holds, by its hash. */
+static void
+dump_voucher(const struct dump *d, const struct voucher *voucher)
+{
+	dump_number(d, " bytes ", voucher->size_bytes, 10);
+	dump_number(d, " hash 0x", voucher->hash, 16);
+}
+
 static void
 dump_timer(const struct dump *d, const struct mk_timer *timer)
 {
@@ -96,6 +107,8 @@ dump_port(const struct dump *d, const struct ipc_port *port)
 	}
 	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_SEMAPHORE)
 		dump_semaphore(d, port->kobject);
+	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_VOUCHER)
+		dump_voucher(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE && port->object.kobject == IKOT_TIMER)
 		dump_timer(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE)
@@ -145,6 +158,7 @@ dump_task(const struct dump *d, const struct task *task)
 	dump_number(d, " semaphores ", task->account->semaphore_count, 10);
 	dump_number(d, " alarms ", task->account->alarm_count, 10);
 	dump_number(d, " timers ", task->account->timer_count, 10);
+	dump_number(d, " vouchers ", task->account->voucher_bytes, 10);
 	dump_number(d, " queued ", task->account->queued_bytes, 10);
 	dump_text(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {
@@ -164,6 +178,8 @@ dump_task(const struct dump *d, const struct task *task)
 	LIST_FOR_EACH (thread, &task->threads, struct thread, link) {
 		dump_number(d, "  thread ", thread->id, 10);
 		dump_number(d, " state ", thread->state, 10);
+		if (thread->voucher)
+			dump_number(d, " voucher ", thread->voucher->id, 10);
 		if (thread->state == THREAD_PARKED_SEMAPHORE)
 			dump_number(d, " waits for port ", thread->wait_port->id, 10);
 		else if (kernel_thread_is_parked(thread))

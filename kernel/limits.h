@@ -31,6 +31,7 @@
 #define TASK_SEMAPHORE_MAX 65536u           /* semaphores that it owns, or died owning */
 #define TASK_ALARM_MAX 4096u                /* alarms of clocks that it waits for */
 #define TASK_TIMER_MAX 4096u                /* timers: each holds a message and a deadline */
+#define TASK_VOUCHER_BYTES_MAX (1u << 20)   /* bytes of vouchers that it made first */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 

@@ -151,6 +151,11 @@ enum berth_trap_number {
 	/* args: name.  values: the time that was set, 0 for none */
 	BERTH_TRAP_MK_TIMER_CANCEL,
 
+	/* args: host.  in: recipes.  values: name, 0 for no recipe.  mach-kobjects.md §10 */
+	BERTH_TRAP_HOST_CREATE_MACH_VOUCHER = 136,
+	/* args: voucher, key, room (bytes).  bytes: the recipe.  values: its size */
+	BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE,
+
 	BERTH_TRAP_LIMIT
 };
 

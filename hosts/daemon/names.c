@@ -190,6 +190,9 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_MK_TIMER_ARM_LEEWAY] = { "mk_timer_arm_leeway",
 					     { "name", "flags", "time", "leeway" } },
 	[BERTH_TRAP_MK_TIMER_CANCEL] = { "mk_timer_cancel", { "name" } },
+	[BERTH_TRAP_HOST_CREATE_MACH_VOUCHER] = { "host_create_mach_voucher", { "host" } },
+	[BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE] = { "mach_voucher_extract_attr_recipe",
+							  { "voucher", "#key", "#size" } },
 };
 
 const char *

@@ -138,7 +138,7 @@ void
 ipc_kmsg_free(struct kernel *k, struct ipc_kmsg *kmsg)
 {
 	check(!list_is_linked(&kmsg->link));
-	check(!kmsg->dest && !ip_valid(kmsg->reply));
+	check(!kmsg->dest && !ip_valid(kmsg->reply) && !kmsg->voucher);
 	if (kmsg->timer) {
 		mk_timer_take_back(k, kmsg->timer);
 		return;
@@ -191,13 +191,17 @@ ipc_kmsg_clean_body(struct kernel *k, struct ipc_kmsg *kmsg)
 	kmsg->descriptors_taken = 0;
 }
 
+/* Reply right and voucher. */
 static void
-clean_reply(struct kernel *k, struct ipc_kmsg *kmsg)
+clean_header(struct kernel *k, struct ipc_kmsg *kmsg)
 {
 	struct ipc_port *reply = kmsg->reply;
+	struct ipc_port *voucher = kmsg->voucher;
 
 	kmsg->reply = NULL;
+	kmsg->voucher = NULL;
 	ipc_port_release_right(k, reply, kmsg->reply_type);
+	ipc_port_release_send(k, voucher);
 }
 
 void
@@ -205,7 +209,7 @@ ipc_kmsg_destroy(struct kernel *k, struct ipc_kmsg *kmsg)
 {
 	if (kmsg->dest)
 		ipc_kmsg_use_dest(k, kmsg);
-	clean_reply(k, kmsg);
+	clean_header(k, kmsg);
 	ipc_kmsg_clean_body(k, kmsg);
 	ipc_kmsg_free(k, kmsg);
 }
@@ -228,19 +232,20 @@ ipc_kmsg_strip(struct kernel *k, struct ipc_kmsg *kmsg, mach_port_name_t local_n
 {
 	mach_msg_header_t *h = ikm_header(kmsg);
 	mach_port_name_t remote_name = ip_valid(kmsg->reply) ? MACH_PORT_NULL : kmsg->reply_name;
+	mach_port_name_t voucher_name = kmsg->voucher ? MACH_PORT_NULL : kmsg->voucher_name;
 
 	if (kmsg->reply == IP_DEAD)
 		remote_name = MACH_PORT_DEAD;
 	if (kmsg->dest)
 		ipc_kmsg_use_dest(k, kmsg);
-	clean_reply(k, kmsg);
+	clean_header(k, kmsg);
 	ipc_kmsg_clean_body(k, kmsg);
 	h->msgh_bits = MACH_MSGH_BITS_SET(kmsg->reply_type, kmsg->dest_type, kmsg->voucher_type,
 					  h->msgh_bits & MACH_MSGH_BITS_COMPLEX);
 	h->msgh_size = sizeof(*h);
 	h->msgh_remote_port = remote_name;
 	h->msgh_local_port = local_name;
-	h->msgh_voucher_port = kmsg->voucher_name;
+	h->msgh_voucher_port = voucher_name;
 	for (uint32_t i = 0; i < kmsg->piece_count; i++)
 		piece_free(k, &kmsg->pieces[i]);
 	kmsg->piece_count = 0;

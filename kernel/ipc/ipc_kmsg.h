@@ -44,7 +44,8 @@ struct ipc_kmsg {
 	mach_msg_type_name_t reply_type; /* may be nonzero without a right */
 	mach_port_name_t reply_name;     /* as sent, if it is no right: 0 or DEAD */
 	mach_msg_type_name_t voucher_type;
-	mach_port_name_t voucher_name; /* plain bits when voucher_type is 0 */
+	mach_port_name_t voucher_name; /* as sent: plain bits when voucher_type is 0 */
+	struct ipc_port *voucher;      /* a send right, or NULL */
 	uint32_t sender_pid;           /* 0: the kernel */
 
 	uint32_t size;       /* of the message, without trailer */

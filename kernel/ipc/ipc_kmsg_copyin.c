@@ -9,6 +9,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_right.h"
 #include "kern/thread.h"
+#include "kern/voucher.h"
 
 #define DESCRIPTOR_SIZE_MIN 12u
 #define MACH_MSG_NO_VM 0x400 /* MACH_MSG_VM_KERNEL, bare */
@@ -314,24 +315,32 @@ copyin_same_name(struct ipc_space *space, struct ipc_kmsg *kmsg, struct ipc_entr
 	return mr;
 }
 
+/*
+ * The right to the voucher that the header names: a copy, which a refusal of what comes after can
+ * undo.
+ */
 static mach_msg_return_t
-copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
+copyin_voucher(struct ipc_space *space, struct ipc_kmsg *kmsg, const mach_msg_header_t *h)
 {
-	struct ipc_space *space = &thread->task->space;
-	mach_msg_header_t *h = ikm_header(kmsg);
+	struct ipc_entry *entry = ipc_space_find(space, h->msgh_voucher_port);
+
+	if (!entry || !(ie_type(entry) & MACH_PORT_TYPE_SEND) ||
+	    !convert_port_to_voucher(entry->port))
+		return MACH_SEND_INVALID_VOUCHER;
+	kmsg->voucher = ipc_port_copy_send(entry->port);
+	return MACH_MSG_SUCCESS;
+}
+
+static mach_msg_return_t
+copyin_header_rights(struct ipc_space *space, struct ipc_kmsg *kmsg, struct ipc_entry **reply_entry)
+{
+	const mach_msg_header_t *h = ikm_header(kmsg);
 	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(h->msgh_bits);
 	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(h->msgh_bits);
-	mach_msg_type_name_t voucher = MACH_MSGH_BITS_VOUCHER(h->msgh_bits);
-	struct ipc_entry *dest;
+	struct ipc_entry *dest = ipc_space_find(space, h->msgh_remote_port);
 	struct ipc_entry *reply = NULL;
-	mach_msg_return_t mr = check_header(h);
+	mach_msg_return_t mr;
 
-	if (mr != MACH_MSG_SUCCESS)
-		return mr;
-	/* no port of this kernel is a voucher: whatever is named is none */
-	if (voucher && h->msgh_voucher_port != MACH_PORT_NULL)
-		return MACH_SEND_INVALID_VOUCHER;
-	dest = ipc_space_find(space, h->msgh_remote_port);
 	if (!entry_is_sendable(dest))
 		return MACH_SEND_INVALID_DEST;
 	if (MACH_PORT_VALID(h->msgh_local_port)) {
@@ -339,16 +348,41 @@ copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
 		if (!entry_is_sendable(reply) || !ipc_right_copyin_check(reply, local))
 			return MACH_SEND_INVALID_REPLY;
 	}
+	*reply_entry = reply;
+	if (kmsg->voucher && dest->port == kmsg->voucher && ie_urefs(dest) < 2 &&
+	    remote == MACH_MSG_TYPE_MOVE_SEND &&
+	    MACH_MSGH_BITS_VOUCHER(h->msgh_bits) == MACH_MSG_TYPE_MOVE_SEND)
+		return MACH_SEND_INVALID_DEST; /* one reference cannot go twice */
+	if (reply == dest)
+		return copyin_same_name(space, kmsg, dest, remote, local);
+	mr = copyin_dest(space, kmsg, dest, remote);
+	if (mr == MACH_MSG_SUCCESS && reply)
+		copyin_reply(space, kmsg, h->msgh_local_port, local);
+	return mr;
+}
 
-	if (reply == dest) {
-		mr = copyin_same_name(space, kmsg, dest, remote, local);
-	} else {
-		mr = copyin_dest(space, kmsg, dest, remote);
-		if (mr == MACH_MSG_SUCCESS && reply)
-			copyin_reply(space, kmsg, h->msgh_local_port, local);
-	}
-	if (mr != MACH_MSG_SUCCESS)
+static mach_msg_return_t
+copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
+{
+	struct ipc_space *space = &thread->task->space;
+	mach_msg_header_t *h = ikm_header(kmsg);
+	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(h->msgh_bits);
+	mach_msg_type_name_t voucher = MACH_MSGH_BITS_VOUCHER(h->msgh_bits);
+	struct ipc_entry *reply;
+	mach_msg_return_t mr = check_header(h);
+
+	if (mr == MACH_MSG_SUCCESS && voucher && h->msgh_voucher_port != MACH_PORT_NULL)
+		mr = copyin_voucher(space, kmsg, h);
+	if (mr == MACH_MSG_SUCCESS)
+		mr = copyin_header_rights(space, kmsg, &reply);
+	if (mr != MACH_MSG_SUCCESS) {
+		ipc_port_release_send(thread->task->kernel, kmsg->voucher);
+		kmsg->voucher = NULL;
 		return mr;
+	}
+	/* a copy was taken: for a move the name gives up one reference */
+	if (kmsg->voucher && voucher == MACH_MSG_TYPE_MOVE_SEND)
+		(void)ipc_right_dealloc(space, ipc_space_find(space, h->msgh_voucher_port));
 
 	kmsg->reply_type = ipc_right_kind(local);
 	kmsg->reply_name = reply ? MACH_PORT_NULL : h->msgh_local_port;

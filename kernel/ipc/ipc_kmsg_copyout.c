@@ -164,6 +164,33 @@ copyout_body(struct thread *thread, struct ipc_kmsg *kmsg, bool back_to_sender)
 
 /* ---- header ------------------------------------------------------------------------------- */
 
+/* A name of its own that @port, a right in a header, will need. */
+static uint32_t
+names_needed(const struct ipc_space *space, const struct ipc_port *port, mach_msg_type_name_t kind)
+{
+	if (!ip_valid(port) || !ip_active(port))
+		return 0;
+	return kind == MACH_MSG_TYPE_PORT_SEND_ONCE || !ipc_space_find_port(space, port);
+}
+
+/* The voucher goes to a receiver who wants it, which cannot fail; else nothing is left of it. */
+static void
+copyout_voucher(struct ipc_space *space, struct ipc_kmsg *kmsg, bool wanted)
+{
+	struct ipc_port *voucher = kmsg->voucher;
+
+	kmsg->voucher = NULL;
+	if (voucher && wanted) {
+		check(copyout_right(space, voucher, MACH_MSG_TYPE_PORT_SEND, &kmsg->voucher_name) ==
+		      MACH_MSG_SUCCESS);
+		kmsg->voucher_type = MACH_MSG_TYPE_PORT_SEND;
+	} else if (!wanted && kmsg->voucher_type != 0) {
+		ipc_port_release_send(kmsg->kernel, voucher);
+		kmsg->voucher_name = MACH_PORT_NULL;
+		kmsg->voucher_type = 0;
+	}
+}
+
 mach_msg_return_t
 ipc_kmsg_copyout(struct thread *thread, struct ipc_kmsg *kmsg)
 {
@@ -173,37 +200,53 @@ ipc_kmsg_copyout(struct thread *thread, struct ipc_kmsg *kmsg)
 	struct ipc_port *dest = kmsg->dest;
 	mach_port_name_t local_name = dest->receiver_name;
 	mach_port_name_t remote_name = kmsg->reply_name;
+	const bool voucher_wanted = (thread->msg.option & MACH_RCV_VOUCHER) != 0;
+	uint32_t names;
+	struct ipc_port *reply;
 	mach_msg_return_t bits;
 
 	ipc_port_fire_send_possible(k, dest);
-	if (kmsg->reply) {
-		struct ipc_port *reply = kmsg->reply;
-
-		kmsg->reply = NULL;
-		bits = copyout_right(space, reply, kmsg->reply_type, &remote_name);
-		if (bits != MACH_MSG_SUCCESS) {
-			ipc_kmsg_strip(k, kmsg, local_name);
-			return MACH_RCV_HEADER_ERROR | bits;
-		}
+	names = names_needed(space, kmsg->reply, kmsg->reply_type);
+	if (voucher_wanted)
+		names += names_needed(space, kmsg->voucher, MACH_MSG_TYPE_PORT_SEND);
+	bits = names > 0 ? resource_bits(ipc_space_reserve(space, names)) : MACH_MSG_SUCCESS;
+	if (bits != MACH_MSG_SUCCESS) {
+		ipc_kmsg_strip(k, kmsg, local_name);
+		return MACH_RCV_HEADER_ERROR | bits;
 	}
+	reply = kmsg->reply;
+	kmsg->reply = NULL;
+	if (reply)
+		check(copyout_right(space, reply, kmsg->reply_type, &remote_name) ==
+		      MACH_MSG_SUCCESS);
+	copyout_voucher(space, kmsg, voucher_wanted);
 	ipc_kmsg_use_dest(k, kmsg);
 
-	/* a voucher disposition without a voucher is kept only for those who accept vouchers */
-	bool voucher_wanted = kmsg->voucher_type == 0 || (thread->msg.option & MACH_RCV_VOUCHER);
-
-	h->msgh_bits = MACH_MSGH_BITS_SET(kmsg->reply_type, kmsg->dest_type,
-					  voucher_wanted ? kmsg->voucher_type : 0,
+	h->msgh_bits = MACH_MSGH_BITS_SET(kmsg->reply_type, kmsg->dest_type, kmsg->voucher_type,
 					  h->msgh_bits & MACH_MSGH_BITS_COMPLEX);
 	h->msgh_size = kmsg->size;
 	h->msgh_remote_port = remote_name;
 	h->msgh_local_port = local_name;
-	h->msgh_voucher_port = voucher_wanted ? kmsg->voucher_name : MACH_PORT_NULL;
+	h->msgh_voucher_port = kmsg->voucher_name;
 
 	bits = copyout_body(thread, kmsg, false);
 	KERNEL_TRACE(k, .kind = TRACE_IPC_KMSG_COPYOUT, .name = local_name,
 		     .reply_name = remote_name, .bits = h->msgh_bits, .msgh_id = h->msgh_id,
 		     .size_bytes = kmsg->size);
 	return bits == MACH_MSG_SUCCESS ? MACH_MSG_SUCCESS : MACH_RCV_BODY_ERROR | bits;
+}
+
+/* A copy that was sent is as it was before; what was moved comes back. */
+static mach_msg_return_t
+copyout_voucher_back(struct ipc_space *space, struct ipc_kmsg *kmsg)
+{
+	struct ipc_port *voucher = kmsg->voucher;
+
+	kmsg->voucher = NULL;
+	if (voucher && kmsg->voucher_type == MACH_MSG_TYPE_MOVE_SEND)
+		return copyout_right(space, voucher, MACH_MSG_TYPE_PORT_SEND, &kmsg->voucher_name);
+	ipc_port_release_send(kmsg->kernel, voucher);
+	return MACH_MSG_SUCCESS;
 }
 
 mach_msg_return_t
@@ -223,6 +266,7 @@ ipc_kmsg_copyout_pseudo(struct thread *thread, struct ipc_kmsg *kmsg)
 	bits |= copyout_right(space, dest, kmsg->dest_type, &dest_name);
 	if (reply)
 		bits |= copyout_right(space, reply, kmsg->reply_type, &reply_name);
+	bits |= copyout_voucher_back(space, kmsg);
 	h->msgh_bits = MACH_MSGH_BITS_SET(kmsg->dest_type, kmsg->reply_type, kmsg->voucher_type,
 					  h->msgh_bits & MACH_MSGH_BITS_COMPLEX);
 	h->msgh_size = kmsg->size;

@@ -12,6 +12,7 @@
 #include "ipc/ipc_kobject_message.h"
 #include "ipc/ipc_mqueue.h"
 #include "kern/semaphore.h"
+#include "kern/voucher.h"
 
 const char *
 ipc_kobject_kind_name(enum ipc_kobject_kind kind)
@@ -31,6 +32,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "semaphore";
 	case IKOT_CLOCK:
 		return "clock";
+	case IKOT_VOUCHER:
+		return "voucher";
 	default:
 		return NULL;
 	}
@@ -41,6 +44,8 @@ ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port)
 {
 	if (port->object.kobject == IKOT_SEMAPHORE)
 		semaphore_no_senders(k, port->kobject);
+	else if (port->object.kobject == IKOT_VOUCHER)
+		voucher_no_senders(k, port->kobject);
 }
 
 /* The reply right of @request moves into a reply, if anybody can get one. */
@@ -94,8 +99,10 @@ ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg *kms
 	take_reply_right(kmsg, reply);
 	if (routine) {
 		k->asker = thread->task;
+		k->asker_thread = thread;
 		code = ipc_kobject_call(routine, kmsg, reply);
 		k->asker = NULL;
+		k->asker_thread = NULL;
 	}
 	if (code != KERN_SUCCESS && code != MIG_NO_REPLY)
 		ipc_kobject_reply_error(reply, id, code);

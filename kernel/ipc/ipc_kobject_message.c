@@ -20,11 +20,14 @@
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/semaphore.h"
+#include "kern/voucher.h"
 
 #include "generated/clock_server.h"
 #include "generated/mach_host_server.h"
 #include "generated/mach_port_server.h"
+#include "generated/mach_voucher_server.h"
 #include "generated/task_server.h"
+#include "generated/thread_act_server.h"
 
 #define REPLY_ID_STEP 100
 
@@ -80,7 +83,7 @@ NDR_record_t NDR_record = {
 
 /* ---- the interfaces that are served ------------------------------------------------------ */
 
-#define SUBSYSTEMS(X) X(clock) X(mach_host) X(mach_port) X(task)
+#define SUBSYSTEMS(X) X(clock) X(mach_host) X(mach_port) X(mach_voucher) X(task) X(thread_act)
 
 #define AS_TABLE(name) (mig_subsystem_t)(uintptr_t) & name##_subsystem,
 #define AS_REQUEST(name) union __RequestUnion__##name##_subsystem name;

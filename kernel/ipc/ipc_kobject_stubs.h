@@ -27,14 +27,17 @@ struct clock;
 struct ipc_space;
 struct kernel;
 struct task;
+struct thread;
 
 typedef struct ipc_space *ipc_space_ref_t;
 typedef struct task *task_ref_t;
+typedef struct thread *thread_ref_t;
 typedef struct kernel *host_ref_t;
 typedef struct clock *clock_ref_t;
 
 struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct task *convert_port_to_task(struct ipc_port *port);
+struct thread *convert_port_to_thread(struct ipc_port *port);
 struct kernel *convert_port_to_host(struct ipc_port *port);
 struct clock *convert_port_to_clock(struct ipc_port *port);
 

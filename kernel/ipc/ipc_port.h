@@ -45,7 +45,8 @@ enum ipc_kobject_kind {
 	IKOT_TIMER = 8,
 	IKOT_TASK_NAME = 20,
 	IKOT_SEMAPHORE = 23,
-	IKOT_CLOCK = 25
+	IKOT_CLOCK = 25,
+	IKOT_VOUCHER = 37
 };
 
 #define IPC_PORT_GUARDED 0x01

@@ -12,6 +12,7 @@
 #include "kern/mk_timer.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
+#include "kern/voucher.h"
 
 /* ---- memory ---------------------------------------------------------------------------- */
 
@@ -112,6 +113,7 @@ kernel_new(const struct kernel_config *config)
 	memset(k, 0, sizeof(*k));
 	k->heap = config->heap;
 	k->random = config->random_seed ? config->random_seed : 0x9e3779b97f4a7c15ull;
+	k->voucher_seed = k->random * 0x9e3779b97f4a7c15ull; /* no step of the generator */
 	k->next_task_id = 1;
 	k->next_port_id = 1;
 	k->next_thread_id = 1;
@@ -152,6 +154,7 @@ kernel_free(struct kernel *k)
 	kext_deinit(k);
 	ctl_deinit(k);
 	kev_deinit(k);
+	vouchers_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
 	check(k->deadlines.count == 0 && k->alarm_count == 0 && k->timer_count == 0);

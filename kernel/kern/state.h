@@ -57,6 +57,11 @@ struct kernel {
 	uint32_t alarm_count;
 	uint32_t timer_count;
 
+	struct list *vouchers; /* struct voucher, by hash: voucher_bucket_count chains */
+	uint32_t voucher_bucket_count;
+	uint32_t voucher_count;
+	uint64_t voucher_seed;
+
 	struct deadlines deadlines; /* of threads, alarms and timers */
 
 	/*
@@ -77,7 +82,8 @@ struct kernel {
 
 	struct kernel_effects *effects; /* of the event under way */
 
-	struct task *asker; /* whose message a kernel object is serving */
+	struct task *asker;          /* whose message a kernel object is serving */
+	struct thread *asker_thread; /* and which of its threads sent it */
 
 	struct kext_state kext;
 	struct ctl_state ctl;

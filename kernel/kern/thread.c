@@ -164,6 +164,8 @@ thread_destroy(struct kernel *k, struct thread *thread)
 		thread->special_reply_port->object.flags &= (uint8_t)~IPC_PORT_SPECIAL_REPLY;
 		thread->special_reply_port = ipc_port_unref(k, thread->special_reply_port);
 	}
+	ipc_port_release_send(k, thread->voucher);
+	thread->voucher = NULL;
 	LIST_FOR_EACH (other, &task->threads, struct thread, link)
 		if (other->alias_of == thread)
 			other->alias_of = NULL;

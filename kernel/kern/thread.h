@@ -44,6 +44,7 @@ struct thread {
 
 	struct ipc_port *self_port;          /* kernel-owned, made when first asked for */
 	struct ipc_port *special_reply_port; /* one reference, or NULL */
+	struct ipc_port *voucher;            /* a send right, or NULL */
 
 	struct list wait;           /* receivers, senders or waiters of what it waits on */
 	struct ipc_port *wait_port; /* PARKED_SEND, PARKED_SEMAPHORE: one reference */

@@ -332,7 +332,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		    (i > BERTH_TRAP_PID_FOR_TASK && i < BERTH_TRAP_SEMAPHORE_SIGNAL) ||
 		    (i > BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL && i < BERTH_TRAP_PORT_WATCH) ||
 		    (i > BERTH_TRAP_PORT_WATCH && i < BERTH_TRAP_CTL_INFO) ||
-		    (i > BERTH_TRAP_SYSTEM_STATISTICS && i < BERTH_TRAP_MK_TIMER_CREATE);
+		    (i > BERTH_TRAP_SYSTEM_STATISTICS && i < BERTH_TRAP_MK_TIMER_CREATE) ||
+		    (i > BERTH_TRAP_MK_TIMER_CANCEL && i < BERTH_TRAP_HOST_CREATE_MACH_VOUCHER);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}

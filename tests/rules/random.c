@@ -102,6 +102,27 @@ some_number(void)
 	return interesting[pick(sizeof interesting / sizeof interesting[0])];
 }
 
+static struct known vouchers[WORLD_TASKS_MAX]; /* of the names, those that are vouchers */
+
+static void
+learn_voucher(struct party *party, mach_port_name_t name)
+{
+	struct known *k = &vouchers[party->index];
+
+	if (!MACH_PORT_VALID(name))
+		return;
+	k->names[k->next++ % 4] = name;
+	learn(party, name);
+}
+
+static mach_port_name_t
+some_voucher(struct party *party)
+{
+	mach_port_name_t name = vouchers[party->index].names[pick(4)];
+
+	return name && chance(90) ? name : some_name(party);
+}
+
 /* ---- messages -----------------------------------------------------------------------------------
  */
 
@@ -156,6 +177,8 @@ learn_received(struct actor *t)
 	received_parse(t, &got);
 	learn(t->party, got.header.msgh_remote_port);
 	learn(t->party, got.header.msgh_local_port);
+	if (MACH_MSGH_BITS_HAS_VOUCHER(got.header.msgh_bits))
+		learn_voucher(t->party, got.header.msgh_voucher_port);
 	for (uint32_t i = 0; i < got.descriptor_count; i++) {
 		struct descriptor *d = &got.descriptors[i];
 
@@ -177,6 +200,11 @@ some_message(struct world *w, struct actor *t)
 
 	if (chance(30))
 		message_reply(&m, some_name(party), some_disposition());
+	if (chance(20)) {
+		message_header(&m)->msgh_bits |=
+		    MACH_MSGH_BITS_SET_PORTS(0, 0, chance(90) ? 17 + 2 * pick(2) : pick(32));
+		message_header(&m)->msgh_voucher_port = some_voucher(party);
+	}
 	if (chance(40))
 		for (uint32_t n = pick(5); n > 0; n--)
 			some_descriptor(w, party, &m, &segment);
@@ -384,6 +412,70 @@ some_timer_call(struct actor *t)
 		return;
 	default:
 		check_timer_code(trap(t, BERTH_TRAP_MK_TIMER_ARM, timer, time, 0, 0, 0, 0));
+		return;
+	}
+}
+
+/* ---- vouchers ----------------------------------------------------------------------------- */
+
+/* Few contents, so that many are the same. */
+static void
+some_recipe(struct actor *t)
+{
+	static const uint32_t commands[] = { 0, 1, 2, 3, 4, 5, 10, 200, 211, 610 };
+	uint32_t bytes[3 * 5], size = 0;
+	struct trap_frame frame = { .number = BERTH_TRAP_HOST_CREATE_MACH_VOUCHER, .bytes = bytes };
+
+	for (uint32_t count = 1 + pick(3); count > 0; count--) {
+		uint32_t command = commands[pick(10)];
+
+		bytes[size++] = chance(20) ? UINT32_MAX : pick(10);
+		bytes[size++] = command;
+		bytes[size++] = chance(50) ? 0 : some_voucher(t->party);
+		bytes[size++] = command > 10 && chance(70) ? 4 : 0;
+		if (bytes[size - 1] > 0)
+			bytes[size++] = pick(3);
+	}
+	frame.bytes_size = 4 * size - (chance(5) ? 1 : 0);
+	frame.args[0] = host_self(t);
+	assert_true(world_trap(t, &frame));
+	switch (t->outcome.code) {
+	case KERN_SUCCESS:
+		learn_voucher(t->party, (mach_port_name_t)t->outcome.values[0]);
+		break;
+	case KERN_INVALID_ARGUMENT:
+	case KERN_INVALID_CAPABILITY:
+		break;
+	default:
+		fail_msg("a recipe says %s", code_name(t->outcome.code));
+	}
+	/* if that name is still the task's */
+	trap(t, BERTH_TRAP_PORT_DEALLOCATE, BERTH_NAME_TASK_SELF, frame.args[0], 0, 0, 0, 0);
+}
+
+static void
+some_voucher_call(struct actor *t)
+{
+	struct message m;
+
+	switch (pick(6)) {
+	case 0:
+		trap(t, BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE, some_voucher(t->party),
+		     pick(10), some_number(), 0, 0, 0);
+		return;
+	case 1:
+		/* thread_set_mach_voucher, of whatever thread it is */
+		m = message_to(chance(80) ? thread_self(t) : some_name(t->party), 19);
+		message_add_port(&m, some_voucher(t->party), chance(80) ? 19 : 17);
+		message_id(&m, 3626);
+		msg_send(t, &m, MACH_SEND_TIMEOUT, 0);
+		return;
+	case 2:
+		trap(t, BERTH_TRAP_PORT_DEALLOCATE, BERTH_NAME_TASK_SELF, some_voucher(t->party), 0,
+		     0, 0, 0);
+		return;
+	default:
+		some_recipe(t);
 		return;
 	}
 }
@@ -686,6 +778,8 @@ one_step(struct world *w)
 		some_alarm(t);
 	else if (what < 720)
 		some_timer_call(t);
+	else if (what < 760)
+		some_voucher_call(t);
 	else
 		some_call(t);
 	if (!t)
@@ -716,6 +810,7 @@ run(uint64_t seed, uint64_t steps)
 	memset(known, 0, sizeof known);
 	memset(semaphores, 0, sizeof semaphores);
 	memset(timers, 0, sizeof timers);
+	memset(vouchers, 0, sizeof vouchers);
 	start(w);
 	for (uint64_t i = 0; i < steps; i++)
 		one_step(w);

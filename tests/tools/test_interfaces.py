@@ -71,7 +71,7 @@ NUMBERS = {
         25 mach_make_memory_entry_64 26 ~map_64 30 ~purgable_control 32 ~remap_new"""),
     "memory_entry": (4900, "", "0 mach_memory_entry_purgable_control 2 -"),
     "mach_voucher": (5400, "mach_voucher_", """0 ~extract_attr_content 1 ~extract_attr_recipe
-        2 ~extract_all_attr_recipes 3 ~attr_command 4 -"""),
+        2 ~extract_all_attr_recipes 3 ~attr_command 4 ~debug_info"""),
     "mach_voucher_attr_control": (5600, "", "1 -"),
     "processor": (3000, "processor_", """0 ~start 1 ~exit 2 ~info 3 ~control 4 ~assign
         5 ~get_assignment"""),
