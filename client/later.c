@@ -9,7 +9,6 @@
 #include <mach/clock.h>
 #include <mach/clock_priv.h>
 #include <mach/host_priv.h>
-#include <mach/mach_voucher.h>
 #include <mach/vm_map.h>
 
 #include <sys/fileport.h>
@@ -258,40 +257,6 @@ NOT_YET_HERE(thread_policy_get,
 	      mach_msg_type_number_t *policy_infoCnt, boolean_t *get_default),
 	     thread,
 	     _kernelrpc_thread_policy_get(thread, flavor, policy_info, policy_infoCnt, get_default))
-
-/* vouchers */
-NOT_YET_HERE(thread_get_mach_voucher,
-	     (thread_read_t thr_act, mach_voucher_selector_t which, ipc_voucher_t *voucher),
-	     thr_act, _kernelrpc_thread_get_mach_voucher(thr_act, which, voucher))
-NOT_YET_HERE(thread_set_mach_voucher, (thread_act_t thr_act, ipc_voucher_t voucher), thr_act,
-	     _kernelrpc_thread_set_mach_voucher(thr_act, voucher))
-NOT_YET(mach_voucher_extract_attr_content,
-	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_content_t content,
-	 mach_msg_type_number_t *contentCnt))
-NOT_YET(mach_voucher_extract_attr_recipe,
-	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_raw_recipe_t recipe,
-	 mach_msg_type_number_t *recipeCnt))
-NOT_YET(mach_voucher_extract_all_attr_recipes,
-	(ipc_voucher_t voucher, mach_voucher_attr_raw_recipe_array_t recipes,
-	 mach_msg_type_number_t *recipesCnt))
-NOT_YET(mach_voucher_attr_command,
-	(ipc_voucher_t voucher, mach_voucher_attr_key_t key, mach_voucher_attr_command_t command,
-	 mach_voucher_attr_content_t in_content, mach_msg_type_number_t in_contentCnt,
-	 mach_voucher_attr_content_t out_content, mach_msg_type_number_t *out_contentCnt))
-
-BERTH_EXPORT kern_return_t
-host_create_mach_voucher(host_t host, mach_voucher_attr_raw_recipe_array_t recipes,
-			 mach_msg_type_number_t recipesCnt, ipc_voucher_t *voucher)
-{
-	if (kernelrpc_is_asked(host))
-		return _kernelrpc_host_create_mach_voucher(host, recipes, recipesCnt, voucher);
-	if (recipesCnt > MACH_VOUCHER_ATTR_MAX_RAW_RECIPE_ARRAY_SIZE)
-		return MIG_ARRAY_TOO_LARGE;
-	*voucher = IPC_VOUCHER_NULL;
-	if (recipesCnt == 0)
-		return KERN_SUCCESS; /* no recipe gives no voucher */
-	return NOT_SUPPORTED("a voucher");
-}
 
 /* the host */
 NOT_YET_HERE(host_get_special_port, (host_priv_t host_priv, int node, int which, mach_port_t *port),

@@ -55,8 +55,11 @@ thread_ended(void *unused)
 	if (self.special_reply_port != MACH_PORT_NULL)
 		TRAP_CALL(BERTH_TRAP_PORT_DESTRUCT, NULL, mach_task_self_, self.special_reply_port,
 			  (uint64_t)(int64_t)-1, 0);
+	if (self.voucher != MACH_PORT_NULL)
+		TRAP_CALL(BERTH_TRAP_PORT_DEALLOCATE, NULL, mach_task_self_, self.voucher);
 	self.reply_port = MACH_PORT_NULL;
 	self.special_reply_port = MACH_PORT_NULL;
+	self.voucher = MACH_PORT_NULL;
 	connection_lock(&signals);
 	while (self.level_count > 0) {
 		struct wire_thread end = { { WIRE_THREAD_EXIT, sizeof(end) },
@@ -85,6 +88,7 @@ thread_state(void)
 		self.level_count = 0;
 		self.reply_port = MACH_PORT_NULL;
 		self.special_reply_port = MACH_PORT_NULL;
+		self.voucher = MACH_PORT_NULL;
 		memset(&self.wait, 0, sizeof(self.wait));
 		self.generation = generation;
 	}

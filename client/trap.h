@@ -33,6 +33,7 @@ struct thread_state {
 	bool is_keyed;                  /* its end will be noticed */
 	mach_port_t reply_port;         /* mig_get_reply_port() */
 	mach_port_t special_reply_port; /* mig_get_special_reply_port() */
+	mach_port_t voucher;            /* the thread's, with a reference for it; voucher.c */
 	struct wait_state wait;
 };
 

@@ -15,6 +15,7 @@
 #include "client/generated/mach_host_user.h"
 #include "client/generated/mach_port_user.h"
 #include "client/generated/mach_vm_user.h"
+#include "client/generated/mach_voucher_user.h"
 #include "client/generated/task_user.h"
 #include "client/generated/thread_act_user.h"
 

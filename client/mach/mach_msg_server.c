@@ -100,8 +100,12 @@ server_demux(struct server *server)
 {
 	mach_msg_header_t *request = server->request;
 	mig_reply_error_t *reply = (mig_reply_error_t *)server->reply;
+	voucher_mach_msg_state_t voucher;
 
+	/* its voucher is the thread's meanwhile, and gone after it */
+	voucher = voucher_mach_msg_adopt(request);
 	server->demux(request, server->reply);
+	voucher_mach_msg_revert(voucher);
 	if ((reply->Head.msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0) {
 		if (reply->RetCode == MIG_NO_REPLY) {
 			reply->Head.msgh_remote_port = MACH_PORT_NULL;

@@ -108,30 +108,6 @@ task_swap_mach_voucher(task_t task, ipc_voucher_t new_voucher, ipc_voucher_t *ol
 	return task == MACH_PORT_NULL ? KERN_INVALID_TASK : KERN_NOT_SUPPORTED;
 }
 
-/* Vouchers of messages: threads have none to put in, and none is taken. */
-
-BERTH_EXPORT boolean_t
-voucher_mach_msg_set(mach_msg_header_t *msg)
-{
-	return FALSE;
-}
-
-BERTH_EXPORT void
-voucher_mach_msg_clear(mach_msg_header_t *msg)
-{
-}
-
-BERTH_EXPORT voucher_mach_msg_state_t
-voucher_mach_msg_adopt(mach_msg_header_t *msg)
-{
-	return VOUCHER_MACH_MSG_STATE_UNCHANGED;
-}
-
-BERTH_EXPORT void
-voucher_mach_msg_revert(voucher_mach_msg_state_t state)
-{
-}
-
 /* ---- giving way, and sleeping ------------------------------------------------------------ */
 
 BERTH_EXPORT boolean_t

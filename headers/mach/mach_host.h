@@ -82,6 +82,7 @@ extern kern_return_t host_request_notification(host_t host, host_notify_type_t n
  *
  * KERN_INVALID_ARGUMENT    malformed, or an unknown key
  * KERN_INVALID_CAPABILITY  a previous voucher is none, or nobody manages the key
+ * KERN_NO_SPACE            its attributes would need more than that many bytes of recipes
  * MIG_ARRAY_TOO_LARGE      above MACH_VOUCHER_ATTR_MAX_RAW_RECIPE_ARRAY_SIZE bytes
  */
 extern kern_return_t host_create_mach_voucher(host_t host,

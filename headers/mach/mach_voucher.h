@@ -34,13 +34,24 @@ mach_voucher_extract_all_attr_recipes(ipc_voucher_t voucher,
 				      mach_voucher_attr_raw_recipe_array_t recipes,
 				      mach_msg_type_number_t *recipesCnt);
 
-/* Ask the manager of the attribute @key for @command. */
+/*
+ * Ask the manager of the attribute @key for @command.
+ *
+ * KERN_SUCCESS             the attribute has its default: nothing comes out
+ * KERN_INVALID_CAPABILITY  nobody manages the key
+ * KERN_NOT_SUPPORTED       its manager knows no command
+ */
 extern kern_return_t mach_voucher_attr_command(ipc_voucher_t voucher, mach_voucher_attr_key_t key,
 					       mach_voucher_attr_command_t command,
 					       mach_voucher_attr_content_t in_content,
 					       mach_msg_type_number_t in_contentCnt,
 					       mach_voucher_attr_content_t out_content,
 					       mach_msg_type_number_t *out_contentCnt);
+
+/* For those who debug kernels: KERN_NOT_SUPPORTED. */
+extern kern_return_t mach_voucher_debug_info(ipc_voucher_t voucher, mach_voucher_attr_key_t key,
+					     mach_voucher_attr_content_t info,
+					     mach_msg_type_number_t *infoCnt);
 
 #ifdef __cplusplus
 }

@@ -59,12 +59,6 @@ OWN_CALLS = {
     "fileport_makeport": '{ mach_port_t port; for (int i = 0; i < 2; i++) {'
                          ' fprintf(stderr, "call fileport_makeport\\n");'
                          ' fprintf(stderr, "result %d\\n", fileport_makeport(1, &port)); } }',
-    # no recipe gives no voucher, which is right; and 5,120 bytes of recipes are the most
-    "host_create_mach_voucher":
-        '{ ipc_voucher_t voucher; for (int i = 0; i < 2; i++) {'
-        ' fprintf(stderr, "call host_create_mach_voucher\\n");'
-        ' fprintf(stderr, "result %d\\n", host_create_mach_voucher(mach_host_self(),'
-        ' (mach_voucher_attr_raw_recipe_array_t)(void *)room[0], 16, &voucher)); } }',
 }
 
 
@@ -118,8 +112,8 @@ def main():
     if options.cc:
         environment["CC"] = options.cc
     names = later(options.root)
-    if len(names) < 50:
-        print(f"only {len(names)} calls found in docs/compatibility.md")
+    if not names:
+        print("no calls found in docs/compatibility.md")
         return 1
     with tempfile.TemporaryDirectory(prefix="berth-test-") as folder:
         source = os.path.join(folder, "later.c")
