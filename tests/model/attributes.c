@@ -166,7 +166,7 @@ status(struct model *m, const struct m_port *port)
 		.mps_flags =
 		    (port->guarded ? MACH_PORT_STATUS_FLAG_GUARDED : 0u) |
 		    (port->strict ? MACH_PORT_STATUS_FLAG_STRICT_GUARD : 0u) |
-		    (port->immovable ? MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE : 0u),
+		    (port->guarded && port->immovable ? MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE : 0u),
 	};
 }
 

@@ -35,7 +35,7 @@ m_kobject_serve(struct model *m, struct m_message *message)
 	reply->data_size = sizeof ndr + sizeof code;
 	reply->size = sizeof(mach_msg_header_t) + reply->data_size;
 	m_message_destroy(m, message);
-	if (!reply->dest.port->alive ||
+	if (!reply->dest.port->alive || reply->dest.port->kernel ||
 	    (reply->dest.kind == MACH_MSG_TYPE_PORT_SEND && m_port_full(reply->dest.port)))
 		m_message_destroy(m, reply);
 	else

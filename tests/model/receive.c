@@ -69,9 +69,10 @@ static void
 guarded_out(struct model *m, struct m_thread *thread, struct m_descriptor *d, bool is_receive)
 {
 	const bool wanted = !is_receive || (thread->option & MACH_RCV_GUARDED_DESC);
-	const uint32_t told = is_receive ? MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE
-					 : MACH_MSG_GUARD_FLAGS_MASK;
-	mach_msg_guarded_port_descriptor_t out = { .flags = d->flags & told,
+	/* given back, the guard is gone and the descriptor says so, to be sent again as it is */
+	mach_msg_guarded_port_descriptor_t out = { .flags = is_receive
+							? d->flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE
+							: MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
 						   .disposition = d->disposition,
 						   .type = d->type };
 	struct m_port *port = d->rights[0].port;

@@ -112,14 +112,14 @@ copyin_receive(struct model *m, struct m_task *task, struct m_entry *entry, stru
 	if (port->immovable || port->special)
 		return KERN_INVALID_CAPABILITY;
 	*right = (struct m_right){ .kind = MACH_MSG_TYPE_PORT_RECEIVE, .port = port };
-	m_port_unplace(m, port);
 	port->receiver = NULL;
 	if (entry->type & T_SEND) {
 		entry->type = T_SEND;
-		return KERN_SUCCESS;
+	} else {
+		m_entry_free(m, task, entry);
+		m_request_deleted(m, entry);
 	}
-	m_entry_free(m, task, entry);
-	m_request_deleted(m, entry);
+	m_port_unplace(m, port);
 	return KERN_SUCCESS;
 }
 

@@ -377,6 +377,9 @@ deliver(struct model *m, struct m_thread *thread, struct m_message *message)
 	struct m_port *port = message->dest.port;
 
 	if (m_message_circular(message) || !port->alive) {
+		/* a send-once right that was sent by is used, whatever becomes of the message */
+		if (message->dest.kind == MACH_MSG_TYPE_PORT_SEND_ONCE)
+			message->dest = m_right_null(0);
 		m_message_destroy(m, message);
 	} else if (port->kernel) {
 		m_kobject_serve(m, message);
