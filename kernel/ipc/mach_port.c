@@ -127,14 +127,12 @@ allocate_named(struct ipc_space *space, mach_port_right_t right, mach_port_name_
 	*name = MACH_PORT_NULL;
 	if (!MACH_PORT_VALID(wanted) || !can_be_allocated(right))
 		return KERN_INVALID_VALUE;
+	/* a quirk that programs may have met: dead names are made under another name */
+	if (right == MACH_PORT_RIGHT_DEAD_NAME)
+		return allocate_anywhere(space, right, name);
 	kr = ipc_entry_alloc_name(space, wanted, &entry);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (right == MACH_PORT_RIGHT_DEAD_NAME) {
-		/* a quirk that programs may have met: dead names are made under another name */
-		ipc_entry_free(space, entry);
-		return allocate_anywhere(space, right, name);
-	}
 	kr = allocate_right(space, right, entry, name);
 	if (kr != KERN_SUCCESS)
 		ipc_entry_free(space, entry);

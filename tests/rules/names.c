@@ -230,6 +230,16 @@ TEST_1(allocate_name_of_a_dead_name_ignores_the_name)
 	assert_int_equal(w->completed, 1);
 }
 
+TEST_1(allocate_name_of_a_dead_name_ignores_what_is_wrong_with_the_name)
+{
+	mach_port_name_t port = new_port(a);
+
+	assert_ok(port_allocate_name(a, MACH_PORT_RIGHT_DEAD_NAME, port));
+	assert_ok(port_allocate_name(a, MACH_PORT_RIGHT_DEAD_NAME, 0x2a00));
+	assert_ok(port_allocate_name(a, MACH_PORT_RIGHT_DEAD_NAME, 0xffffff03));
+	assert_entry(a, port, MACH_PORT_TYPE_RECEIVE, 0);
+}
+
 TEST_1(a_name_taken_by_hand_is_free_for_others_when_it_goes)
 {
 	assert_ok(port_allocate_name(a, MACH_PORT_RIGHT_RECEIVE, 0x1103));
