@@ -21,6 +21,8 @@ find_member_and_set(struct ipc_space *space, mach_port_name_t name, mach_port_na
 	if (!ipc_space_find(space, name))
 		return KERN_INVALID_NAME;
 	kr = ipc_space_find_entry(space, set_name, KERN_INVALID_RIGHT, &set_entry);
+	if (kr == KERN_SUCCESS && (ipc_right_type(space, set_entry) & MACH_PORT_TYPE_DEAD_NAME))
+		return KERN_INVALID_NAME; /* as of the member: mach-ports.md §5 */
 	if (kr == KERN_SUCCESS)
 		kr = ipc_space_find_receive(space, name, KERN_INVALID_RIGHT, port);
 	if (kr != KERN_SUCCESS)
@@ -63,7 +65,7 @@ kern_return_t
 mach_port_move_member(struct ipc_space *space, mach_port_name_t member, mach_port_name_t after)
 {
 	struct ipc_port *port;
-	struct ipc_pset *pset;
+	struct ipc_pset *pset = NULL;
 	kern_return_t kr;
 
 	if (!space)

@@ -68,6 +68,7 @@ TEST_1(insert_member_makes_its_checks_in_order)
 	assert_refused_without_trace(w, port_insert_member(a, set, set), KERN_INVALID_RIGHT);
 	assert_refused_without_trace(w, port_insert_member(a, port, port), KERN_INVALID_RIGHT);
 	assert_refused_without_trace(w, port_insert_member(a, dead, set), KERN_INVALID_NAME);
+	assert_refused_without_trace(w, port_insert_member(a, port, dead), KERN_INVALID_NAME);
 	assert_ok(port_insert_member(a, port, set));
 	assert_refused_without_trace(w, port_insert_member(a, port, set), KERN_ALREADY_IN_SET);
 }
