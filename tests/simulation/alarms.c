@@ -107,6 +107,7 @@ static void
 sleeper(struct sim_thread *self)
 {
 	struct sleeper *me = self->state;
+	int32_t option;
 
 	BEGIN(self);
 	while (!CALM(self)) {
@@ -127,11 +128,9 @@ sleeper(struct sim_thread *self)
 				me->port = (mach_port_name_t)self->result.values[0];
 			} while (!me->port);
 		} else {
-			ASK(self, ask_receive(self, me->port,
-					      me->outstanding && sim_chance(self->sim, 50)
-						  ? 0
-						  : MACH_RCV_TIMEOUT,
-					      sim_pick(self->sim, 4)));
+			option =
+			    me->outstanding && sim_chance(self->sim, 50) ? 0 : MACH_RCV_TIMEOUT;
+			ASK(self, ask_receive(self, me->port, option, sim_pick(self->sim, 4)));
 			if (!was_received(self))
 				sim_must(self->sim,
 					 self->result.code == MACH_RCV_TIMED_OUT ||

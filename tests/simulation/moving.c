@@ -92,9 +92,9 @@ ask_write(struct sim_thread *self)
 {
 	struct mover *me = self->state;
 	const uint32_t to = draft_to_some(self, sim_chance(self->sim, 10));
+	const int32_t option = sim_chance(self->sim, 60) ? MACH_SEND_TIMEOUT : 0;
 
-	ask_send(self, to, 0, ++me->count, sim_chance(self->sim, 60) ? MACH_SEND_TIMEOUT : 0,
-		 sim_pick(self->sim, 4));
+	ask_send(self, to, 0, ++me->count, option, sim_pick(self->sim, 4));
 }
 
 /* The user reference that an undelivered letter gave back for its destination. */
@@ -138,7 +138,9 @@ listener(struct sim_thread *self)
 static void
 keeper(struct sim_thread *self)
 {
+
 	struct mover *me = self->state;
+	mach_port_name_t from;
 	uint32_t channel;
 
 	BEGIN(self);
@@ -153,11 +155,10 @@ keeper(struct sim_thread *self)
 			}
 			continue;
 		}
-		ASK(self, ask_receive(self,
-				      channel && sim_chance(self->sim, 60)
-					  ? channel_of(self->sim, channel)->name
-					  : me->inbox,
-				      MACH_RCV_TIMEOUT, sim_pick(self->sim, 3)));
+
+		from = channel && sim_chance(self->sim, 60) ? channel_of(self->sim, channel)->name
+							    : me->inbox;
+		ASK(self, ask_receive(self, from, MACH_RCV_TIMEOUT, sim_pick(self->sim, 3)));
 		check_receive(self);
 	}
 	/* from here on rights only come; each joins the set that is served for ever */

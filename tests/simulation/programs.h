@@ -18,7 +18,8 @@
  *
  * ASK() leaves the function; the scheduler calls it again when the trap has completed, and it
  * goes on behind ASK().  So what must last is in the state, not in local variables, and there is
- * one ASK() on a line and none inside a `switch`.
+ * one ASK() on a line and none inside a `switch`.  And no call has two arguments that draw a
+ * random number: which is drawn first would be the compiler's choice, and the trace with it.
  */
 #ifndef TESTS_SIMULATION_PROGRAMS_H
 #define TESTS_SIMULATION_PROGRAMS_H

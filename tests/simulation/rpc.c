@@ -30,7 +30,8 @@ struct client {
 	uint32_t channels[SERVER_PORTS], server_count;
 	mach_port_name_t reply;
 	uint32_t outstanding; /* reply rights of `reply` that have had no outcome */
-	uint32_t requests, to;
+	uint32_t requests, to, timeout_ms;
+	int32_t option;
 	bool separately;
 };
 
@@ -168,18 +169,19 @@ client(struct sim_thread *self)
 		}
 		me->to = sim_pick(self->sim, me->server_count);
 		me->separately = sim_chance(self->sim, 30);
+		me->option = some_option(self);
+		me->timeout_ms = some_timeout(self);
 		draft_to(self, me->servers[me->to], COPY);
 		draft_reply(self, me->reply, MAKE_ONCE);
 		me->requests++;
 		if (me->separately)
-			ASK(self,
-			    ask_send(self, me->channels[me->to], 0,
-				     self->number << 16 | me->requests,
-				     some_option(self) & MACH_SEND_TIMEOUT, some_timeout(self)));
+			ASK(self, ask_send(self, me->channels[me->to], 0,
+					   self->number << 16 | me->requests,
+					   me->option & MACH_SEND_TIMEOUT, me->timeout_ms));
 		else
 			ASK(self, ask_call(self, me->channels[me->to], 0,
-					   self->number << 16 | me->requests, me->reply,
-					   some_option(self), some_timeout(self)));
+					   self->number << 16 | me->requests, me->reply, me->option,
+					   me->timeout_ms));
 		client_hears(self, true);
 		if (came_back(self)) {
 			/* its reply right is there again, under a name of its own */

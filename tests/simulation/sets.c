@@ -46,15 +46,16 @@ sender(struct sim_thread *self)
 {
 	struct sender *me = self->state;
 	uint32_t to;
+	int32_t option;
 
 	BEGIN(self);
 	while (!CALM(self)) {
 		to = sim_pick(self->sim, me->port_count);
+		option = sim_chance(self->sim, 50) ? MACH_SEND_TIMEOUT : 0;
 		draft_to(self, me->to[to], COPY);
 		me->count++;
-		ASK(self, ask_send(self, me->channels[to], 0, me->count,
-				   sim_chance(self->sim, 50) ? MACH_SEND_TIMEOUT : 0,
-				   sim_pick(self->sim, 3)));
+		ASK(self,
+		    ask_send(self, me->channels[to], 0, me->count, option, sim_pick(self->sim, 3)));
 		if (came_back(self) && MACH_PORT_VALID(mail_of(self).remote)) {
 			ASK(self, ask(self, BERTH_TRAP_PORT_DEALLOCATE, BERTH_NAME_TASK_SELF,
 				      mail_of(self).remote, 0, 0));
@@ -69,12 +70,13 @@ sender(struct sim_thread *self)
 static void
 ask_some_receive(struct sim_thread *self)
 {
-	const int32_t option =
-	    (sim_chance(self->sim, 70) ? MACH_RCV_TIMEOUT : 0) |
-	    (sim_chance(self->sim, 20) ? MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY : 0);
+	const mach_port_name_t name = sim_chance(self->sim, 60) ? some_set(self) : some_port(self);
+	int32_t option = sim_chance(self->sim, 70) ? MACH_RCV_TIMEOUT : 0;
 
-	ask_receive(self, sim_chance(self->sim, 60) ? some_set(self) : some_port(self), option,
-		    sim_pick(self->sim, 4));
+	if (sim_chance(self->sim, 20))
+		option |= MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY;
+
+	ask_receive(self, name, option, sim_pick(self->sim, 4));
 	if (option & MACH_RCV_LARGE)
 		self->frame.args[2] = 24 + sim_pick(self->sim, 40);
 }
@@ -114,12 +116,13 @@ static void
 ask_some_change(struct sim_thread *self)
 {
 	const uint32_t what = sim_pick(self->sim, 10);
+	const mach_port_name_t port = some_port(self), set = some_set(self);
 
 	ask(self,
 	    what < 5   ? BERTH_TRAP_PORT_INSERT_MEMBER
 	    : what < 7 ? BERTH_TRAP_PORT_EXTRACT_MEMBER
 		       : BERTH_TRAP_PORT_MOVE_MEMBER,
-	    BERTH_NAME_TASK_SELF, some_port(self), what == 9 ? MACH_PORT_NULL : some_set(self), 0);
+	    BERTH_NAME_TASK_SELF, port, what == 9 ? MACH_PORT_NULL : set, 0);
 }
 
 static void
