@@ -8,8 +8,11 @@
  */
 #include <mach/mig_errors.h>
 
+#include <string.h>
+
 #include "tests/support/calls.h"
 #include "tests/support/rpc.h"
+#include "tests/support/vouchers.h"
 
 #define MAKE MACH_MSG_TYPE_MAKE_SEND
 #define MAKE_ONCE MACH_MSG_TYPE_MAKE_SEND_ONCE
@@ -163,6 +166,36 @@ alarm_now(mach_port_name_t port)
 	return alarm_in(port, 0);
 }
 
+static struct rpc
+new_voucher(mach_port_name_t port)
+{
+	const struct recipes recipes = recipes_of(USER_DATA, STORE, MACH_PORT_NULL, "four");
+	struct rpc r = rpc_to(222);
+
+	rpc_u32(&r, recipes.size);
+	memcpy(r.data + r.data_size, recipes.bytes, recipes.size);
+	r.data_size += recipes.size;
+	return r;
+}
+
+static struct rpc
+recipes_of_all(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(5402);
+
+	rpc_u32(&r, RECIPES_MOST);
+	return r;
+}
+
+static struct rpc
+no_voucher_any_more(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3626);
+
+	message_add_port(&r.message, MACH_PORT_NULL, MACH_MSG_TYPE_COPY_SEND);
+	return r;
+}
+
 /* Of these tasks none is served: the error form needs memory, too. */
 static struct rpc
 unknown(mach_port_name_t port)
@@ -187,6 +220,12 @@ system_clock(struct actor *a)
 	a->target = host_self(a);
 	assert_ok(rpc_call(a, reply_port(a), &r));
 	return got.descriptors[0].name;
+}
+
+static mach_port_name_t
+some_voucher(struct actor *a)
+{
+	return voucher_new(a, "some");
 }
 
 static bool
@@ -244,4 +283,7 @@ TEST(requests_to_the_kernel_fail_for_want_of_memory_and_work_afterwards)
 	fails_or_works(host_self, host_basic_info, KERN_SUCCESS);
 	fails_or_works(system_clock, alarm_later, KERN_SUCCESS);
 	fails_or_works(system_clock, alarm_now, KERN_SUCCESS);
+	fails_or_works(host_self, new_voucher, KERN_SUCCESS);
+	fails_or_works(some_voucher, recipes_of_all, KERN_SUCCESS);
+	fails_or_works(thread_self, no_voucher_any_more, KERN_SUCCESS);
 }
