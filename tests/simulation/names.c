@@ -297,6 +297,10 @@ settled(struct sim *sim)
 	const struct sim_thread *t = model->server_thread;
 	const struct server *me = t ? t->state : NULL;
 
+	/* without the server a service may wait for its answer for ever, and serves nobody */
+	for (uint32_t i = 0; !t && i < sim->live_count; i++)
+		if (sim->live[i]->program == service)
+			sim->live[i]->task->crippled = true;
 	ledger_settled(sim);
 	for (uint32_t i = 0; me && i < model->service_count; i++)
 		sim_must(sim,
