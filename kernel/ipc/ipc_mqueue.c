@@ -58,6 +58,7 @@ hand_over(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg)
 		if (mach_msg_leaves_too_large(receiver, port, kmsg))
 			continue;
 		trace_send(k, port, kmsg, "handed to a receiver");
+		kmsg->seqno = port->seqno++;
 		mach_msg_deliver(k, receiver, port, kmsg);
 		return true;
 	}

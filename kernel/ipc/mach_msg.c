@@ -119,7 +119,6 @@ mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 	struct ipc_port *held = ipc_port_ref(port); /* the message's right may be the last one */
 	mach_msg_return_t mr;
 
-	kmsg->seqno = port->seqno++;
 	KERNEL_TRACE(k, .kind = TRACE_IPC_MQUEUE_RECEIVE, .port_id = port->id,
 		     .count = port->msgcount, .limit = kmsg->seqno,
 		     .msgh_id = ikm_header(kmsg)->msgh_id,
@@ -161,12 +160,10 @@ mach_msg_take(struct kernel *k, struct thread *thread, struct ipc_port *port)
 	if (list_is_empty(&port->messages))
 		ipc_pset_port_is_empty(k, port);
 
-	struct ipc_port *held = ipc_port_ref(port);
-
+	/* who waited to send has the slot before anything that giving the message sets off */
+	kmsg->seqno = port->seqno++;
+	ipc_mqueue_admit(k, port);
 	mach_msg_deliver(k, thread, port, kmsg);
-	if (ip_active(held))
-		ipc_mqueue_admit(k, held);
-	ipc_port_unref(k, held);
 }
 
 void

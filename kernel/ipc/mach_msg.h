@@ -17,7 +17,7 @@ void mach_msg_send_done_later(struct kernel *k, struct thread *thread);
 void mach_msg_continue(struct kernel *k);
 /* The receive half ended without a message. */
 void mach_msg_receive_failed(struct kernel *k, struct thread *thread, mach_msg_return_t mr);
-/* @kmsg, which is in no queue, is @thread's: size check, copyout, completion.  Consumes it. */
+/* @kmsg, numbered and in no queue, is @thread's: size check, copyout, completion.  Consumes it. */
 void mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 		      struct ipc_kmsg *kmsg);
 /* The first message of @port is @thread's, or too large for it. */

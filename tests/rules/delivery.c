@@ -198,6 +198,26 @@ TEST_1(each_receive_admits_one_blocked_sender_first_come_first_served)
 		assert_int_equal(take_id(a, port), i);
 }
 
+TEST_1(a_blocked_sender_has_the_slot_before_what_the_receive_sets_off)
+{
+	struct actor *sender = world_thread_new(a->party);
+	mach_port_name_t port = new_port_with_send(a);
+	struct message m = message_to(port, COPY);
+
+	/* the port itself is told that it has room */
+	set_qlimit(a, port, 1);
+	fill(a, port, 1);
+	assert_ok(port_request_notification(a, port, MACH_NOTIFY_SEND_POSSIBLE, 0, port, MAKE_ONCE,
+					    NULL));
+	message_id(&m, 2);
+	assert_code(msg_send(sender, &m, MACH_SEND_NOTIFY, 0), BLOCKED);
+	assert_int_equal(take_id(a, port), 1);
+	assert_ok(finished(sender, NULL));
+	assert_int_equal(take_id(a, port), 2);
+	assert_notification(a, port, MACH_NOTIFY_SEND_POSSIBLE, port);
+	assert_nothing_waits(a, port);
+}
+
 TEST_1(a_newcomer_does_not_overtake_a_blocked_sender)
 {
 	struct actor *sender = world_thread_new(a->party);
