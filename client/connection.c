@@ -94,7 +94,7 @@ connection_send_on(int socket_fd, const struct wire_head *head, const int *fds, 
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+		char bytes[CMSG_SPACE(3 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 	} control = { .bytes = { 0 } };
 	struct iovec data = { .iov_base = (void *)head, .iov_len = head->size_bytes };
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };

@@ -11,14 +11,10 @@
 #include <mach/host_priv.h>
 #include <mach/vm_map.h>
 
-#include <sys/fileport.h>
-
 #include "client/export.h"
 #include "client/mach/kernelrpc.h"
 #include "client/say.h"
 
-#include <errno.h>
-#include <fcntl.h>
 
 /* ---- what the other files use ----------------------------------------------------------- */
 
@@ -91,28 +87,6 @@ NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
 NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
 NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
 
-/* fileports */
-BERTH_EXPORT int
-fileport_makeport(int fd, fileport_t *port)
-{
-	static _Atomic uint32_t said;
-
-	if (fcntl(fd, F_GETFD) < 0)
-		return -1; /* EBADF */
-	SAY_ONCE(&said, "fileport_makeport is not there yet; it fails with ENOTSUP");
-	errno = ENOTSUP;
-	return -1;
-}
-
-BERTH_EXPORT int
-fileport_makefd(fileport_t port)
-{
-	static _Atomic uint32_t said;
-
-	SAY_ONCE(&said, "fileport_makefd is not there yet; it fails with EINVAL");
-	errno = EINVAL; /* no port is a fileport */
-	return -1;
-}
 
 /* memory entries */
 NOT_YET(mach_make_memory_entry,

@@ -10,6 +10,7 @@
 #include <mach/message.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -152,6 +153,8 @@ trap_begin(struct trap *trap, uint32_t number)
 	trap->spill_fd = -1;
 	trap->bulk_fd = -1;
 	trap->event_fd = -1;
+	trap->file_fd = -1;
+	trap->send_error = 0;
 	trap->spill = NULL;
 	memset(&trap->slot->request, 0, sizeof(trap->slot->request));
 	trap->slot->request.number = number;
@@ -173,27 +176,47 @@ ring(const struct trap *trap)
 	return true;
 }
 
-/* Ring by a message that carries the descriptors of the request, if any; they are closed. */
+/* Linux does not send the descriptors, or not now; the kernel is there all the same.  @file_fd:
+ * the program's, which another thread may have closed meanwhile. */
+static bool
+is_about_descriptors(int error, int file_fd)
+{
+	if (error == EBADF)
+		return file_fd >= 0 && fcntl(file_fd, F_GETFD) < 0;
+	return error == EINVAL || error == ETOOMANYREFS || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Ring by a message that carries the descriptors of the request, if any; ours are closed.
+ * False: it did not go out, because of them (send_error) or because the kernel is gone. */
 static bool
 ring_by_socket(struct trap *trap)
 {
 	struct wire_thread message = { { WIRE_RING, sizeof(message) }, trap->slot_index, 0 };
-	int fds[2];
-	uint32_t fd_count = 0;
+	int fds[3];
+	uint32_t fd_count = 0, own_count;
 	sigset_t signals;
 
 	if (trap->spill_fd >= 0)
 		fds[fd_count++] = trap->spill_fd;
 	if (trap->bulk_fd >= 0)
 		fds[fd_count++] = trap->bulk_fd;
+	own_count = fd_count;
+	if (trap->file_fd >= 0)
+		fds[fd_count++] = trap->file_fd;
 	connection_lock(&signals);
-	bool is_sent = atomic_load(&connection.state) == CONNECTION_READY &&
-		       connection_send(&message.head, fds, fd_count, false);
+	bool is_sent = false;
+	if (atomic_load(&connection.state) == CONNECTION_READY) {
+		is_sent = connection_send(&message.head, fds, fd_count, false);
+		int error = errno;
+		if (!is_sent && fd_count > 0 && is_about_descriptors(error, trap->file_fd))
+			trap->send_error = error;
+	}
 	connection_unlock(&signals);
-	for (uint32_t i = 0; i < fd_count; i++)
+	for (uint32_t i = 0; i < own_count; i++)
 		close(fds[i]);
 	trap->spill_fd = -1;
 	trap->bulk_fd = -1;
+	trap->file_fd = -1;
 	return is_sent;
 }
 
@@ -325,8 +348,9 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 static enum trap_outcome
 fetch_descriptors(struct trap *trap)
 {
-	static const uint32_t order[] = { TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_EVENT };
-	int *places[] = { &trap->spill_fd, &trap->bulk_fd, &trap->event_fd };
+	static const uint32_t order[] = { TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_EVENT,
+					  TRAP_HAS_FILE };
+	int *places[] = { &trap->spill_fd, &trap->bulk_fd, &trap->event_fd, &trap->file_fd };
 	uint32_t flags = trap->slot->reply.flags;
 	int fds[3];
 	uint32_t taken = 0;
@@ -337,7 +361,7 @@ fetch_descriptors(struct trap *trap)
 	if (atomic_load(&connection.state) == CONNECTION_READY)
 		fd_count = connection_mail_fetch(trap->slot_index, trap->slot->sequence, fds);
 	connection_unlock(&signals);
-	for (uint32_t i = 0; i < 3; i++)
+	for (uint32_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if ((flags & order[i]) != 0 && taken < fd_count)
 			*places[i] = fds[taken++];
 	while (taken < fd_count)
@@ -358,17 +382,24 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	atomic_store_explicit(&slot->task_cpu, wait_cpu(), memory_order_relaxed);
 	atomic_store_explicit(&slot->state, TRAP_ASKED, memory_order_release);
 	bool is_alive = true, kernel_slept = false;
-	if (trap->spill_fd < 0 && trap->bulk_fd < 0 && !trap->rings_by_socket)
+	if (trap->spill_fd < 0 && trap->bulk_fd < 0 && trap->file_fd < 0 && !trap->rings_by_socket)
 		kernel_slept = ring(trap);
 	else
 		is_alive = ring_by_socket(trap);
+	if (trap->send_error != 0) {
+		/* nobody rang, so nobody has looked, and the slot asks for nothing */
+		atomic_store_explicit(&slot->state, TRAP_IDLE, memory_order_relaxed);
+		errno = saved_errno;
+		return TRAP_SHORTAGE;
+	}
 	if (!is_alive || !await_done(trap, patience, kernel_slept)) {
 		connection_died();
 		errno = saved_errno;
 		return TRAP_DIED;
 	}
 	enum trap_outcome outcome = TRAP_OK;
-	if ((slot->reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT)) != 0)
+	if ((slot->reply.flags &
+	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);
 	errno = saved_errno;
 	return outcome;
@@ -385,6 +416,8 @@ trap_end(struct trap *trap)
 		close(trap->bulk_fd);
 	if (trap->event_fd >= 0)
 		close(trap->event_fd);
+	if (trap->file_fd >= 0)
+		close(trap->file_fd);
 	atomic_signal_fence(memory_order_seq_cst);
 	self.depth--;
 }

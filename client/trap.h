@@ -41,7 +41,8 @@ enum trap_outcome {
 	TRAP_OK,
 	TRAP_NO_KERNEL, /* none was found, or it died before */
 	TRAP_DIED,      /* it died while the trap was under way */
-	TRAP_SHORTAGE   /* no slot: too many threads, or levels of handlers; or no descriptor */
+	TRAP_SHORTAGE   /* no slot: too many threads, or levels of handlers; or no descriptor, or
+			   Linux did not send those of the request */
 };
 
 /* How a signal handler ends the wait. */
@@ -58,10 +59,13 @@ struct trap {
 	struct doorbell *doorbell;
 	const struct kernel_page *kernel_page;
 	bool rings_by_socket; /* behind what was sent there before, not past it */
-	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them */
+	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them, but
+	 * the request's file, which stays the program's */
 	int spill_fd;
 	int bulk_fd;
 	int event_fd;
+	int file_fd;
+	int send_error; /* an errno: why the request's descriptors could not be sent */
 	uint8_t *spill; /* the reply's stream, mapped */
 	size_t spill_size;
 };

@@ -9,6 +9,7 @@
 #include "bsd/registry.h"
 #include "ipc/ipc_kmsg.h"
 #include "kern/clock.h"
+#include "kern/fileport.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
@@ -37,6 +38,7 @@ struct audit {
 	uint64_t alarms;
 	uint64_t timers, timers_paid;
 	uint64_t vouchers;
+	uint64_t fileports;
 	uint32_t slot_count;                  /* a power of 2 */
 	struct audit_sums found[AUDIT_SLOTS]; /* last: only so many are used, and zeroed */
 };
@@ -345,6 +347,18 @@ audit_timer(struct audit *a, const struct ipc_port *port)
 }
 
 static void
+audit_fileport(struct audit *a, const struct ipc_port *port)
+{
+	const struct kernel_file *file = port->kobject;
+	const struct account *payer = file->payer;
+
+	check(file->port == port && file->ref_count > 0 && port->srights > 0);
+	check(payer->fileport_count > 0 && payer->fileport_count <= TASK_FILEPORT_MAX);
+	found_ref(a, port);
+	a->fileports++;
+}
+
+static void
 audit_port(struct audit *a, const struct ipc_port *port)
 {
 	uint32_t messages = 0;
@@ -377,6 +391,8 @@ audit_port(struct audit *a, const struct ipc_port *port)
 			audit_semaphore(a, port);
 		if (port->object.kobject == IKOT_VOUCHER)
 			audit_voucher(a, port);
+		if (port->object.kobject == IKOT_FILEPORT)
+			audit_fileport(a, port);
 		break;
 	default:
 		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
@@ -437,6 +453,7 @@ kernel_audit(const struct kernel *k)
 	}
 	check(ports == k->port_count);
 	audit_sets(k);
+	check(a.fileports == k->fileport_count);
 	check(a.alarms == k->alarm_count && k->deadlines.count <= k->deadlines.capacity);
 	check(a.vouchers == k->voucher_count);
 	check(a.timers == k->timer_count && a.timers_paid == k->timer_count);

@@ -162,6 +162,7 @@ kernel_counts(const struct kernel *k, struct kernel_counts *counts)
 		.segments = k->segment_count,
 		.notifications = k->notify_reserved_count,
 		.watches = k->watch_count,
+		.fileports = k->fileport_count,
 		.kext_hosts = k->kext.host_count,
 		.kexts = k->kext.count,
 		.controls = k->ctl.count,

@@ -111,6 +111,9 @@ dump_port(const struct dump *d, const struct ipc_port *port)
 		dump_voucher(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE && port->object.kobject == IKOT_TIMER)
 		dump_timer(d, port->kobject);
+	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_FILEPORT)
+		dump_number(d, " file refs ",
+			    ((const struct kernel_file *)port->kobject)->ref_count, 10);
 	if (port->object.place == PORT_IN_SPACE)
 		dump_number(d, " of task ", port->receiver->task->id, 10);
 	if (port->object.place == PORT_IN_TRANSIT)
@@ -159,6 +162,7 @@ dump_task(const struct dump *d, const struct task *task)
 	dump_number(d, " alarms ", task->account->alarm_count, 10);
 	dump_number(d, " timers ", task->account->timer_count, 10);
 	dump_number(d, " vouchers ", task->account->voucher_bytes, 10);
+	dump_number(d, " fileports ", task->account->fileport_count, 10);
 	dump_number(d, " queued ", task->account->queued_bytes, 10);
 	dump_text(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {

@@ -67,6 +67,18 @@ struct kernel_piece {
 	uint64_t offset_bytes;          /* in the segment */
 };
 
+/*
+ * An open file that a task handed over, to be passed on as a fileport: in berthd a descriptor.
+ * Counted like a segment, and likewise made by the host and given back to it as an effect.  A
+ * fileport is made for it once, and each makes a file of its own.
+ */
+struct kernel_file {
+	uint32_t ref_count;       /* the host's own counts too; starts at 1 */
+	struct kernel_file *next; /* the core's: the list of effects */
+	void *payer;              /* the core's: the account charged, while a port stands for it */
+	void *port;               /* the core's */
+};
+
 /* ---- traps ------------------------------------------------------------------------- */
 
 /*
@@ -86,6 +98,7 @@ struct trap_frame {
 	struct kernel_piece tail;
 	const struct kernel_piece *pieces;
 	uint32_t piece_count;
+	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE: borrowed; NULL: none came */
 };
 
 /*
@@ -104,7 +117,8 @@ struct trap_result {
 	const struct kernel_piece *pieces; /* one for each descriptor with memory, in order */
 	uint32_t piece_count;
 	struct kernel_watch
-	    *watch; /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+	    *watch;               /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_OPEN: what the task gets one of, too */
 };
 
 /* ---- events and effects ------------------------------------------------------------ */
@@ -143,6 +157,7 @@ struct kernel_effects {
 	struct thread **completed_tail;
 	struct kernel_segment *segments;
 	struct kernel_watch *watches;
+	struct kernel_file *files;
 	void *kernel_events; /* to be delivered */
 };
 
@@ -265,13 +280,16 @@ uint64_t kernel_next_deadline_ns(const struct kernel *k);
 struct thread *kernel_effects_thread(struct kernel_effects *effects);
 struct kernel_segment *kernel_effects_segment(struct kernel_effects *effects);
 struct kernel_watch *kernel_effects_watch(struct kernel_effects *effects);
+struct kernel_file *kernel_effects_file(struct kernel_effects *effects);
 
-/* Of a thread that completed: the result, and the end of it (may release segments). */
+/* Of a thread that completed: the result, and the end of it (may release segments and files). */
 const struct trap_result *thread_result(const struct thread *thread);
 void thread_result_free(struct thread *thread, struct kernel_effects *effects);
 
 /* The host gives up its reference; the last one puts the segment on the effects. */
 void kernel_segment_unref(struct kernel_segment *segment, struct kernel_effects *effects);
+/* The same for a file. */
+void kernel_file_unref(struct kernel_file *file, struct kernel_effects *effects);
 
 /* Of a closed watch, or of one that the host could not give a descriptor to. */
 void kernel_watch_free(struct kernel *k, struct kernel_watch *watch);
@@ -454,6 +472,7 @@ bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_ro
 /* What the kernel holds. */
 struct kernel_counts {
 	uint32_t tasks, threads, ports, port_sets, messages, segments, notifications, watches;
+	uint32_t fileports;
 	uint32_t kext_hosts, kexts, controls, kev_sockets;
 	uint64_t bytes; /* allocated from the heap */
 };

@@ -59,8 +59,10 @@ enum trap_sleep {
 enum trap_flags {
 	TRAP_HAS_SPILL =
 	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
-	TRAP_HAS_BULK = 2, /* a sealed memfd with page-aligned pieces is passed behind it */
-	TRAP_HAS_EVENT = 4 /* reply of PORT_WATCH: what to poll is passed */
+	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
+	TRAP_HAS_EVENT = 4, /* reply of PORT_WATCH: what to poll is passed */
+	TRAP_HAS_FILE =
+	    16 /* request of FILEPORT_MAKE, reply of FILEPORT_OPEN: the file is passed */
 };
 
 /*
@@ -92,7 +94,7 @@ struct trap_piece_wire {
 
 struct trap_request {
 	uint32_t number; /* enum berth_trap_number */
-	uint32_t flags;  /* TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_TAIL */
+	uint32_t flags;  /* TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_TAIL, TRAP_HAS_FILE */
 	uint32_t stream_size_bytes;
 	uint32_t prefix_size_bytes;
 	uint32_t piece_count;

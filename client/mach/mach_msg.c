@@ -84,6 +84,8 @@ run_and_place(struct trap *trap, struct outgoing *out, const struct message_call
 
 	if (outcome != TRAP_OK && outcome != TRAP_SHORTAGE)
 		return outcome_code(outcome, option);
+	if (trap->send_error != 0)
+		return MACH_SEND_NO_BUFFER; /* the kernel has not seen it */
 	const struct trap_reply *reply = &trap->slot->reply;
 	mach_msg_return_t code = reply->code;
 	if (out != NULL && out->region_count > 0)

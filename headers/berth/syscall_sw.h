@@ -156,6 +156,12 @@ enum berth_trap_number {
 	/* args: voucher, key, room (bytes).  bytes: the recipe.  values: its size */
 	BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE,
 
+	/* The host takes the descriptor that comes along.  values: name of a send right.
+	 * mach-kobjects.md §11 */
+	BERTH_TRAP_FILEPORT_MAKE = 144,
+	/* args: fileport.  The host hands back a descriptor. */
+	BERTH_TRAP_FILEPORT_OPEN,
+
 	BERTH_TRAP_LIMIT
 };
 

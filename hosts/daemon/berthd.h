@@ -1,16 +1,17 @@
 /*
  * berthd: the Linux process that hosts one kernel core.  What its files share.
  *
- * One thread, one loop.  A *peer* is a connection: of a task, of a tool, of the owner.  A
- * *slot* is the place in shared memory where one thread of a task asks and is answered;
- * what stands there is the task's to write at any time, so everything that the daemon
- * decides by is in its own `struct slot`.
+ * One thread, one loop, and helpers that only close (closer.c).  A *peer* is a connection: of a
+ * task, of a tool, of the owner.  A *slot* is the place in shared memory where one thread of a task
+ * asks and is answered; what stands there is the task's to write at any time, so everything that
+ * the daemon decides by is in its own `struct slot`.
  *
  * Functions that may fail give 0 or -errno.  What a peer does wrong costs that peer.
  */
 #ifndef BERTH_HOSTS_DAEMON_BERTHD_H
 #define BERTH_HOSTS_DAEMON_BERTHD_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -238,6 +239,23 @@ struct peer {
 
 TAILQ_HEAD(peer_list, peer);
 
+/* ---- closer.c ---------------------------------------------------------------------- */
+
+TAILQ_HEAD(closing_list, closing);
+
+struct closer {
+	pthread_mutex_t lock; /* for everything below */
+	pthread_cond_t more;
+	struct closing_list waiting, running;
+	uint32_t waiting_count, thread_count, idle_count;
+};
+
+void closer_init(struct closer *closer);
+/* Closes a descriptor that came from @uid, now or soon; never waits for it. */
+void closer_close(struct closer *closer, int fd, uid_t uid);
+/* Do so many of the user's descriptors not get closed that he may not hand over more? */
+bool closer_is_stuck(struct closer *closer, uid_t uid);
+
 /* ---- the host ---------------------------------------------------------------------- */
 
 struct leak;
@@ -260,6 +278,9 @@ struct host {
 	int reserve_fd; /* given up to be able to refuse when no descriptor is left */
 	uint32_t descriptor_limit;
 	uint32_t waker_count;
+	struct closer closer;
+	LIST_HEAD(, file_owner) file_owners;
+	uint32_t file_count; /* of fileports */
 	struct source listener, signals;
 	struct peer *control;
 	pid_t control_pid; /* of `berth run`; 0: none */
@@ -462,6 +483,7 @@ struct trap_source {
 	const uint8_t *data;         /* TRAP_DATA_SIZE bytes; may change while they are read */
 	int spill_fd;                /* -1: none.  Borrowed */
 	struct kernel_segment *bulk; /* NULL: none.  Borrowed */
+	struct kernel_file *file;    /* likewise */
 };
 
 /* KERN_SUCCESS, or what the trap completes with. */
@@ -479,6 +501,17 @@ mustuse int bulk_new(struct peer *peer, int fd, struct kernel_segment **segment)
 int bulk_fd(const struct kernel_segment *segment); /* borrowed */
 void bulk_free(struct kernel_segment *segment);
 void bulks_forget_peer(struct peer *peer);
+
+/* ---- fileport.c -------------------------------------------------------------------- */
+
+/*
+ * A descriptor of a task as a file.  Consumes @fd on success.
+ *
+ * 0; -EINVAL: a kind that is not sent; -EDQUOT: too many, or no memory; -ENOMEM
+ */
+mustuse int file_new(struct peer *peer, int fd, struct kernel_file **made);
+int file_fd(const struct kernel_file *core); /* borrowed */
+void file_free(struct host *host, struct kernel_file *core);
 
 /* ---- reply_encode.c ---------------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define ALL_DESCRIPTORS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_FILE)
+
 /* Copy word by word what the task may write meanwhile: each is read once. */
 static void
 copy_request(struct trap_request *to, const struct trap_request *from)
@@ -34,6 +36,27 @@ bad_data(uint32_t number)
 	return number == BERTH_TRAP_MSG ? MACH_SEND_INVALID_DATA : KERN_INVALID_ARGUMENT;
 }
 
+/* The file that came along, alone. */
+static kern_return_t
+adopt_file(struct slot *slot, struct trap_source *source)
+{
+	uint32_t number = source->request.number;
+
+	if (number != BERTH_TRAP_FILEPORT_MAKE ||
+	    (source->request.flags & ALL_DESCRIPTORS) != TRAP_HAS_FILE)
+		return bad_data(number);
+	if (slot->descriptors_lost)
+		return no_resources(number);
+	if (slot->descriptors[0] < 0 || slot->descriptors[1] >= 0)
+		return bad_data(number);
+	int error = file_new(slot->peer, slot->descriptors[0], &source->file);
+
+	if (error != 0)
+		return error == -EINVAL ? bad_data(number) : no_resources(number);
+	slot->descriptors[0] = -1;
+	return KERN_SUCCESS;
+}
+
 /* Turns the descriptors that came along into @source.  KERN_SUCCESS, or how the trap ends. */
 static kern_return_t
 adopt_descriptors(struct slot *slot, struct trap_source *source)
@@ -43,6 +66,8 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 	bool has_bulk = (source->request.flags & TRAP_HAS_BULK) != 0;
 	uint32_t bulk_index = spills ? 1 : 0;
 
+	if ((source->request.flags & TRAP_HAS_FILE) != 0)
+		return adopt_file(slot, source);
 	if (!spills && !has_bulk)
 		return KERN_SUCCESS;
 	if (slot->descriptors_lost)
@@ -64,6 +89,22 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 	return KERN_SUCCESS;
 }
 
+/* What the core has not kept of the request. */
+static void
+release_source(struct host *host, const struct trap_source *source)
+{
+	struct kernel_effects effects;
+
+	if (source->bulk == NULL && source->file == NULL)
+		return;
+	kernel_effects_init(&effects);
+	if (source->bulk != NULL)
+		kernel_segment_unref(source->bulk, &effects);
+	if (source->file != NULL)
+		kernel_file_unref(source->file, &effects);
+	effects_work_off(host, &effects);
+}
+
 /* The trap in @slot, which asks for one. */
 static void
 take_request(struct slot *slot)
@@ -74,8 +115,7 @@ take_request(struct slot *slot)
 	kern_return_t code;
 
 	copy_request(&source.request, &slot->shared->request);
-	if ((source.request.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK)) != 0 &&
-	    !slot->descriptors_came)
+	if ((source.request.flags & ALL_DESCRIPTORS) != 0 && !slot->descriptors_came)
 		return; /* a ring to cancel has overtaken the one on the socket, which will come */
 
 	host->rang_cpu = atomic_load_explicit(&slot->shared->task_cpu, memory_order_relaxed);
@@ -92,13 +132,7 @@ take_request(struct slot *slot)
 	else
 		effects_complete_with(slot, code);
 	trap_decode_free(&decoded);
-	if (source.bulk != NULL) {
-		struct kernel_effects effects;
-
-		kernel_effects_init(&effects);
-		kernel_segment_unref(source.bulk, &effects);
-		effects_work_off(host, &effects);
-	}
+	release_source(host, &source);
 	slot_drop_descriptors(slot);
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ALL_DESCRIPTORS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)
+
 void
 effects_slot_done(struct slot *slot)
 {
@@ -68,13 +70,13 @@ unstick(struct slot *slot)
 
 /* The descriptors of a reply, in the order of their flags.  0 sent, 1 queued, -errno. */
 static int
-send_descriptors(struct slot *slot, const struct reply_encoded *encoded, int event_fd)
+send_descriptors(struct slot *slot, const struct reply_encoded *encoded, int own_fd)
 {
 	struct wire_descriptors message = {
 		.head = { .kind = WIRE_DESCRIPTORS, .size_bytes = sizeof(message) },
 		.slot_index = slot->index,
 		.sequence = slot->sequence,
-		.flags = encoded->reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT),
+		.flags = encoded->reply.flags & ALL_DESCRIPTORS,
 	};
 	int descriptors[3];
 	uint32_t count = 0;
@@ -83,20 +85,21 @@ send_descriptors(struct slot *slot, const struct reply_encoded *encoded, int eve
 		descriptors[count++] = encoded->spill_fd;
 	if (encoded->bulk_fd >= 0)
 		descriptors[count++] = encoded->bulk_fd;
-	if (event_fd >= 0)
-		descriptors[count++] = event_fd;
+	if (own_fd >= 0)
+		descriptors[count++] = own_fd;
 	return socket_send(slot->peer, &message, sizeof(message), descriptors, count, slot);
 }
 
-/* What became of a watch for which Linux has no descriptor: the task is told. */
+/* Linux has no descriptor for a watch or a file, or cannot send it: the task is told. */
 static void
-refuse_watch(struct host *host, struct slot *slot, struct kernel_watch *watch,
-	     struct kernel_effects *effects)
+refuse(struct host *host, struct slot *slot, struct kernel_watch *watch,
+       struct kernel_effects *effects)
 {
 	struct thread *thread = slot->thread;
 
+	unstick(slot);
 	thread_result_free(thread, effects);
-	if (watch->host == NULL)
+	if (watch != NULL && watch->host == NULL)
 		kernel_watch_free(host->kernel, watch);
 	effects_complete_with(slot, KERN_RESOURCE_SHORTAGE);
 }
@@ -109,29 +112,33 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 	const struct trap_result *result = thread_result(slot->thread);
 	struct kernel_watch *watch = result->watch;
 	struct reply_encoded encoded = { .capacity = TRAP_DATA_SIZE };
-	int event_fd = -1, status = 0;
+	uint32_t own_flag = 0;
+	int own_fd = -1, status = 0;
 
 	if (watch != NULL) {
-		event_fd = watch_descriptor(watch);
-		if (event_fd < 0) {
-			refuse_watch(host, slot, watch, effects);
+		own_fd = watch_descriptor(watch);
+		if (own_fd < 0) {
+			refuse(host, slot, watch, effects);
 			return;
 		}
+		own_flag = TRAP_HAS_EVENT;
+	} else if (result->file != NULL) {
+		own_fd = file_fd(result->file);
+		own_flag = TRAP_HAS_FILE;
 	}
 	status = reply_encode(host, result, slot->shared->data, &encoded);
 	if (status != 0) {
 		stick(slot);
 		return;
 	}
-	if (event_fd >= 0)
-		encoded.reply.flags |= TRAP_HAS_EVENT;
+	encoded.reply.flags |= own_flag;
 	unstick(slot);
 	write_reply(slot, &encoded.reply);
-	if ((encoded.reply.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT)) != 0)
-		status = send_descriptors(slot, &encoded, event_fd);
+	if ((encoded.reply.flags & ALL_DESCRIPTORS) != 0)
+		status = send_descriptors(slot, &encoded, own_fd);
 	reply_encoded_free(&encoded);
-	if (status < 0 && watch != NULL) {
-		refuse_watch(host, slot, watch, effects);
+	if (status < 0 && own_fd >= 0) {
+		refuse(host, slot, watch, effects);
 		return;
 	}
 	if (status < 0) {
@@ -150,6 +157,7 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 {
 	struct kernel_segment *segment;
 	struct kernel_watch *watch;
+	struct kernel_file *file;
 	struct kernel_kev_delivery delivery;
 	struct thread *thread;
 
@@ -165,6 +173,8 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 		bulk_free(segment);
 	while ((watch = kernel_effects_watch(effects)) != NULL)
 		watch_changed(host, watch);
+	while ((file = kernel_effects_file(effects)) != NULL)
+		file_free(host, file);
 	while (kernel_effects_kev(host->kernel, effects, &delivery))
 		event_deliver(host, &delivery);
 }

@@ -86,6 +86,9 @@ greeting_accept(struct host *host)
 			peer_doom(peer);
 		else if (too_many_of_uid(peer))
 			peer_refuse(peer, "user %u has too many connections", (unsigned)peer->euid);
+		else if (closer_is_stuck(&host->closer, peer->euid))
+			peer_refuse(peer, "files of user %u do not get closed",
+				    (unsigned)peer->euid);
 	}
 }
 

@@ -161,6 +161,8 @@ host_init(struct host *host)
 
 	TAILQ_INIT(&host->peers);
 	TAILQ_INIT(&host->commands);
+	LIST_INIT(&host->file_owners);
+	closer_init(&host->closer);
 	kext_log_init(host);
 	event_sockets_init(host);
 	for (uint32_t i = 0; i < PID_BUCKETS; i++)

@@ -193,6 +193,8 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_HOST_CREATE_MACH_VOUCHER] = { "host_create_mach_voucher", { "host" } },
 	[BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE] = { "mach_voucher_extract_attr_recipe",
 							  { "voucher", "#key", "#size" } },
+	[BERTH_TRAP_FILEPORT_MAKE] = { "fileport_makeport", { NULL } },
+	[BERTH_TRAP_FILEPORT_OPEN] = { "fileport_makefd", { "fileport" } },
 };
 
 const char *

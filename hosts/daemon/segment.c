@@ -146,7 +146,8 @@ slot_drop_descriptors(struct slot *slot)
 {
 	for (int i = 0; i < 2; i++) {
 		if (slot->descriptors[i] >= 0)
-			close(slot->descriptors[i]);
+			closer_close(&slot->peer->host->closer, slot->descriptors[i],
+				     slot->peer->euid);
 		slot->descriptors[i] = -1;
 	}
 	slot->descriptors_came = false;

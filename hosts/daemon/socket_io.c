@@ -63,10 +63,11 @@ send_now(int fd, const void *bytes, size_t size_bytes, const int *descriptors,
 }
 
 static void
-outgoing_free(struct outgoing *outgoing)
+outgoing_free(struct peer *peer, struct outgoing *outgoing)
 {
+	/* one may be another task's file */
 	for (uint32_t i = 0; i < outgoing->descriptor_count; i++)
-		close(outgoing->descriptors[i]);
+		closer_close(&peer->host->closer, outgoing->descriptors[i], peer->euid);
 	free(outgoing);
 }
 
@@ -76,7 +77,7 @@ outgoing_remove(struct peer *peer, struct outgoing *outgoing)
 	TAILQ_REMOVE(&peer->outgoing, outgoing, link);
 	peer->outgoing_count--;
 	peer->outgoing_bytes -= outgoing->size_bytes;
-	outgoing_free(outgoing);
+	outgoing_free(peer, outgoing);
 }
 
 /* 1, -errno. */
@@ -94,7 +95,7 @@ enqueue(struct peer *peer, const void *bytes, size_t size_bytes, const int *desc
 		if (fd < 0) {
 			int error = -errno;
 
-			outgoing_free(outgoing);
+			outgoing_free(peer, outgoing);
 			return error;
 		}
 		outgoing->descriptors[outgoing->descriptor_count++] = fd;
@@ -202,7 +203,7 @@ received_take(struct received *received, uint32_t index)
 
 /* What came beside the bytes. */
 static void
-take_control(struct msghdr *message, struct received *received)
+take_control(struct peer *peer, struct msghdr *message, struct received *received)
 {
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(message); cmsg != NULL;
 	     cmsg = CMSG_NXTHDR(message, cmsg)) {
@@ -221,7 +222,7 @@ take_control(struct msghdr *message, struct received *received)
 				if (received->descriptor_count < DESCRIPTORS_PER_MESSAGE)
 					received->descriptors[received->descriptor_count++] = fd;
 				else
-					close(fd);
+					closer_close(&peer->host->closer, fd, peer->euid);
 			}
 		}
 	}
@@ -244,6 +245,8 @@ read_into(struct peer *peer, void *buffer, size_t size)
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
 	struct received received = { .bytes = buffer };
+	struct closer *closer = &peer->host->closer;
+	uid_t uid = peer->euid; /* who sent it, whoever it says that it is */
 	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0) {
@@ -251,7 +254,7 @@ read_into(struct peer *peer, void *buffer, size_t size)
 			peer_hang_up(peer);
 		return false;
 	}
-	take_control(&message, &received);
+	take_control(peer, &message, &received);
 	received.size_bytes = (size_t)n;
 	if (n == 0)
 		peer_hang_up(peer); /* an empty message says nothing either */
@@ -261,7 +264,9 @@ read_into(struct peer *peer, void *buffer, size_t size)
 		greeting_message(peer, &received);
 	for (uint32_t i = 0; i < received.descriptor_count; i++)
 		if (received.descriptors[i] >= 0)
-			close(received.descriptors[i]);
+			closer_close(closer, received.descriptors[i], uid);
+	if (received.descriptor_count > 0 && closer_is_stuck(closer, uid))
+		peer_doom(peer);
 	return n > 0;
 }
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KNOWN_FLAGS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_TAIL)
+#define KNOWN_FLAGS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_TAIL | TRAP_HAS_FILE)
 #define PAGE_BYTES 4096u
 
 static kern_return_t
@@ -159,6 +159,7 @@ trap_decode(const struct trap_source *source, struct trap_decoded *decoded)
 	frame->has_tail = has_tail;
 	frame->pieces = decoded->pieces;
 	frame->piece_count = request->piece_count;
+	frame->file = source->file;
 	if (has_tail) {
 		frame->tail = decoded->pieces[0];
 		frame->pieces++;

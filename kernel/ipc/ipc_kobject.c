@@ -11,6 +11,7 @@
 
 #include "ipc/ipc_kobject_message.h"
 #include "ipc/ipc_mqueue.h"
+#include "kern/fileport.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
 
@@ -34,6 +35,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "clock";
 	case IKOT_VOUCHER:
 		return "voucher";
+	case IKOT_FILEPORT:
+		return "fileport";
 	default:
 		return NULL;
 	}
@@ -46,6 +49,8 @@ ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port)
 		semaphore_no_senders(k, port->kobject);
 	else if (port->object.kobject == IKOT_VOUCHER)
 		voucher_no_senders(k, port->kobject);
+	else if (port->object.kobject == IKOT_FILEPORT)
+		fileport_no_senders(k, port);
 }
 
 /* The reply right of @request moves into a reply, if anybody can get one. */

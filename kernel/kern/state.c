@@ -157,6 +157,7 @@ kernel_free(struct kernel *k)
 	vouchers_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
+	check(k->fileport_count == 0);
 	check(k->deadlines.count == 0 && k->alarm_count == 0 && k->timer_count == 0);
 	kernel_memory_free(k, k->deadlines.slots,
 			   k->deadlines.capacity * sizeof(*k->deadlines.slots));
@@ -194,6 +195,7 @@ kernel_effects_init(struct kernel_effects *effects)
 	effects->completed_tail = &effects->completed;
 	effects->segments = NULL;
 	effects->watches = NULL;
+	effects->files = NULL;
 	effects->kernel_events = NULL;
 }
 

@@ -50,6 +50,7 @@ struct kernel {
 	uint32_t kmsg_count; /* messages that carry something: queued, in hand, in results */
 	uint32_t segment_count;
 	uint32_t watch_count;
+	uint32_t fileport_count;
 
 	struct kernel_host_facts facts;
 	struct ipc_port *host_port;

@@ -127,6 +127,8 @@ result_release(struct kernel *k, struct thread *thread)
 		thread->kmsg = NULL;
 		ipc_kmsg_free(k, kmsg);
 	}
+	if (thread->result.file)
+		kernel_file_unref(thread->result.file, k->effects);
 	memset(&thread->result, 0, sizeof(thread->result));
 }
 

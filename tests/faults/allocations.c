@@ -532,6 +532,27 @@ SCENARIO(waiting_and_waking_need_no_memory)
 	assert_int_equal(w->fault->asked, asked);
 }
 
+/* ---- fileports ------------------------------------------------------------------------------- */
+
+SCENARIO(a_fileport_is_made_sent_and_opened)
+{
+	struct file *file = file_new(w);
+	struct message m = message_to(a->party->mailbox_of[1], COPY);
+	mach_port_name_t port;
+	const struct file *same;
+	kern_return_t kr = fileport_make(a, file, &port);
+
+	file_drop(file);
+	assert_int_equal(w->live_files, kr == KERN_SUCCESS); /* refused: nobody keeps it */
+	TRY(kr);
+	message_add_port(&m, port, COPY);
+	TRY(msg_send(a, &m, 0, 0));
+	TRY(fileport_open(a, port, &same));
+	assert_ptr_equal(same, file);
+	TRY(port_deallocate(a, port));
+	TRY(msg_receive(b, b->party->mailbox, 0, ANY_SIZE, 0, NULL));
+}
+
 /* ---- special ports, death
  * -------------------------------------------------------------------------- */
 

@@ -337,6 +337,27 @@ special_reply_port(struct actor *t)
 	return trap_own(t, BERTH_TRAP_GET_SPECIAL_REPLY_PORT);
 }
 
+kern_return_t
+fileport_make(struct actor *t, struct file *file, mach_port_name_t *name)
+{
+	struct trap_frame frame = { .number = BERTH_TRAP_FILEPORT_MAKE,
+				    .file = file ? &file->core : NULL };
+
+	assert_true(world_trap(t, &frame));
+	*name = (mach_port_name_t)t->outcome.values[0];
+	return t->outcome.code;
+}
+
+kern_return_t
+fileport_open(struct actor *t, mach_port_name_t name, const struct file **file)
+{
+	kern_return_t kr = trap(t, BERTH_TRAP_FILEPORT_OPEN, name, 0, 0, 0, 0, 0);
+
+	*file = t->outcome.file;
+	assert_int_equal(kr == KERN_SUCCESS, *file != NULL);
+	return kr;
+}
+
 /* ---- short ways ---------------------------------------------------------------------- */
 
 mach_port_name_t
@@ -363,6 +384,18 @@ new_set(struct actor *t)
 	mach_port_name_t name;
 
 	assert_ok(port_allocate(t, MACH_PORT_RIGHT_PORT_SET, &name));
+	return name;
+}
+
+mach_port_name_t
+new_fileport(struct actor *t, const struct file **file)
+{
+	struct file *made = file_new(t->world);
+	mach_port_name_t name;
+
+	assert_ok(fileport_make(t, made, &name));
+	file_drop(made);
+	*file = made;
 	return name;
 }
 

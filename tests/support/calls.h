@@ -68,6 +68,10 @@ mach_port_name_t thread_self(struct actor *t);
 mach_port_name_t host_self(struct actor *t);
 mach_port_name_t special_reply_port(struct actor *t);
 
+/* A fileport of @file: a send right; and what one opens: the file, NULL on failure. */
+kern_return_t fileport_make(struct actor *t, struct file *file, mach_port_name_t *name);
+kern_return_t fileport_open(struct actor *t, mach_port_name_t name, const struct file **file);
+
 /* ---- short ways to what tests ask for all the time ----------------------------------- */
 
 /* A port with receive right; with a send right of one user reference, too. */
@@ -75,6 +79,8 @@ mach_port_name_t new_port(struct actor *t);
 mach_port_name_t new_port_with_send(struct actor *t);
 mach_port_name_t new_set(struct actor *t);
 mach_port_name_t new_dead_name(struct actor *t);
+/* A fileport, which alone holds its file, and the file. */
+mach_port_name_t new_fileport(struct actor *t, const struct file **file);
 /* A name of its own for a new send-once right to @port, which @t receives on. */
 mach_port_name_t new_send_once(struct actor *t, mach_port_name_t port);
 

@@ -155,6 +155,7 @@ outcome_copy(struct world *w, struct outcome *to, const struct trap_result *from
 	to->pieces = calloc(from->piece_count + 1u, sizeof *to->pieces);
 	for (uint32_t i = 0; i < from->piece_count; i++)
 		piece_copy(&to->pieces[i], &from->pieces[i]);
+	to->file = (const struct file *)from->file;
 	if (from->watch && from->watch->host) {
 		to->watch = from->watch->host; /* asked again: the same one */
 	} else if (from->watch) {
@@ -185,6 +186,15 @@ watch_told(struct world *w, struct kernel_watch *core)
 	}
 }
 
+/* As an effect: the last reference has gone. */
+static void
+file_end(struct file *file)
+{
+	assert_int_equal(file->core.ref_count, 0);
+	file->world->live_files--;
+	free(file);
+}
+
 static void
 world_step(struct world *w, struct kernel_event *event)
 {
@@ -192,6 +202,7 @@ world_step(struct world *w, struct kernel_event *event)
 	struct thread *thread;
 	struct kernel_segment *segment;
 	struct kernel_watch *watch;
+	struct kernel_file *file;
 
 	kernel_effects_init(&effects);
 	event->now_ns = w->now_ns;
@@ -214,6 +225,8 @@ world_step(struct world *w, struct kernel_event *event)
 		segment_drop((struct segment *)segment);
 	while ((watch = kernel_effects_watch(&effects)))
 		watch_told(w, watch);
+	while ((file = kernel_effects_file(&effects)))
+		file_end((struct file *)file);
 	if (!w->quiet_audit)
 		kernel_audit(w->kernel);
 }
@@ -401,6 +414,33 @@ segment_drop(struct segment *segment)
 	kernel_audit(w->kernel);
 }
 
+/* ---- files ------------------------------------------------------------------------- */
+
+struct file *
+file_new(struct world *w)
+{
+	struct file *file = calloc(1, sizeof *file);
+
+	file->core.ref_count = 1;
+	file->world = w;
+	w->live_files++;
+	return file;
+}
+
+void
+file_drop(struct file *file)
+{
+	struct world *w = file->world;
+	struct kernel_effects effects;
+	struct kernel_file *gone;
+
+	kernel_effects_init(&effects);
+	kernel_file_unref(&file->core, &effects);
+	while ((gone = kernel_effects_file(&effects)))
+		file_end((struct file *)gone);
+	kernel_audit(w->kernel);
+}
+
 /* ---- tasks ------------------------------------------------------------------------- */
 
 struct actor *
@@ -564,6 +604,7 @@ world_free(struct world *w)
 	assert_int_equal(fault->live_count, 0);
 	assert_int_equal(fault->live_bytes, 0);
 	assert_int_equal(w->live_segments, 0);
+	assert_int_equal(w->live_files, 0);
 	free(w);
 }
 

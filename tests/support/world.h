@@ -54,6 +54,12 @@ struct segment {
 	uint8_t *bytes;
 };
 
+/* An open file of the test. */
+struct file {
+	struct kernel_file core;
+	struct world *world;
+};
+
 /* How a trap ended: a copy, owned by the actor until its next trap. */
 struct piece {
 	enum kernel_piece_kind kind;
@@ -74,6 +80,7 @@ struct outcome {
 	struct piece *pieces;
 	uint32_t piece_count;
 	struct watch *watch;
+	const struct file *file; /* only to be compared: it may be gone */
 };
 
 struct watch {
@@ -115,6 +122,7 @@ struct world {
 	struct party parties[WORLD_TASKS_MAX];
 	uint32_t party_count;
 	uint64_t live_segments;
+	uint64_t live_files;
 	struct watch *watches;
 	uint32_t completed; /* traps that ended in the last step */
 	bool quiet_audit;   /* no audit after each step: a test with very many objects */
@@ -161,6 +169,10 @@ const struct outcome *world_completed(struct actor *actor);
 struct segment *segment_new(struct world *w, const void *bytes, uint64_t size_bytes);
 /* The test's own reference goes. */
 void segment_drop(struct segment *segment);
+
+/* A file with one reference, the test's. */
+struct file *file_new(struct world *w);
+void file_drop(struct file *file);
 
 /* ---- looking ----------------------------------------------------------------------- */
 
