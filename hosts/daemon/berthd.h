@@ -251,8 +251,10 @@ struct closer {
 };
 
 void closer_init(struct closer *closer);
-/* Closes a descriptor that came from @uid, now or soon; never waits for it. */
-void closer_close(struct closer *closer, int fd, uid_t uid);
+/* Closes a descriptor that came from @uid, now or soon; never waits for it.  True: soon. */
+bool closer_close(struct closer *closer, int fd, uid_t uid);
+/* The same for one that @peer handed over and that nobody wants. */
+void peer_close(struct peer *peer, int fd);
 /* Do so many of the user's descriptors not get closed that he may not hand over more? */
 bool closer_is_stuck(struct closer *closer, uid_t uid);
 

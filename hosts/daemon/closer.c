@@ -8,8 +8,8 @@
  * berthd.
  *
  * One user's descriptors occupy at most THREADS_PER_USER of them; a user for whom all these are
- * stuck, and for whom many more wait, is stuck (closer_is_stuck): nothing more is taken from him
- * until that has passed.
+ * stuck, and for whom many more wait, is stuck (closer_is_stuck): until that has passed nothing
+ * more is taken from him, and his tasks that hand over more all the same are dropped.
  */
 #include "hosts/daemon/berthd.h"
 
@@ -123,7 +123,7 @@ closer_init(struct closer *closer)
 	TAILQ_INIT(&closer->running);
 }
 
-void
+bool
 closer_close(struct closer *closer, int fd, uid_t uid)
 {
 	struct closing *closing = is_quick(fd) ? NULL : malloc(sizeof(*closing));
@@ -143,10 +143,20 @@ closer_close(struct closer *closer, int fd, uid_t uid)
 		pthread_mutex_unlock(&closer->lock);
 	}
 	if (is_taken)
-		return;
+		return true;
 	/* quick; or no memory or thread is to be had, and a descriptor kept would be lost */
 	free(closing);
 	close(fd);
+	return false;
+}
+
+void
+peer_close(struct peer *peer, int fd)
+{
+	struct closer *closer = &peer->host->closer;
+
+	if (closer_close(closer, fd, peer->euid) && closer_is_stuck(closer, peer->euid))
+		peer_violation(peer, "more of the files that do not get closed");
 }
 
 bool

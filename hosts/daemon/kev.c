@@ -208,7 +208,7 @@ open_message(struct peer *task, struct received *received)
 	else
 		error = event_socket_new(task, ours, received->descriptors[1]);
 	if (error != 0 && ours >= 0)
-		closer_close(&task->host->closer, ours, task->euid);
+		peer_close(task, ours);
 	return error; /* the program's end is closed with the message */
 }
 

@@ -146,8 +146,7 @@ slot_drop_descriptors(struct slot *slot)
 {
 	for (int i = 0; i < 2; i++) {
 		if (slot->descriptors[i] >= 0)
-			closer_close(&slot->peer->host->closer, slot->descriptors[i],
-				     slot->peer->euid);
+			peer_close(slot->peer, slot->descriptors[i]);
 		slot->descriptors[i] = -1;
 	}
 	slot->descriptors_came = false;

@@ -222,7 +222,7 @@ take_control(struct peer *peer, struct msghdr *message, struct received *receive
 				if (received->descriptor_count < DESCRIPTORS_PER_MESSAGE)
 					received->descriptors[received->descriptor_count++] = fd;
 				else
-					closer_close(&peer->host->closer, fd, peer->euid);
+					peer_close(peer, fd);
 			}
 		}
 	}
@@ -245,8 +245,6 @@ read_into(struct peer *peer, void *buffer, size_t size)
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
 	struct received received = { .bytes = buffer };
-	struct closer *closer = &peer->host->closer;
-	uid_t uid = peer->euid; /* who sent it, whoever it says that it is */
 	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0) {
@@ -264,9 +262,7 @@ read_into(struct peer *peer, void *buffer, size_t size)
 		greeting_message(peer, &received);
 	for (uint32_t i = 0; i < received.descriptor_count; i++)
 		if (received.descriptors[i] >= 0)
-			closer_close(closer, received.descriptors[i], uid);
-	if (received.descriptor_count > 0 && closer_is_stuck(closer, uid))
-		peer_doom(peer);
+			peer_close(peer, received.descriptors[i]);
 	return n > 0;
 }
 

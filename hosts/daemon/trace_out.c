@@ -126,7 +126,7 @@ own_pipe_end(struct peer *peer, int fd)
 	int flags, own;
 
 	if (fcntl(fd, F_GETPIPE_SZ) < 0) {
-		closer_close(&peer->host->closer, fd, peer->euid);
+		peer_close(peer, fd);
 		return -EINVAL; /* asking waits for nobody: only a pipe has a size */
 	}
 	flags = fcntl(fd, F_GETFL);
@@ -194,7 +194,7 @@ trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_
 			     : host->subscriber_count == TRACE_SUBSCRIBERS_MAX ? -EBUSY
 									       : -EALREADY;
 		if (pipe_fd >= 0)
-			closer_close(&host->closer, pipe_fd, peer->euid);
+			peer_close(peer, pipe_fd);
 	} else {
 		end.status = subscriber_new(peer, request->pid, pipe_fd, &peer->subscriber);
 	}

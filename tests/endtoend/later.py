@@ -53,9 +53,6 @@ main(void)
 }}
 """
 
-# What these look at before they say that they are not there.
-OWN_CALLS = {}
-
 
 def later(root):
     with open(os.path.join(root, "docs", "compatibility.md"), encoding="utf-8") as file:
@@ -67,7 +64,7 @@ def program(root, names):
     folder = os.path.join(root, "headers")
     includes = [f"#include <{part}/{name}>" for part in ("mach", "mach_debug", "sys")
                 for name in sorted(os.listdir(os.path.join(folder, part)))]
-    calls = [OWN_CALLS.get(name, f'call("{name}", (void (*)(void)){name}, 0);') for name in names]
+    calls = [f'call("{name}", (void (*)(void)){name}, 0);' for name in names]
     return PROGRAM.format(includes="\n".join(includes), calls="\n".join("\t" + c for c in calls))
 
 
