@@ -74,10 +74,12 @@ ikm_header(const struct ipc_kmsg *kmsg)
  */
 mustuse mach_msg_return_t ipc_kmsg_get(struct thread *thread, const struct trap_frame *frame,
 				       mach_msg_size_t send_size, struct ipc_kmsg **out);
-/* S3 to S6.  On failure the kmsg and what it had taken are gone; *captured counts the
- * descriptors whose memory was captured. */
-mustuse mach_msg_return_t ipc_kmsg_copyin(struct thread *thread, struct ipc_kmsg *kmsg,
-					  const struct trap_frame *frame, uint32_t *captured);
+/* S3 and S4.  On failure the kmsg is gone, and nothing was taken. */
+mustuse mach_msg_return_t ipc_kmsg_copyin_header(struct thread *thread, struct ipc_kmsg *kmsg);
+/* S6.  On failure the kmsg and what it had taken are gone; *captured counts the descriptors
+ * whose memory was captured. */
+mustuse mach_msg_return_t ipc_kmsg_copyin_body(struct thread *thread, struct ipc_kmsg *kmsg,
+					       const struct trap_frame *frame, uint32_t *captured);
 /* R5 and R6: rights into the receiver's space; MACH_MSG_SUCCESS, or bits that say what found
  * no room.  On MACH_RCV_HEADER_ERROR everything was destroyed and only a bare header is left. */
 mach_msg_return_t ipc_kmsg_copyout(struct thread *thread, struct ipc_kmsg *kmsg);

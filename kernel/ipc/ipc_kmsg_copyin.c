@@ -588,19 +588,22 @@ copyin_body(struct thread *thread, struct ipc_kmsg *kmsg, const struct trap_fram
 }
 
 mach_msg_return_t
-ipc_kmsg_copyin(struct thread *thread, struct ipc_kmsg *kmsg, const struct trap_frame *frame,
-		uint32_t *captured)
+ipc_kmsg_copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
 {
-	struct kernel *k = kmsg->kernel;
 	mach_msg_return_t mr = copyin_header(thread, kmsg);
 
-	*captured = 0;
-	if (mr != MACH_MSG_SUCCESS) {
-		ipc_kmsg_free(k, kmsg);
-		return mr;
-	}
-	mr = copyin_body(thread, kmsg, frame, captured);
 	if (mr != MACH_MSG_SUCCESS)
-		ipc_kmsg_destroy_unsent(k, kmsg);
+		ipc_kmsg_free(kmsg->kernel, kmsg);
+	return mr;
+}
+
+mach_msg_return_t
+ipc_kmsg_copyin_body(struct thread *thread, struct ipc_kmsg *kmsg, const struct trap_frame *frame,
+		     uint32_t *captured)
+{
+	mach_msg_return_t mr = copyin_body(thread, kmsg, frame, captured);
+
+	if (mr != MACH_MSG_SUCCESS)
+		ipc_kmsg_destroy_unsent(kmsg->kernel, kmsg);
 	return mr;
 }

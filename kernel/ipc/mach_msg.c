@@ -292,14 +292,18 @@ send(struct kernel *k, struct thread *thread, const struct trap_frame *frame)
 
 	mach_port_name_t dest_name = ikm_header(kmsg)->msgh_remote_port;
 
-	mr = ipc_kmsg_copyin(thread, kmsg, frame, &captured);
+	mr = ipc_kmsg_copyin_header(thread, kmsg);
+	if (mr == MACH_MSG_SUCCESS) {
+		if ((args->option & MACH_SEND_NOTIFY) &&
+		    kmsg->dest_type != MACH_MSG_TYPE_PORT_SEND_ONCE)
+			bypass = arm_send_possible(thread, dest_name);
+		mr = ipc_kmsg_copyin_body(thread, kmsg, frame, &captured);
+	}
 	thread->result.values[BERTH_MSG_CAPTURED] = captured;
 	if (mr != MACH_MSG_SUCCESS) {
 		mach_msg_send_done(k, thread, mr);
 		return;
 	}
-	if ((args->option & MACH_SEND_NOTIFY) && kmsg->dest_type != MACH_MSG_TYPE_PORT_SEND_ONCE)
-		bypass = arm_send_possible(thread, dest_name);
 	if (kmsg->dest_type == MACH_MSG_TYPE_PORT_SEND_ONCE)
 		bypass = true;
 

@@ -386,6 +386,19 @@ TEST_2(send_possible_with_sync_on_a_full_queue_fires_at_the_next_receive)
 	assert_nothing_waits(b, notify);
 }
 
+TEST_1(a_notify_send_that_fails_at_its_body_has_armed_send_possible)
+{
+	mach_port_name_t port = new_port_with_send(a), notify = new_port(a);
+	struct message m = message_to(port, MACH_MSG_TYPE_COPY_SEND);
+
+	fill(a, port, 5);
+	assert_ok(ask(a, port, MACH_NOTIFY_SEND_POSSIBLE, 0, notify));
+	message_add_port(&m, notify, MACH_MSG_TYPE_MOVE_SEND);
+	assert_code(msg_send(a, &m, MACH_SEND_NOTIFY, 0), MACH_SEND_INVALID_RIGHT);
+	assert_int_equal(take_id(a, port), 1);
+	assert_notification(a, notify, MACH_NOTIFY_SEND_POSSIBLE, port);
+}
+
 TEST_2(send_possible_without_sync_is_armed_by_a_notify_send_that_meets_a_full_queue)
 {
 	mach_port_name_t port = new_port(a), there = give(a, port, MACH_MSG_TYPE_MAKE_SEND, b);
