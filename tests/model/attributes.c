@@ -78,7 +78,8 @@ get_set_status(struct m_thread *thread, struct m_task *task, mach_port_name_t na
 	for (mach_port_name_t last = 0; count < entry->set->members.count; count++) {
 		mach_port_name_t next = MACH_PORT_DEAD;
 
-		M_EACH (struct m_port, port, &entry->set->members) {
+		M_EACH(struct m_port, port, &entry->set->members)
+		{
 			mach_port_name_t at = m_entry_of_port(task, port)->name;
 
 			if (at > last && at < next)
@@ -163,10 +164,11 @@ status(struct model *m, const struct m_port *port)
 		.mps_srights = m_port_srights(m, port) > 0,
 		.mps_pdrequest = port->port_destroyed.kind != 0,
 		.mps_nsrequest = port->no_senders.kind != 0,
-		.mps_flags =
-		    (port->guarded ? MACH_PORT_STATUS_FLAG_GUARDED : 0u) |
-		    (port->strict ? MACH_PORT_STATUS_FLAG_STRICT_GUARD : 0u) |
-		    (port->guarded && port->immovable ? MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE : 0u),
+		.mps_flags = (port->guarded ? MACH_PORT_STATUS_FLAG_GUARDED : 0u) |
+			     (port->strict ? MACH_PORT_STATUS_FLAG_STRICT_GUARD : 0u) |
+			     (port->guarded && port->immovable
+				  ? MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE
+				  : 0u),
 	};
 }
 
@@ -225,7 +227,7 @@ set_qlimit(struct model *m, struct m_port *port, uint32_t qlimit)
 	uint32_t more = qlimit > port->qlimit ? qlimit - port->qlimit : 0;
 
 	port->qlimit = qlimit;
-	while (more-- > 0 && port->senders.count)
+	while (more-- > 0 && port->senders.count && !m_port_full(port))
 		m_admit(m, port);
 	return KERN_SUCCESS;
 }
@@ -266,10 +268,11 @@ assert_attributes(struct m_task *task, const struct m_call *call)
 	if (kr != KERN_SUCCESS)
 		return kr;
 	return port->guarded && port->strict && port->context == guard ? KERN_SUCCESS
-									: KERN_INVALID_ARGUMENT;
+								       : KERN_INVALID_ARGUMENT;
 }
 
-/* ---- contexts and guards ------------------------------------------------------------------------ */
+/* ---- contexts and guards ------------------------------------------------------------------------
+ */
 
 static kern_return_t
 guard(struct m_port *port, uint64_t context, uint64_t flags)

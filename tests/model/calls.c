@@ -133,8 +133,7 @@ bit_count(uint32_t bits)
 
 /* args: task, flags, qlimit, context */
 static kern_return_t
-construct(struct model *m, struct m_thread *thread, struct m_task *task,
-	  const struct m_call *call)
+construct(struct model *m, struct m_thread *thread, struct m_task *task, const struct m_call *call)
 {
 	const uint32_t flags = (uint32_t)call->args[1];
 	const uint32_t qlimit = (uint32_t)call->args[2];
@@ -193,7 +192,7 @@ destruct(struct model *m, struct m_task *task, const struct m_call *call)
 	if (port->guarded && port->context != call->args[3])
 		return KERN_INVALID_ARGUMENT;
 	if (delta != 0) {
-		if ((uint32_t)-(int64_t)delta > entry->urefs)
+		if ((uint32_t) - (int64_t)delta > entry->urefs)
 			return KERN_INVALID_VALUE;
 		m_entry_drop_send(m, task, entry, (uint32_t)-delta);
 	}
@@ -285,8 +284,7 @@ mod_count(struct m_entry *entry, int32_t delta, uint32_t *drop)
 }
 
 static kern_return_t
-mod_refs(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t right,
-	 int32_t delta)
+mod_refs(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t right, int32_t delta)
 {
 	struct m_entry *entry;
 	uint32_t drop;
@@ -301,7 +299,9 @@ mod_refs(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t r
 	entry = m_entry_find(task, name);
 	if (!entry)
 		return KERN_INVALID_NAME;
-	m_entry_notice(entry);
+	/* what is not held is refused before anything is looked at */
+	if (right == MACH_PORT_RIGHT_DEAD_NAME || (entry->type & MACH_PORT_TYPE(right)))
+		m_entry_notice(entry);
 	if (right == MACH_PORT_RIGHT_LABELH || !(entry->type & MACH_PORT_TYPE(right)))
 		return KERN_INVALID_RIGHT;
 	if (right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_DEAD_NAME) {
@@ -344,7 +344,7 @@ insert_in_place(struct m_task *task, mach_port_name_t name, uint32_t disposition
 	if (!entry->port->alive)
 		return KERN_INVALID_CAPABILITY;
 	if (!(entry->type & (disposition == MACH_MSG_TYPE_MAKE_SEND ? MACH_PORT_TYPE_RECEIVE
-								     : MACH_PORT_TYPE_SEND)))
+								    : MACH_PORT_TYPE_SEND)))
 		return KERN_INVALID_RIGHT;
 	if (disposition == MACH_MSG_TYPE_MAKE_SEND)
 		entry->port->mscount++;
@@ -435,12 +435,12 @@ extract_right(struct model *m, struct m_thread *thread, struct m_task *task,
 		return kr;
 	thread->result.values[0] =
 	    m_copyout(m, thread->task, &right, (mach_port_name_t)thread->actual.values[0]);
-	thread->result.values[1] =
-	    disposition == MACH_MSG_TYPE_MOVE_RECEIVE ? MACH_MSG_TYPE_PORT_RECEIVE
-	    : disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE ||
-		    disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE
-		? MACH_MSG_TYPE_PORT_SEND_ONCE
-		: MACH_MSG_TYPE_PORT_SEND;
+	thread->result.values[1] = disposition == MACH_MSG_TYPE_MOVE_RECEIVE
+				       ? MACH_MSG_TYPE_PORT_RECEIVE
+				   : disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE ||
+					   disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE
+				       ? MACH_MSG_TYPE_PORT_SEND_ONCE
+				       : MACH_MSG_TYPE_PORT_SEND;
 	return KERN_SUCCESS;
 }
 
@@ -457,10 +457,9 @@ names(struct m_thread *thread, struct m_task *task)
 		struct m_entry *next = NULL;
 		mach_port_type_t type;
 
-		M_EACH (struct m_entry, entry, &task->entries)
-			if (entry->name >> 8 > last &&
-			    (!next || entry->name >> 8 < next->name >> 8))
-				next = entry;
+		M_EACH(struct m_entry, entry, &task->entries)
+		if (entry->name >> 8 > last && (!next || entry->name >> 8 < next->name >> 8))
+			next = entry;
 		last = next->name >> 8;
 		type = m_entry_type(next);
 		memcpy(result->bytes + 4 * at, &next->name, 4);
@@ -486,8 +485,7 @@ type(struct m_thread *thread, struct m_task *task, mach_port_name_t name)
 		return KERN_INVALID_NAME;
 	m_entry_notice(entry);
 	thread->result.values[0] =
-	    m_entry_type(entry) &
-	    ~(MACH_PORT_TYPE_SPREQUEST | MACH_PORT_TYPE_SPREQUEST_DELAYED);
+	    m_entry_type(entry) & ~(MACH_PORT_TYPE_SPREQUEST | MACH_PORT_TYPE_SPREQUEST_DELAYED);
 	return KERN_SUCCESS;
 }
 
@@ -572,8 +570,8 @@ rights_call(struct model *m, struct m_thread *thread, struct m_task *task,
 	case BERTH_TRAP_PORT_ALLOCATE:
 		return allocate(m, thread, task, (uint32_t)args[1]);
 	case BERTH_TRAP_PORT_ALLOCATE_NAME:
-		return allocate_name(m, thread, task, (uint32_t)args[1],
-				     (mach_port_name_t)args[2], false);
+		return allocate_name(m, thread, task, (uint32_t)args[1], (mach_port_name_t)args[2],
+				     false);
 	case BERTH_TRAP_PORT_ALLOCATE_FULL:
 		return allocate_full(m, thread, task, call);
 	case BERTH_TRAP_PORT_CONSTRUCT:

@@ -53,8 +53,9 @@ compare_results(const struct m_thread *thread, char *difference, size_t size)
 	if (thread->done != thread->actual_done) {
 		const struct m_result *r = thread->done ? m : k;
 
-		return differs(&report, "a thread of task %u: the %s completes its trap with %#x, "
-					"the %s does not complete it",
+		return differs(&report,
+			       "a thread of task %u: the %s completes its trap with %#x, "
+			       "the %s does not complete it",
 			       thread->task ? thread->task->index : 99,
 			       thread->done ? "model" : "kernel", (unsigned)r->code,
 			       thread->done ? "kernel" : "model");
@@ -64,8 +65,9 @@ compare_results(const struct m_thread *thread, char *difference, size_t size)
 			       (unsigned)m->code);
 	for (uint32_t i = 0; i < M_VALUES; i++)
 		if (k->values[i] != m->values[i])
-			same = differs(&report, "value %u: kernel %#" PRIx64 ", model %#" PRIx64 "\n",
-				       i, k->values[i], m->values[i]);
+			same =
+			    differs(&report, "value %u: kernel %#" PRIx64 ", model %#" PRIx64 "\n",
+				    i, k->values[i], m->values[i]);
 	if (!bytes_agree(&report, "bytes", k->bytes, k->bytes_size, m->bytes, m->bytes_size) ||
 	    !bytes_agree(&report, "trailer", k->trailer, k->trailer_size, m->trailer,
 			 m->trailer_size))
@@ -95,8 +97,8 @@ waiting_receivers(const struct m_port *port)
 {
 	uint32_t count = port->receivers.count;
 
-	M_EACH (const struct m_set, set, &port->sets)
-		count += set->waiting.count;
+	M_EACH(const struct m_set, set, &port->sets)
+	count += set->waiting.count;
 	return count;
 }
 
@@ -145,14 +147,15 @@ row_agrees(struct report *report, struct model *m, struct m_task *task,
 
 	report->text[0] = '\0';
 	if (!entry)
-		return differs(report, "task %u: the kernel has the name %#x of type %#x, the "
-				       "model has not",
+		return differs(report,
+			       "task %u: the kernel has the name %#x of type %#x, the "
+			       "model has not",
 			       task->index, row->name, row->type);
 	type = m_entry_type(entry) & MACH_PORT_TYPE_ALL_RIGHTS;
 	number(report, "type", row->type, type);
 	number(report, "user references", row->urefs,
 	       entry->type & (MACH_PORT_TYPE_SEND_RIGHTS | MACH_PORT_TYPE_DEAD_NAME) ? entry->urefs
-										      : 0);
+										     : 0);
 	number(report, "request", row->dead_name_request, entry->request != NULL);
 	if (type == MACH_PORT_TYPE_PORT_SET) {
 		number(report, "members", row->set_count, entry->set->members.count);

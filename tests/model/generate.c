@@ -85,14 +85,14 @@ find_entry(struct generator *g, const struct m_task *task, mach_port_type_t type
 {
 	uint32_t count = 0, at;
 
-	M_EACH (const struct m_entry, entry, &task->entries)
-		count += (entry->type & types) != 0 && entry->name != BERTH_NAME_TASK_SELF;
+	M_EACH(const struct m_entry, entry, &task->entries)
+	count += (entry->type & types) != 0 && entry->name != BERTH_NAME_TASK_SELF;
 	if (count == 0)
 		return NULL;
 	at = pick(g, count);
-	M_EACH (const struct m_entry, entry, &task->entries)
-		if ((entry->type & types) != 0 && entry->name != BERTH_NAME_TASK_SELF && at-- == 0)
-			return entry;
+	M_EACH(const struct m_entry, entry, &task->entries)
+	if ((entry->type & types) != 0 && entry->name != BERTH_NAME_TASK_SELF && at-- == 0)
+		return entry;
 	return NULL;
 }
 
@@ -176,8 +176,9 @@ some_descriptor(struct generator *g, const struct m_task *task, struct step_desc
 			if (i == 0 || chance(g, 30))
 				d->names[i] = some_right(g, task, true, &d->disposition);
 			else
-				d->names[i] = chance(g, 50) ? d->names[0]
-							    : number(chance(g, 50) ? 0 : 0xffffffff);
+				d->names[i] = chance(g, 50)
+						  ? d->names[0]
+						  : number(chance(g, 50) ? 0 : 0xffffffff);
 		}
 	} else if (kind < 88) {
 		d->type = MACH_MSG_GUARDED_PORT_DESCRIPTOR;
@@ -187,8 +188,8 @@ some_descriptor(struct generator *g, const struct m_task *task, struct step_desc
 		d->flags = chance(g, 95) ? 1 + pick(g, 3) : pick(g, 8);
 		d->context = (d->flags & 2) && chance(g, 90) ? 0 : some_context(g);
 	} else if (kind < 98) {
-		d->type = chance(g, 80) ? MACH_MSG_OOL_DESCRIPTOR
-					: MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
+		d->type =
+		    chance(g, 80) ? MACH_MSG_OOL_DESCRIPTOR : MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
 		d->count = chance(g, 80) ? pick(g, 33) : 0;
 		d->copy = chance(g, 96) ? pick(g, 2) : pick(g, 5);
 		d->deallocate = pick(g, 2);
@@ -285,7 +286,8 @@ some_message(struct generator *g, const struct m_task *task, struct step *step)
 	step->timeout = PICK_OF(g, timeouts);
 }
 
-/* ---- traps ------------------------------------------------------------------------------------- */
+/* ---- traps -------------------------------------------------------------------------------------
+ */
 
 static void
 trap(struct step *step, uint32_t number_, uint32_t arg_count)
@@ -318,9 +320,9 @@ make(struct generator *g, struct step *step)
 	switch (pick(g, 10)) {
 	case 0:
 		trap(step, BERTH_TRAP_PORT_ALLOCATE_NAME, 2);
-		step->args[1] = number(chance(g, 60) ? MACH_PORT_RIGHT_RECEIVE
-						     : chance(g, 90) ? MACH_PORT_RIGHT_PORT_SET
-								     : 7);
+		step->args[1] = number(chance(g, 60)   ? MACH_PORT_RIGHT_RECEIVE
+				       : chance(g, 90) ? MACH_PORT_RIGHT_PORT_SET
+						       : 7);
 		step->args[2] = wanted_name(g);
 		break;
 	case 1:
@@ -339,8 +341,8 @@ make(struct generator *g, struct step *step)
 		step->args[3] = number((int64_t)some_context(g));
 		break;
 	case 5:
-		trap(step, chance(g, 70) ? BERTH_TRAP_REPLY_PORT : BERTH_TRAP_GET_SPECIAL_REPLY_PORT,
-		     0);
+		trap(step,
+		     chance(g, 70) ? BERTH_TRAP_REPLY_PORT : BERTH_TRAP_GET_SPECIAL_REPLY_PORT, 0);
 		step->args[0] = number(0);
 		break;
 	default:
@@ -464,8 +466,7 @@ sets(struct generator *g, const struct m_task *task, struct step *step)
 	uint32_t call = PICK_OF(g, calls);
 
 	trap(step, call, call == BERTH_TRAP_PORT_GET_SET_STATUS ? 1 : 2);
-	step->args[1] =
-	    some_name(g, task, call == BERTH_TRAP_PORT_GET_SET_STATUS ? SET : RECEIVE);
+	step->args[1] = some_name(g, task, call == BERTH_TRAP_PORT_GET_SET_STATUS ? SET : RECEIVE);
 	if (call != BERTH_TRAP_PORT_GET_SET_STATUS)
 		step->args[2] = some_name(g, task, SET);
 	if (call == BERTH_TRAP_PORT_MOVE_MEMBER && chance(g, 25))
@@ -483,15 +484,16 @@ request(struct generator *g, const struct m_task *task, struct step *step)
 	bool once = chance(g, 20);
 
 	trap(step, BERTH_TRAP_PORT_REQUEST_NOTIFICATION, 5);
-	step->args[1] = some_name(
-	    g, task,
-	    id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS ? RECEIVE : ANY & ~SET);
+	step->args[1] = some_name(g, task,
+				  id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS
+				      ? RECEIVE
+				      : ANY & ~SET);
 	step->args[2] = number(id);
 	step->args[3] = number(chance(g, 65) ? 0 : pick(g, 4));
 	step->args[4] = chance(g, 88) ? some_name(g, task, once ? ONCE : RECEIVE) : number(0);
-	step->args[5] = number(chance(g, 98) ? (once ? MACH_MSG_TYPE_MOVE_SEND_ONCE
-						     : MACH_MSG_TYPE_MAKE_SEND_ONCE)
-					     : MACH_MSG_TYPE_MAKE_SEND);
+	step->args[5] = number(
+	    chance(g, 98) ? (once ? MACH_MSG_TYPE_MOVE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND_ONCE)
+			  : MACH_MSG_TYPE_MAKE_SEND);
 	if (chance(g, 2))
 		step->args[5] = number(MACH_MSG_TYPE_MOVE_SEND_ONCE);
 }
@@ -526,8 +528,9 @@ static void
 values(struct generator *g, const struct m_task *task, struct step *step)
 {
 	static const uint32_t calls[] = {
-		BERTH_TRAP_PORT_GET_CONTEXT, BERTH_TRAP_PORT_SET_CONTEXT, BERTH_TRAP_PORT_GUARD,
-		BERTH_TRAP_PORT_UNGUARD,     BERTH_TRAP_PORT_UNGUARD,     BERTH_TRAP_PORT_SWAP_GUARD,
+		BERTH_TRAP_PORT_GET_CONTEXT, BERTH_TRAP_PORT_SET_CONTEXT,
+		BERTH_TRAP_PORT_GUARD,       BERTH_TRAP_PORT_UNGUARD,
+		BERTH_TRAP_PORT_UNGUARD,     BERTH_TRAP_PORT_SWAP_GUARD,
 		BERTH_TRAP_PORT_SET_MSCOUNT, BERTH_TRAP_PORT_SET_SEQNO,
 	};
 	uint32_t call = PICK_OF(g, calls);
@@ -580,8 +583,8 @@ static void
 some_call(struct generator *g, const struct m_task *task, struct step *step)
 {
 	static void (*const calls[])(struct generator *, const struct m_task *, struct step *) = {
-		drop, drop, transfer, transfer, transfer, sets, sets,
-		request, request, request, attributes, values, look
+		drop,    drop,    transfer, transfer,   transfer, sets, sets,
+		request, request, request,  attributes, values,   look
 	};
 
 	if (task->entries.count < ENTRIES_MANY ? chance(g, 14) : chance(g, 2))
@@ -592,7 +595,8 @@ some_call(struct generator *g, const struct m_task *task, struct step *step)
 		PICK_OF(g, calls)(g, task, step);
 }
 
-/* ---- events ---------------------------------------------------------------------------------------- */
+/* ---- events
+ * ---------------------------------------------------------------------------------------- */
 
 static bool
 some_thread(struct generator *g, bool parked, struct step *step)
@@ -645,7 +649,8 @@ some_event(struct generator *g, struct step *step)
 	}
 }
 
-/* ---- the start -------------------------------------------------------------------------------------- */
+/* ---- the start
+ * -------------------------------------------------------------------------------------- */
 
 /*
  * Each task but the first makes a port and sends two rights to it to the hub; the first task

@@ -58,7 +58,8 @@ replay(struct play *p, const char *path)
 	return same ? 0 : 1;
 }
 
-/* ---- random ones ------------------------------------------------------------------------------ */
+/* ---- random ones ------------------------------------------------------------------------------
+ */
 
 /* Plays the sequence of @seed; false: they differ, and @s has what led there. */
 static bool
@@ -125,7 +126,8 @@ random_runs(struct play *p, const struct options *options)
 	return status;
 }
 
-/* ---- arguments -------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------------
+ */
 
 static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
@@ -189,9 +191,10 @@ main(int argc, char **argv)
 
 	if ((seed && !number_of(seed, 0, UINT64_MAX, &options.seed)) ||
 	    !options_read(argc, argv, &options)) {
-		fprintf(stderr, "usage: test-model [--seconds N] [--seed N] [--seeds N] [--steps N] "
-				"[--look N] [--tasks N]\n"
-				"       test-model --replay FILE...\n");
+		fprintf(stderr,
+			"usage: test-model [--seconds N] [--seed N] [--seeds N] [--steps N] "
+			"[--look N] [--tasks N]\n"
+			"       test-model --replay FILE...\n");
 		return 2;
 	}
 	p = play_new();

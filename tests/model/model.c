@@ -157,6 +157,7 @@ model_thread_new(struct model *m, struct m_task *task, uint32_t index)
 
 	memset(thread, 0, offsetof(struct m_thread, result));
 	thread->alive = true;
+	thread->born = ++m->order;
 	thread->task = task;
 	thread->port = m_port_new(m, NULL);
 	thread->port->kernel = M_OWNER_THREAD;
@@ -183,7 +184,7 @@ step_end(struct model *m)
 
 	while ((thread = m_list_take_first(&m->resuming))) {
 		m_send_done(m, thread);
-		}
+	}
 }
 
 void
@@ -293,29 +294,46 @@ entry_to_end(struct m_task *task, bool receive)
 {
 	struct m_entry *first = NULL;
 
-	M_EACH (struct m_entry, entry, &task->entries)
-		if (((entry->type & MACH_PORT_TYPE_RECEIVE) != 0) == receive &&
-		    (!first || entry->name >> 8 < first->name >> 8))
-			first = entry;
+	M_EACH(struct m_entry, entry, &task->entries)
+	if (((entry->type & MACH_PORT_TYPE_RECEIVE) != 0) == receive &&
+	    (!first || entry->name >> 8 < first->name >> 8))
+		first = entry;
 	return first;
 }
 
-/* mach-ports.md §8, last paragraph */
+static struct m_thread *
+oldest_thread(struct m_task *task)
+{
+	struct m_thread *oldest = NULL;
+
+	for (uint32_t j = 0; j < M_THREADS; j++) {
+		struct m_thread *thread = &task->threads[j];
+
+		if (thread->alive && (!oldest || thread->born < oldest->born))
+			oldest = thread;
+	}
+	return oldest;
+}
+
+/*
+ * mach-ports.md §8, last paragraph.  The threads go one after the other, in the order in which
+ * they came.
+ */
 void
 model_task_die(struct model *m, struct m_task *task)
 {
+	struct m_thread *thread;
 	struct m_entry *entry;
 
 	step_begin(m);
-	for (uint32_t j = 0; j < M_THREADS; j++)
-		if (task->threads[j].alive)
-			thread_end(m, &task->threads[j]);
+	while ((thread = oldest_thread(task)))
+		thread_end(m, thread);
 	while ((entry = entry_to_end(task, true))) {
 		m_entry_destroy(m, task, entry);
-		}
+	}
 	while ((entry = entry_to_end(task, false))) {
 		m_entry_destroy(m, task, entry);
-		}
+	}
 	task->alive = false;
 	m_port_end(m, task->port);
 	step_end(m);

@@ -104,7 +104,7 @@ struct m_port {
 	struct m_list sets;                        /* m_set, as linked */
 	struct m_list receivers;                   /* m_thread: waiting on this very port */
 	struct m_list senders;                     /* m_thread: blocked */
-	uint64_t kernel_id;                        /* the kernel's number for it; 0: not known yet */
+	uint64_t kernel_id; /* the kernel's number for it; 0: not known yet */
 };
 
 /* A descriptor as it travels. */
@@ -165,7 +165,7 @@ struct m_thread {
 	struct m_task *task;
 	bool alive;
 	enum m_state state;
-	uint64_t deadline, parked_order;
+	uint64_t born, deadline, parked_order;
 	struct m_port *port; /* kernel port of the thread; NULL: never asked for */
 	struct m_port *special_reply;
 
@@ -175,8 +175,8 @@ struct m_thread {
 	mach_port_name_t rcv_name, sync_name;
 	uint64_t rcv_buffer;
 	bool sent;
-	uint32_t captured; /* descriptors whose memory the kernel has taken */
-	struct m_message *message;                       /* M_SENDING */
+	uint32_t captured;           /* descriptors whose memory the kernel has taken */
+	struct m_message *message;   /* M_SENDING */
 	struct m_port *waiting_port; /* M_RECEIVING: the port or the set, or M_SENDING */
 	struct m_set *waiting_set;
 
@@ -245,8 +245,7 @@ void m_list_add(struct model *m, struct m_list *list, void *item);
 bool m_list_has(const struct m_list *list, const void *item);
 bool m_list_remove(struct m_list *list, const void *item);
 void *m_list_take_first(struct m_list *list);
-void model_wrong(struct model *m, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void model_wrong(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- names (names.c) ------------------------------------------------------------------- */
 

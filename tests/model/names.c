@@ -9,27 +9,27 @@
 struct m_entry *
 m_entry_find(struct m_task *task, mach_port_name_t name)
 {
-	M_EACH (struct m_entry, entry, &task->entries)
-		if (entry->name == name)
-			return entry;
+	M_EACH(struct m_entry, entry, &task->entries)
+	if (entry->name == name)
+		return entry;
 	return NULL;
 }
 
 struct m_entry *
 m_entry_of_port(struct m_task *task, const struct m_port *port)
 {
-	M_EACH (struct m_entry, entry, &task->entries)
-		if (entry->port == port && (entry->type & MACH_PORT_TYPE_SEND_RECEIVE))
-			return entry;
+	M_EACH(struct m_entry, entry, &task->entries)
+	if (entry->port == port && (entry->type & MACH_PORT_TYPE_SEND_RECEIVE))
+		return entry;
 	return NULL;
 }
 
 static struct m_entry *
 entry_of_index(struct m_task *task, uint32_t index)
 {
-	M_EACH (struct m_entry, entry, &task->entries)
-		if (entry->name >> 8 == index)
-			return entry;
+	M_EACH(struct m_entry, entry, &task->entries)
+	if (entry->name >> 8 == index)
+		return entry;
 	return NULL;
 }
 

@@ -55,8 +55,7 @@ m_notify_port_destroyed(struct model *m, struct m_right *notify, struct m_port *
 	message->descriptors[0].type = MACH_MSG_PORT_DESCRIPTOR;
 	message->descriptors[0].disposition = MACH_MSG_TYPE_PORT_RECEIVE;
 	message->descriptors[0].count = 1;
-	message->descriptors[0].rights[0] =
-	    (struct m_right){ MACH_MSG_TYPE_PORT_RECEIVE, 0, port };
+	message->descriptors[0].rights[0] = (struct m_right){ MACH_MSG_TYPE_PORT_RECEIVE, 0, port };
 	port->carrier = message;
 	if (m_message_circular(message))
 		m_message_destroy(m, message);
@@ -107,7 +106,8 @@ m_requests_port_died(struct model *m, struct m_port *port)
 void
 m_requests_send_possible(struct model *m, struct m_port *port)
 {
-	M_EACH (struct m_request, request, &port->requests) {
+	M_EACH(struct m_request, request, &port->requests)
+	{
 		if (!request->armed || request->used)
 			continue;
 		request->armed = false;

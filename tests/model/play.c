@@ -41,8 +41,8 @@ kernel_check_failed(const char *expression, const char *file, int line)
 		fprintf(stderr, "%s:%d: the kernel stops: %s\n", file, line, expression);
 		abort();
 	}
-	snprintf(playing->difference, sizeof playing->difference,
-		 "%s:%d: the kernel stops: %s", file, line, expression);
+	snprintf(playing->difference, sizeof playing->difference, "%s:%d: the kernel stops: %s",
+		 file, line, expression);
 	playing->kernel = NULL;
 	longjmp(stopped, 1);
 }
@@ -61,8 +61,7 @@ guarded(struct play *p, void (*work)(struct play *p, void *context), void *conte
 	return true;
 }
 
-static bool __attribute__((format(printf, 2, 3)))
-differs(struct play *p, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) differs(struct play *p, const char *format, ...)
 {
 	va_list args;
 
@@ -358,10 +357,9 @@ step_trap(struct play *p, const struct step *step)
 	else
 		trap_build(p, step, &call);
 	frame_build(&call, &frame, pieces);
-	if (!kernel_event(p, (struct kernel_event){
-				 .kind = EVENT_TRAP,
-				 .thread = p->threads[step->task][step->thread],
-				 .frame = &frame }))
+	if (!kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
+						    .thread = p->threads[step->task][step->thread],
+						    .frame = &frame }))
 		return false;
 	model_trap(p->model, thread, &call);
 	return results_agree(p, step->id);
@@ -384,8 +382,7 @@ step_thread_new(struct play *p, struct m_task *task, uint32_t index)
 
 	if (thread->alive)
 		return true;
-	p->threads[task->index][index] =
-	    kernel_thread_new(p->tasks[task->index], NULL, thread);
+	p->threads[task->index][index] = kernel_thread_new(p->tasks[task->index], NULL, thread);
 	if (!p->threads[task->index][index])
 		return differs(p, "the kernel makes no thread");
 	model_thread_new(p->model, task, index);
@@ -402,8 +399,8 @@ step_event(struct play *p, const struct step *step)
 	if (step->kind == STEP_THREAD)
 		return step_thread_new(p, task, step->thread);
 	if (step->kind == STEP_DIE) {
-		event = (struct kernel_event){ .kind = EVENT_TASK_DIED,
-					       .task = p->tasks[step->task] };
+		event =
+		    (struct kernel_event){ .kind = EVENT_TASK_DIED, .task = p->tasks[step->task] };
 		if (!kernel_event(p, event))
 			return false;
 		model_task_die(p->model, task);

@@ -138,14 +138,14 @@ m_enqueue(struct model *m, struct m_port *port, struct m_message *message)
 	if (port->queue.count == 0) {
 		if (hand_over(m, &port->receivers, port, message))
 			return;
-		M_EACH (struct m_set, set, &port->sets)
-			if (hand_over(m, &set->waiting, port, message))
-				return;
+		M_EACH(struct m_set, set, &port->sets)
+		if (hand_over(m, &set->waiting, port, message))
+			return;
 	}
 	m_list_add(m, &port->queue, message);
-	M_EACH (struct m_set, set, &port->sets)
-		if (!m_list_has(&set->ready, port))
-			m_list_add(m, &set->ready, port);
+	M_EACH(struct m_set, set, &port->sets)
+	if (!m_list_has(&set->ready, port))
+		m_list_add(m, &set->ready, port);
 }
 
 void
@@ -168,7 +168,8 @@ m_dequeue(struct model *m, struct m_port *port, struct m_set *through)
 {
 	struct m_message *message = m_list_take_first(&port->queue);
 
-	M_EACH (struct m_set, set, &port->sets) {
+	M_EACH(struct m_set, set, &port->sets)
+	{
 		if (port->queue.count == 0)
 			m_list_remove(&set->ready, port);
 		else if (set == through && m_list_remove(&set->ready, port))

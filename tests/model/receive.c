@@ -70,11 +70,12 @@ guarded_out(struct model *m, struct m_thread *thread, struct m_descriptor *d, bo
 {
 	const bool wanted = !is_receive || (thread->option & MACH_RCV_GUARDED_DESC);
 	/* given back, the guard is gone and the descriptor says so, to be sent again as it is */
-	mach_msg_guarded_port_descriptor_t out = { .flags = is_receive
-							? d->flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE
-							: MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
-						   .disposition = d->disposition,
-						   .type = d->type };
+	mach_msg_guarded_port_descriptor_t out = {
+		.flags = is_receive ? d->flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE
+				    : MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
+		.disposition = d->disposition,
+		.type = d->type
+	};
 	struct m_port *port = d->rights[0].port;
 
 	if (!wanted) {
@@ -103,9 +104,9 @@ ports_out(struct model *m, struct m_thread *thread, struct m_descriptor *d)
 	struct m_piece *piece = &result->pieces[result->piece_count];
 
 	for (uint32_t i = 0; i < d->count; i++) {
-		mach_port_name_t name = m_copyout(m, thread->task, &d->rights[i],
-						  actual_piece_name(thread, result->piece_count,
-								    i));
+		mach_port_name_t name =
+		    m_copyout(m, thread->task, &d->rights[i],
+			      actual_piece_name(thread, result->piece_count, i));
 
 		memcpy(piece->bytes + 4 * i, &name, sizeof name);
 	}
@@ -162,8 +163,7 @@ m_body_out(struct model *m, struct m_thread *thread, struct m_message *message, 
 
 /* mach-messages.md §8.5 */
 static void
-trailer_out(struct m_thread *thread, const struct m_task *sender, uint32_t seqno,
-	    uint64_t context)
+trailer_out(struct m_thread *thread, const struct m_task *sender, uint32_t seqno, uint64_t context)
 {
 	struct m_result *result = &thread->result;
 	mach_msg_mac_trailer_t trailer = { .msgh_trailer_size = trailer_size(thread),
@@ -252,9 +252,9 @@ m_receive_take(struct model *m, struct m_thread *thread, struct m_port *port,
 		return;
 	}
 	m_requests_send_possible(m, port);
-	header.msgh_remote_port = m_copyout(m, thread->task, &message->reply,
-					    m_actual_name(thread, offsetof(mach_msg_header_t,
-									   msgh_remote_port)));
+	header.msgh_remote_port =
+	    m_copyout(m, thread->task, &message->reply,
+		      m_actual_name(thread, offsetof(mach_msg_header_t, msgh_remote_port)));
 	header.msgh_local_port = receiver_name(thread->task, port);
 	message->dest = m_right_null(0);
 	if (dest_kind == MACH_MSG_TYPE_PORT_SEND)

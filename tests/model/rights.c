@@ -30,7 +30,8 @@ count_carried(const struct model *m, const struct m_port *port, uint32_t kind)
 {
 	uint32_t count = 0;
 
-	M_EACH (const struct m_message, message, &m->messages) {
+	M_EACH(const struct m_message, message, &m->messages)
+	{
 		count += is_right(&message->dest, port, kind);
 		count += is_right(&message->reply, port, kind);
 		for (uint32_t i = 0; i < message->descriptor_count; i++) {
@@ -51,8 +52,8 @@ m_port_srights(const struct model *m, const struct m_port *port)
 	uint32_t count = port->kernel_srights + count_carried(m, port, MACH_MSG_TYPE_PORT_SEND);
 
 	for (uint32_t i = 0; i < m->task_count; i++)
-		M_EACH (const struct m_entry, entry, &m->tasks[i].entries)
-			count += entry->port == port && (entry->type & T_SEND) != 0;
+		M_EACH(const struct m_entry, entry, &m->tasks[i].entries)
+	count += entry->port == port && (entry->type & T_SEND) != 0;
 	return count;
 }
 
@@ -62,13 +63,14 @@ m_port_sorights(const struct model *m, const struct m_port *port)
 	uint32_t count = count_carried(m, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
 
 	for (uint32_t i = 0; i < m->task_count; i++)
-		M_EACH (const struct m_entry, entry, &m->tasks[i].entries)
-			count += entry->port == port && (entry->type & T_ONCE) != 0;
-	M_EACH (const struct m_port, other, &m->ports) {
+		M_EACH(const struct m_entry, entry, &m->tasks[i].entries)
+	count += entry->port == port && (entry->type & T_ONCE) != 0;
+	M_EACH(const struct m_port, other, &m->ports)
+	{
 		count += is_right(&other->no_senders, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
 		count += is_right(&other->port_destroyed, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
-		M_EACH (const struct m_request, request, &other->requests)
-			count += is_right(&request->notify, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
+		M_EACH(const struct m_request, request, &other->requests)
+		count += is_right(&request->notify, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
 	}
 	return count;
 }

@@ -26,7 +26,8 @@ m_msg_complete(struct m_thread *thread, kern_return_t code)
 	thread->result.values[BERTH_MSG_SENT] = thread->sent;
 }
 
-/* ---- what a frame says ------------------------------------------------------------------------ */
+/* ---- what a frame says ------------------------------------------------------------------------
+ */
 
 union wire_descriptor {
 	uint8_t bytes[16];
@@ -125,7 +126,8 @@ wire_read(struct wire *w, const struct m_call *call)
 	return kr ? kr : wire_check(w);
 }
 
-/* ---- the header: mach-messages.md §4 ------------------------------------------------------------ */
+/* ---- the header: mach-messages.md §4 ------------------------------------------------------------
+ */
 
 static bool
 is_send_disposition(uint32_t disposition)
@@ -283,7 +285,8 @@ arm_send_possible(struct m_task *task, const mach_msg_header_t *h, struct m_mess
 		message->bypass = true;
 }
 
-/* ---- the body: mach-messages.md §5 -------------------------------------------------------------- */
+/* ---- the body: mach-messages.md §5 --------------------------------------------------------------
+ */
 
 static bool
 right_in(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t disposition,
@@ -350,8 +353,12 @@ descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor 
 
 			memcpy(&name, (*piece)->bytes + 4 * i, 4);
 			if (!right_in(m, task, name, wire->ports.disposition, message,
-				      &d->rights[i]))
+				      &d->rights[i])) {
+				/* those of the array end first, the header's after them */
+				for (uint32_t j = 0; j < i; j++)
+					m_right_destroy(m, &d->rights[j]);
 				return MACH_SEND_INVALID_RIGHT;
+			}
 			d->count++;
 		}
 		++*piece;
@@ -369,7 +376,8 @@ descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor 
 	}
 }
 
-/* ---- delivery: mach-messages.md §6 --------------------------------------------------------------- */
+/* ---- delivery: mach-messages.md §6
+ * --------------------------------------------------------------- */
 
 static void
 deliver(struct model *m, struct m_thread *thread, struct m_message *message)
@@ -469,12 +477,12 @@ m_send_give_back(struct model *m, struct m_thread *thread, kern_return_t code)
 	};
 
 	thread->message = NULL;
-	header.msgh_remote_port = m_copyout(m, thread->task, &message->dest,
-					    m_actual_name(thread, offsetof(mach_msg_header_t,
-									   msgh_remote_port)));
-	header.msgh_local_port = m_copyout(m, thread->task, &message->reply,
-					   m_actual_name(thread, offsetof(mach_msg_header_t,
-									  msgh_local_port)));
+	header.msgh_remote_port =
+	    m_copyout(m, thread->task, &message->dest,
+		      m_actual_name(thread, offsetof(mach_msg_header_t, msgh_remote_port)));
+	header.msgh_local_port =
+	    m_copyout(m, thread->task, &message->reply,
+		      m_actual_name(thread, offsetof(mach_msg_header_t, msgh_local_port)));
 	thread->result.values[BERTH_MSG_BUFFER] = BERTH_MSG_BUFFER_SEND;
 	m_header_out(&thread->result, &header);
 	m_body_out(m, thread, message, false);

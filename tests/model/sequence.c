@@ -312,8 +312,8 @@ descriptor_read(char *word, struct step *step)
 		return true;
 	}
 	if (strcmp(field[0], "ool") == 0 || strcmp(field[0], "volatile") == 0) {
-		d->type = field[0][0] == 'o' ? MACH_MSG_OOL_DESCRIPTOR
-					     : MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
+		d->type =
+		    field[0][0] == 'o' ? MACH_MSG_OOL_DESCRIPTOR : MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
 		d->unreadable = count == 5;
 		return (count == 4 || count == 5) && u32_read(field[1], &d->count) &&
 		       d->count <= M_PIECE_BYTES && u32_read(field[2], &d->copy) &&
@@ -428,8 +428,8 @@ step_read(char *line, struct step *step)
 		step->kind = STEP_DIE;
 		return u32_read(words[1], &step->task) && step->task < M_TASKS;
 	}
-	if (sscanf(words[1], "%u.%u", &step->task, &step->thread) != 2 ||
-	    step->task >= M_TASKS || step->thread >= M_THREADS)
+	if (sscanf(words[1], "%u.%u", &step->task, &step->thread) != 2 || step->task >= M_TASKS ||
+	    step->thread >= M_THREADS)
 		return false;
 	if (strcmp(words[2], "interrupt") == 0)
 		step->kind = STEP_INTERRUPT;
