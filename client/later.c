@@ -15,7 +15,6 @@
 #include "client/mach/kernelrpc.h"
 #include "client/say.h"
 
-
 /* ---- what the other files use ----------------------------------------------------------- */
 
 kern_return_t
@@ -86,7 +85,6 @@ NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
 			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))
 NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
 NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
-
 
 /* memory entries */
 NOT_YET(mach_make_memory_entry,

@@ -217,7 +217,7 @@ fuzz_settle(struct fuzz *fuzz, unsigned index, unsigned patience_ms)
 		}
 		/* one that says that descriptors come is not looked at before they have */
 		if (!fuzz->passed[index] && !rang_empty &&
-		    (slot->request.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK)) != 0) {
+		    (slot->request.flags & (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_FILE)) != 0) {
 			raw_ring_with(&fuzz->task, fuzz->slots[index], NULL, 0);
 			rang_empty = true;
 		}
@@ -390,7 +390,9 @@ some_number(struct fuzz *fuzz)
 {
 	if (lies(fuzz, 4))
 		return (uint32_t)fuzz_extreme(fuzz);
-	switch (below(fuzz, 8)) {
+	switch (below(fuzz, 9)) {
+	case 8:
+		return BERTH_TRAP_FILEPORT_MAKE + below(fuzz, 2);
 	case 0:
 		return below(fuzz, BERTH_TRAP_LIMIT + 4); /* also those between the known */
 	case 1:
@@ -473,6 +475,11 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 	if (fuzz->needs_bulk || one_in(fuzz, 6)) {
 		request.flags |= TRAP_HAS_BULK;
 		fds[(*fd_count)++] = fuzz->fds[lies(fuzz, 3) ? below(fuzz, FUZZ_FDS) : 3];
+	}
+	if (request.number == BERTH_TRAP_FILEPORT_MAKE && !lies(fuzz, 4)) {
+		request.flags = TRAP_HAS_FILE;
+		fds[0] = fuzz->fds[below(fuzz, FUZZ_FDS)];
+		*fd_count = 1;
 	}
 	/* what makes the rest lie */
 	if (lies(fuzz, 10))

@@ -23,7 +23,8 @@
 struct observation {
 	unsigned descriptors; /* 0: not ours to look at */
 	unsigned long rss_kb;
-	unsigned tasks, threads, ports, port_sets, messages, segments, notifications, watches;
+	unsigned tasks, threads, ports, port_sets, messages, segments, notifications, watches,
+	    fileports;
 };
 
 /* Looks now; the kernel audits itself on the way, and berthd ends if it finds a mistake. */
