@@ -281,7 +281,8 @@ guard(struct m_port *port, uint64_t context, uint64_t flags)
 		return KERN_INVALID_ARGUMENT;
 	port->guarded = true;
 	port->context = context;
-	port->strict = (flags & MPG_STRICT) != 0;
+	if (flags & MPG_STRICT)
+		port->strict = true;
 	if (flags & MPG_IMMOVABLE_RECEIVE)
 		port->immovable = true;
 	return KERN_SUCCESS;

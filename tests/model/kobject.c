@@ -12,9 +12,12 @@
 
 static const uint8_t ndr[8] = { 0, 0, 0, 0, 1, 0, 0, 0 }; /* mach-types.md §8 */
 
-/* An error reply goes by the request's reply right; the request is destroyed. */
+/*
+ * An error reply goes by the request's reply right; the request is destroyed.  Where Mach would
+ * have the asker wait for room for the answer, Berth's kernel lets the answer in.
+ */
 void
-m_kobject_serve(struct model *m, struct m_message *message)
+m_kobject_serve(struct model *m, struct m_message *message, bool with_timeout)
 {
 	struct m_right reply_right = message->reply;
 	struct m_message *reply;
@@ -36,7 +39,7 @@ m_kobject_serve(struct model *m, struct m_message *message)
 	reply->size = sizeof(mach_msg_header_t) + reply->data_size;
 	m_message_destroy(m, message);
 	if (!reply->dest.port->alive || reply->dest.port->kernel ||
-	    (reply->dest.kind == MACH_MSG_TYPE_PORT_SEND && m_port_full(reply->dest.port)))
+	    (with_timeout && reply->dest.kind == MACH_MSG_TYPE_PORT_SEND && m_port_full(reply->dest.port)))
 		m_message_destroy(m, reply);
 	else
 		m_enqueue(m, reply->dest.port, reply);

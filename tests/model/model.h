@@ -378,6 +378,6 @@ kern_return_t m_translate(struct m_task *task, mach_port_name_t name, mach_port_
 			  struct m_entry **entry);
 
 /* A message to a port of the kernel's, none of whose numbers is served. */
-void m_kobject_serve(struct model *m, struct m_message *message);
+void m_kobject_serve(struct model *m, struct m_message *message, bool with_timeout);
 
 #endif

@@ -131,7 +131,6 @@ request_port_destroyed(struct m_task *task, mach_port_name_t name, uint32_t sync
 	entry = m_entry_find(task, name);
 	if (!entry)
 		return KERN_INVALID_NAME;
-	m_entry_notice(entry);
 	if (!(entry->type & MACH_PORT_TYPE_RECEIVE) || entry->port->special)
 		return KERN_INVALID_RIGHT;
 	if (entry->port->port_destroyed.kind)
@@ -153,7 +152,6 @@ request_no_senders(struct model *m, struct m_task *task, mach_port_name_t name, 
 	entry = m_entry_find(task, name);
 	if (!entry)
 		return KERN_INVALID_NAME;
-	m_entry_notice(entry);
 	if (!(entry->type & MACH_PORT_TYPE_RECEIVE))
 		return KERN_INVALID_RIGHT;
 	port = entry->port;

@@ -39,31 +39,19 @@ m_message_destroy(struct model *m, struct m_message *message)
 	m_message_forget(m, message);
 }
 
-/* Does @port, or what it travels in, end in a message that carries it? mach-messages.md §5.1 */
-static bool
-travels_in(const struct m_port *where, const struct m_port *port)
-{
-	for (;;) {
-		if (where == port)
-			return true;
-		if (!where->carrier || !where->carrier->dest.port)
-			return false;
-		where = where->carrier->dest.port;
-	}
-}
-
+/* Is its destination one of the ports that it carries, or in a message that is in one of them,
+ * and so on?  mach-messages.md §5.1 */
 bool
 m_message_circular(const struct m_message *message)
 {
-	for (uint32_t i = 0; i < message->descriptor_count; i++) {
-		const struct m_descriptor *d = &message->descriptors[i];
+	const struct m_port *port = message->dest.port;
 
-		for (uint32_t j = 0; j < d->count && j < M_RIGHTS; j++)
-			if (d->rights[j].kind == MACH_MSG_TYPE_PORT_RECEIVE &&
-			    travels_in(message->dest.port, d->rights[j].port))
-				return true;
+	while (port->carrier && port->carrier != message) {
+		port = port->carrier->dest.port;
+		if (!port)
+			return false; /* that message is being destroyed */
 	}
-	return false;
+	return port->carrier == message;
 }
 
 /* ---- threads that wait ----------------------------------------------------------------------- */

@@ -302,7 +302,7 @@ m_entry_drop_receive(struct model *m, struct m_task *task, struct m_entry *entry
 		m_port_release_receive(m, port);
 		return;
 	}
-	if (port->port_destroyed.kind) {
+	if (port->port_destroyed.kind && port->port_destroyed.port->alive) {
 		entry->type = T_SEND;
 		m_port_release_receive(m, port);
 		return;

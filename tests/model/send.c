@@ -194,7 +194,8 @@ dest_possible(struct m_entry *entry, uint32_t remote, bool same_as_local, uint32
 	if (entry->type == MACH_PORT_TYPE_SEND_ONCE && !entry->port->alive &&
 	    remote == MACH_MSG_TYPE_MOVE_SEND_ONCE && !entry->request)
 		return true;
-	m_entry_notice(entry);
+	if (!is_make(remote))
+		m_entry_notice(entry);
 	if (entry->type == MACH_PORT_TYPE_DEAD_NAME || !m_copyin_possible(entry, remote))
 		return false;
 	return !(same_as_local && remote == MACH_MSG_TYPE_MOVE_SEND &&
@@ -390,7 +391,7 @@ deliver(struct model *m, struct m_thread *thread, struct m_message *message)
 			message->dest = m_right_null(0);
 		m_message_destroy(m, message);
 	} else if (port->kernel) {
-		m_kobject_serve(m, message);
+		m_kobject_serve(m, message, (thread->option & MACH_SEND_TIMEOUT) != 0);
 	} else if (message->bypass || message->dest.kind == MACH_MSG_TYPE_PORT_SEND_ONCE ||
 		   !m_port_full(port)) {
 		m_enqueue(m, port, message);
