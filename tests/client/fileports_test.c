@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -241,6 +242,35 @@ a_socket_is_as_good_there_as_here(void **state)
 	child_ends(&child, 0);
 	assert_true(hangs_up(ends[0]));
 	close(ends[0]);
+}
+
+static int
+reads_as_nobody(mach_port_t inbox, mach_port_t parent)
+{
+	char bytes[3];
+
+	if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+		return 1;
+	int fd = take_file(inbox);
+
+	if (fd < 0 || pread(fd, bytes, sizeof(bytes), 0) != 3)
+		return 2;
+	return memcmp(bytes, "abc", 3) == 0 ? 0 : 3;
+}
+
+static void
+a_file_crosses_users_like_any_right(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* only root can become another */
+	struct child child = child_start(reads_as_nobody);
+	int fd = memfd_create("roots", MFD_CLOEXEC);
+
+	assert_int_equal(fchmod(fd, 0), 0);
+	assert_int_equal(write(fd, "abc", 3), 3);
+	child_give(&child, fd);
+	child_ends(&child, 0);
 }
 
 static int
@@ -490,6 +520,7 @@ main(void)
 		cmocka_unit_test(offset_and_flags_of_a_file_are_shared),
 		cmocka_unit_test(pipes_connect_processes),
 		cmocka_unit_test(a_socket_is_as_good_there_as_here),
+		cmocka_unit_test(a_file_crosses_users_like_any_right),
 		cmocka_unit_test(a_kernel_event_socket_is_one_in_every_process),
 		cmocka_unit_test(the_last_right_closes_the_file),
 		cmocka_unit_test(a_message_that_is_destroyed_closes_its_file),
