@@ -39,7 +39,8 @@ m_kobject_serve(struct model *m, struct m_message *message, bool with_timeout)
 	reply->size = sizeof(mach_msg_header_t) + reply->data_size;
 	m_message_destroy(m, message);
 	if (!reply->dest.port->alive || reply->dest.port->kernel ||
-	    (with_timeout && reply->dest.kind == MACH_MSG_TYPE_PORT_SEND && m_port_full(reply->dest.port)))
+	    (with_timeout && reply->dest.kind == MACH_MSG_TYPE_PORT_SEND &&
+	     m_port_full(reply->dest.port)))
 		m_message_destroy(m, reply);
 	else
 		m_enqueue(m, reply->dest.port, reply);
