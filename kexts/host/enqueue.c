@@ -14,7 +14,10 @@
 /* flags of what is not marked, or sends nothing */
 #define NO_MARK CTL_DATA_EOR
 #define VECTOR_MAX 256 /* parts of one packet that go out without being copied together */
-#define AWAIT_ROOM_MS 1
+/* The first wait of a thread for room is longer than a tick of Linux (4 ms with Debian), whose
+ * timer runs anyway: an earlier one costs a virtual machine as much as a message */
+#define AWAIT_ROOM_FIRST_MS 10
+#define AWAIT_ROOM_AGAIN_MS 1
 
 /*
  * The connection that this thread sent to last, counted: a kext sends to the same client again
@@ -26,6 +29,7 @@ struct last {
 	uint64_t epoch;
 	struct connection *connection;
 	bool was_refused; /* what was sent last found no room */
+	bool has_waited;  /* for room, and has sent nothing since */
 };
 
 static pthread_key_t last_key;
@@ -98,7 +102,7 @@ client_lock(kern_ctl_ref ref, uint32_t unit, uint32_t flags, bool *counted)
 			last = last_new();
 		if (last != NULL) {
 			connection_unref(last->connection);
-			*last = (struct last){ ref, unit, epoch, connection, false };
+			*last = (struct last){ ref, unit, epoch, connection, false, false };
 			*counted = false;
 		}
 	}
@@ -180,15 +184,22 @@ send_locked(struct connection *connection, const struct iovec *parts, int part_c
 	return 0;
 }
 
+/* Take note of how it went.  @error. */
 static int
-count_failure(int error)
+note_outcome(int error)
 {
-	if (error != 0)
-		statistics.enqueue_fail++;
+	struct last *last = last_here;
+
+	if (error == 0) {
+		if (last != NULL)
+			last->has_waited = false;
+		return 0;
+	}
+	statistics.enqueue_fail++;
 	if (error == ENOBUFS) {
 		statistics.enqueue_fullsock++;
-		if (last_here != NULL)
-			last_here->was_refused = true;
+		if (last != NULL)
+			last->was_refused = true;
 	}
 	return error;
 }
@@ -204,8 +215,16 @@ enqueue_await_room(void)
 	pthread_mutex_lock(&last->connection->out_lock);
 	struct pollfd room = { .fd = last->connection->fd, .events = POLLOUT };
 	pthread_mutex_unlock(&last->connection->out_lock);
+	if (room.fd < 0)
+		return false;
 	/* closed and used again meanwhile, it costs no more than the moment */
-	return room.fd >= 0 && poll(&room, 1, 0) == 0 && poll(&room, 1, AWAIT_ROOM_MS) >= 0;
+	if (!last->has_waited) {
+		last->has_waited = true;
+		(void)poll(&room, 1, AWAIT_ROOM_FIRST_MS);
+		return true;
+	}
+	/* Linux may see room at once where a large message finds none: that was no wait */
+	return poll(&room, 1, AWAIT_ROOM_AGAIN_MS) == 0;
 }
 
 KPI_EXPORT errno_t
@@ -226,7 +245,7 @@ ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_
 	      record_queue_send_now(&connection->out, connection->recvsize, data, (uint32_t)len)))
 		error = send_locked(connection, &part, 1, len, flags, marked);
 	client_unlock(connection, counted);
-	return count_failure(error);
+	return note_outcome(error);
 }
 
 /* The packet as one record.  0 or an errno; it stays the caller's. */
@@ -270,7 +289,7 @@ ctl_enqueuembuf(kern_ctl_ref kctlref, u_int32_t unit, mbuf_t m, u_int32_t flags)
 	client_unlock(connection, counted);
 	if (error == 0)
 		mbuf_freem(m);
-	return count_failure(error);
+	return note_outcome(error);
 }
 
 KPI_EXPORT errno_t
@@ -304,7 +323,7 @@ ctl_enqueuembuf_list(kern_ctl_ref kctlref, u_int32_t unit, mbuf_t m_list, u_int3
 		*m_remain = m_list;
 	else if (m_list != NULL)
 		mbuf_freem_list(m_list);
-	return count_failure(error);
+	return note_outcome(error);
 }
 
 /* ---- questions ---------------------------------------------------------------------------------
