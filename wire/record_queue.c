@@ -219,9 +219,10 @@ buffer_clamped(uint64_t bytes)
 void
 record_queue_reserve(struct record_queue *queue, uint64_t bytes)
 {
-	/* No more than is needed: while less than a quarter is taken, Linux tells all who watch our
-	 * end, at each message that is read, that there is room. */
-	buffer_set(queue, buffer_clamped(bytes));
+	/* No more than is needed (Linux gives twice what one asks for): while less than a quarter
+	 * is taken, it tells all who watch our end, at each message that is read, that there is
+	 * room */
+	buffer_set(queue, buffer_clamped(bytes / 2));
 	queue->buffer_max = buffer_clamped(bytes * SOCKET_BUFFER_FACTOR);
 }
 
@@ -297,13 +298,18 @@ queue_look_whole(struct record_queue *queue)
 		return;
 	}
 	/* the newest have no charge yet: most are read before anybody asks for it */
+	struct record_sent like = { 0 }; /* messages in a row are often of one size */
 	for (uint32_t i = queue->sent_count; i-- > 0;) {
 		struct record_sent *sent =
 		    &queue->sent[(queue->sent_first + i) & (queue->sent_capacity - 1)];
 
 		if (sent->charge_bytes != 0)
 			break;
-		sent->charge_bytes = charge_of(queue->is_stream, sent->size_bytes);
+		if (sent->size_bytes != like.size_bytes) {
+			like.size_bytes = sent->size_bytes;
+			like.charge_bytes = charge_of(queue->is_stream, sent->size_bytes);
+		}
+		sent->charge_bytes = like.charge_bytes;
 		queue->sent_charge += sent->charge_bytes;
 	}
 	while (queue->sent_count > 1 &&
