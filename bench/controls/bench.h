@@ -14,7 +14,7 @@
 #define BENCH_SWALLOW 's'
 
 #define BENCH_OPTION_FLOOD 1
-#define BENCH_RECVSIZE (256 * 1024) /* bytes */
+#define BENCH_RECVSIZE (512 * 1024) /* bytes; what utun and other controls of bulk data have */
 
 struct bench_flood {
 	uint32_t size_bytes;
