@@ -282,6 +282,7 @@ audit_requests(struct audit *a, const struct ipc_port *port)
 		const struct ipc_port_request *request = &port->requests[slot];
 
 		used += request->state != IPC_REQUEST_FREE;
+		check(request->state != IPC_REQUEST_FREE || slot >= port->request_first_free);
 		armed += request->state == IPC_REQUEST_ARMED;
 		check(!request->notify || request->state == IPC_REQUEST_DEAD_NAME ||
 		      request->state == IPC_REQUEST_SEND_POSSIBLE ||

@@ -273,17 +273,15 @@ request_table_grow(struct kernel *k, struct ipc_port *port)
 	return KERN_SUCCESS;
 }
 
+/* The first free slot.  There is one. */
 static uint32_t
-request_table_find_free(const struct ipc_port *port)
+request_table_take(struct ipc_port *port)
 {
-	uint32_t slot = 0;
+	uint32_t slot = port->request_first_free;
 
-	/* full but for the newest ones in the common case: look from the end of the used part */
-	if (port->request_used_count < port->request_count &&
-	    port->requests[port->request_used_count].state == IPC_REQUEST_FREE)
-		return port->request_used_count;
 	while (port->requests[slot].state != IPC_REQUEST_FREE)
 		slot++;
+	port->request_first_free = slot + 1;
 	return slot;
 }
 
@@ -300,7 +298,7 @@ ipc_port_request_add(struct kernel *k, struct ipc_port *port, struct account *pa
 		if (kr != KERN_SUCCESS)
 			return kr;
 	}
-	*slot = request_table_find_free(port);
+	*slot = request_table_take(port);
 	port->requests[*slot] = (struct ipc_port_request){
 		.notify = notify,
 		.payer = account_ref(payer),
@@ -338,6 +336,8 @@ ipc_port_request_cancel(struct kernel *k, struct ipc_port *port, uint32_t slot)
 	request->payer->request_count--;
 	request->payer = account_unref(request->payer);
 	port->request_used_count--;
+	if (slot < port->request_first_free)
+		port->request_first_free = slot;
 	return notify;
 }
 

@@ -101,6 +101,7 @@ struct ipc_port {
 	uint32_t request_count; /* slots */
 	struct ipc_port_request *requests;
 	uint32_t request_used_count; /* slots that are not FREE */
+	uint32_t request_first_free; /* none before it is */
 	uint32_t request_armed_count;
 
 	struct list sets;   /* struct ipc_pset_link, in the order of joining */
