@@ -166,6 +166,10 @@ task_terminate(struct kernel *k, struct task *task)
 {
 	struct list *first;
 
+	/* nothing that the end of one thread sets free is for another of them */
+	LIST_FOR_EACH (thread, &task->threads, struct thread, link)
+		if (thread->state == THREAD_PARKED_RECEIVE)
+			thread_unpark(thread);
 	while ((first = list_first(&task->threads)) != NULL)
 		thread_destroy(k, list_entry(first, struct thread, link));
 	semaphore_terminate_all(task);
