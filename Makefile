@@ -22,7 +22,7 @@ space := $(empty) $(empty)
 BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(compiler)))
 packages = build $(if $(findstring clang,$(compiler)),clang)
 
-.PHONY: build demo check sim bench fuzz fuzz-targets install clean help configured
+.PHONY: build demo check model sim bench fuzz fuzz-targets install clean help configured
 .DEFAULT_GOAL := build
 
 configured:
@@ -40,6 +40,10 @@ check: packages = build check $(if $(findstring clang,$(compiler)),clang)
 check: configured
 	@ninja -C $(BUILD) --quiet
 	@FLAVOUR=$(FLAVOUR) SUITE=$(SUITE) QUICK=$(QUICK) scripts/check $(BUILD) $(TESTS)
+
+model: configured
+	@ninja -C $(BUILD) --quiet tests/model/test-model
+	@BUILD=$(BUILD) scripts/model --seed $(SEED) --seconds $(SECONDS)
 
 sim: configured
 	@ninja -C $(BUILD) --quiet tests/simulation/test-simulation
@@ -72,6 +76,8 @@ help:
 	@echo 'make demo         build, then show what Berth does'
 	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those,'
 	@echo '                  QUICK=1 leaves out the slow ones, SUITE=threads runs a suite'
+	@echo 'make model        random calls of the kernel and of a model of it compared;'
+	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
 	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
 	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'

@@ -224,10 +224,9 @@ get_attributes(struct model *m, struct m_thread *thread, struct m_task *task,
 static kern_return_t
 set_qlimit(struct model *m, struct m_port *port, uint32_t qlimit)
 {
-	uint32_t more = qlimit > port->qlimit ? qlimit - port->qlimit : 0;
-
 	port->qlimit = qlimit;
-	while (more-- > 0 && port->senders.count && !m_port_full(port))
+	/* one for each new slot; what a receiver takes at once leaves its slot to the next */
+	while (port->senders.count && !m_port_full(port))
 		m_admit(m, port);
 	return KERN_SUCCESS;
 }

@@ -279,6 +279,7 @@ thread_end(struct model *m, struct m_thread *thread)
 	if (thread->special_reply)
 		thread->special_reply->special = false;
 	m_port_end(m, thread->port);
+	thread->done = false; /* nobody is there to be told */
 }
 
 void
@@ -326,6 +327,9 @@ model_task_die(struct model *m, struct m_task *task)
 	struct m_entry *entry;
 
 	step_begin(m);
+	for (uint32_t j = 0; j < M_THREADS; j++)
+		if (task->threads[j].alive && task->threads[j].state == M_RECEIVING)
+			m_unpark(m, &task->threads[j]);
 	while ((thread = oldest_thread(task)))
 		thread_end(m, thread);
 	while ((entry = entry_to_end(task, true))) {

@@ -60,6 +60,7 @@ struct m_right {
 
 /* A dead-name or send-possible request: of one entry, and of the port that it names. */
 struct m_request {
+	uint32_t slot; /* in the order of which they are told */
 	mach_port_name_t name;
 	struct m_right notify; /* kind 0: used up, or fired */
 	bool send_possible, armed;
@@ -131,6 +132,7 @@ struct m_message {
 	uint32_t data_size;
 	struct m_task *sender; /* NULL: the kernel */
 	bool bypass;           /* the queue's limit does not hold for it */
+	bool circular;         /* carries its destination, if by way of other messages */
 };
 
 /* How a trap ended. */

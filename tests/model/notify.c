@@ -68,7 +68,17 @@ m_notify_port_destroyed(struct model *m, struct m_right *notify, struct m_port *
 void
 m_request_add(struct model *m, struct m_port *port, struct m_request *request)
 {
-	m_list_add(m, &port->requests, request);
+	uint32_t at = 0;
+
+	/* the lowest slot that is free */
+	while (at < port->requests.count &&
+	       ((struct m_request *)port->requests.items[at])->slot == at)
+		at++;
+	request->slot = at;
+	m_list_add(m, &port->requests, NULL);
+	for (uint32_t i = port->requests.count - 1; i > at; i--)
+		port->requests.items[i] = port->requests.items[i - 1];
+	port->requests.items[at] = request;
 }
 
 void
@@ -188,27 +198,30 @@ request_dead_name(struct model *m, struct m_task *task, mach_port_name_t name, b
 		return KERN_SUCCESS;
 	}
 	request = entry->request;
-	if (request) {
+	bool at_once = send_possible && sync != 0 &&
+		       ((entry->type & MACH_PORT_TYPE_SEND_ONCE) || entry->port->kernel ||
+			!m_port_full(entry->port));
+	if (request)
 		*previous = request->notify;
-		m_request_remove(entry->port, request);
+	if (!notify->kind || at_once) {
+		if (request)
+			m_request_remove(entry->port, request);
 		entry->request = NULL;
-	}
-	if (!notify->kind)
-		return KERN_SUCCESS;
-	if (send_possible && sync != 0 &&
-	    ((entry->type & MACH_PORT_TYPE_SEND_ONCE) || entry->port->kernel ||
-	     !m_port_full(entry->port))) {
-		m_notify(m, notify, MACH_NOTIFY_SEND_POSSIBLE, name);
+		if (notify->kind)
+			m_notify(m, notify, MACH_NOTIFY_SEND_POSSIBLE, name);
 		return KERN_SUCCESS;
 	}
-	request = m_alloc(m, sizeof *request);
-	request->name = name;
-	request->notify = *notify;
-	request->send_possible = send_possible;
-	request->armed = send_possible && sync != 0;
+	if (!request) {
+		request = m_alloc(m, sizeof *request);
+		m_request_add(m, entry->port, request);
+		entry->request = request;
+	}
+	*request = (struct m_request){ .slot = request->slot,
+				       .name = name,
+				       .notify = *notify,
+				       .send_possible = send_possible,
+				       .armed = send_possible && sync != 0 };
 	*notify = m_right_null(0);
-	entry->request = request;
-	m_request_add(m, entry->port, request);
 	return KERN_SUCCESS;
 }
 

@@ -112,9 +112,9 @@ m_set_add(struct model *m, struct m_set *set, struct m_port *port)
 {
 	m_list_add(m, &set->members, port);
 	m_list_add(m, &port->sets, set);
-	m_offer(m, port, set);
-	if (port->queue.count && !m_list_has(&set->ready, port))
+	if (port->queue.count)
 		m_list_add(m, &set->ready, port);
+	m_offer(m, port, set);
 }
 
 void

@@ -37,7 +37,8 @@ count_carried(const struct model *m, const struct m_port *port, uint32_t kind)
 		for (uint32_t i = 0; i < message->descriptor_count; i++) {
 			const struct m_descriptor *d = &message->descriptors[i];
 
-			if (d->type == MACH_MSG_OOL_DESCRIPTOR)
+			if (d->type == MACH_MSG_OOL_DESCRIPTOR ||
+			    d->type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
 				continue;
 			for (uint32_t j = 0; j < d->count; j++)
 				count += is_right(&d->rights[j], port, kind);

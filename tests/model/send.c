@@ -194,7 +194,7 @@ dest_possible(struct m_entry *entry, uint32_t remote, bool same_as_local, uint32
 	if (entry->type == MACH_PORT_TYPE_SEND_ONCE && !entry->port->alive &&
 	    remote == MACH_MSG_TYPE_MOVE_SEND_ONCE && !entry->request)
 		return true;
-	if (!is_make(remote))
+	if (!is_make(remote) || same_as_local)
 		m_entry_notice(entry);
 	if (entry->type == MACH_PORT_TYPE_DEAD_NAME || !m_copyin_possible(entry, remote))
 		return false;
@@ -277,13 +277,12 @@ arm_send_possible(struct m_task *task, const mach_msg_header_t *h, struct m_mess
 	struct m_entry *entry = m_entry_find(task, h->msgh_remote_port);
 
 	if (message->dest.kind != MACH_MSG_TYPE_PORT_SEND || !entry || !entry->request ||
-	    entry->request->used || !entry->request->send_possible || !message->dest.port->alive ||
-	    message->dest.port->kernel)
+	    !message->dest.port->alive || message->dest.port->kernel)
 		return;
-	if (m_port_full(message->dest.port))
+	if (!m_port_full(message->dest.port))
+		message->bypass = true; /* whatever the request is for, or was */
+	else if (entry->request->send_possible && !entry->request->used)
 		entry->request->armed = true;
-	else
-		message->bypass = true;
 }
 
 /* ---- the body: mach-messages.md §5 --------------------------------------------------------------
@@ -300,8 +299,13 @@ right_in(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t d
 		*right = m_right_null(0);
 		return false;
 	}
-	if (right->kind == MACH_MSG_TYPE_PORT_RECEIVE)
+	if (right->kind == MACH_MSG_TYPE_PORT_RECEIVE) {
 		right->port->carrier = message;
+		if (m_message_circular(message)) {
+			message->circular = true;
+			right->port->carrier = NULL; /* or no chain past it would have an end */
+		}
+	}
 	return true;
 }
 
@@ -355,9 +359,10 @@ descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor 
 			memcpy(&name, (*piece)->bytes + 4 * i, 4);
 			if (!right_in(m, task, name, wire->ports.disposition, message,
 				      &d->rights[i])) {
-				/* those of the array end first, the header's after them */
-				for (uint32_t j = 0; j < i; j++)
-					m_right_destroy(m, &d->rights[j]);
+				/* those of the array end first, the header's after them;
+				 * the contract leaves open that the kernel goes backwards */
+				while (i-- > 0)
+					m_right_destroy(m, &d->rights[i]);
 				return MACH_SEND_INVALID_RIGHT;
 			}
 			d->count++;
@@ -385,7 +390,7 @@ deliver(struct model *m, struct m_thread *thread, struct m_message *message)
 {
 	struct m_port *port = message->dest.port;
 
-	if (m_message_circular(message) || !port->alive) {
+	if (message->circular || !port->alive) {
 		/* a send-once right that was sent by is used, whatever becomes of the message */
 		if (message->dest.kind == MACH_MSG_TYPE_PORT_SEND_ONCE)
 			message->dest = m_right_null(0);
