@@ -279,7 +279,9 @@ thread_end(struct model *m, struct m_thread *thread)
 	if (thread->special_reply)
 		thread->special_reply->special = false;
 	m_port_end(m, thread->port);
-	thread->done = false; /* nobody is there to be told */
+	/* nobody is there to be told, or to go on */
+	m_list_remove(&m->resuming, thread);
+	thread->done = false;
 }
 
 void
