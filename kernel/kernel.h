@@ -102,6 +102,15 @@ struct trap_frame {
 };
 
 /*
+ * What a strict task is to be stopped for: kern/guard.h.  All 0: nothing.
+ */
+struct kernel_guard {
+	uint64_t code, subcode; /* of EXC_GUARD */
+	uint32_t name_type;     /* MACH_PORT_TYPE_* or enum berth_guard_name */
+	uint32_t name_refs;     /* user references of a send right or dead name */
+};
+
+/*
  * How a trap ended.  Valid from the step that completed it until thread_result_free().
  * `bytes`, `trailer` and the pieces point into the core.
  */
@@ -117,8 +126,9 @@ struct trap_result {
 	const struct kernel_piece *pieces; /* one for each descriptor with memory, in order */
 	uint32_t piece_count;
 	struct kernel_watch
-	    *watch;               /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
-	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_OPEN: what the task gets one of, too */
+	    *watch;                /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+	struct kernel_file *file;  /* BERTH_TRAP_FILEPORT_OPEN: what the task gets one of, too */
+	struct kernel_guard guard; /* of a strict task, with a code that is no success */
 };
 
 /* ---- events and effects ------------------------------------------------------------ */
@@ -250,6 +260,8 @@ struct task *kernel_task_new(struct kernel *k, const audit_token_t *token, struc
 			     void *host);
 void kernel_task_set_token(struct task *task, const audit_token_t *token);
 void kernel_task_set_label(struct task *task, const char *label); /* for people; cut to 31 bytes */
+/* A strict task is told with a refused call if it is a guard exception; tasks start without. */
+void kernel_task_set_strict(struct task *task, bool strict);
 void *kernel_task_host(const struct task *task);
 uint32_t kernel_task_pid(const struct task *task);
 /* The name of the task's bootstrap port in its own space, BERTH_NAME_BOOTSTRAP or 0. */

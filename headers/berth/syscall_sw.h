@@ -197,6 +197,17 @@ enum berth_reply_port_flags {
 	BERTH_REPLY_PORT_KEPT = 1 /* kept by the library for its thread: no leak of the program's */
 };
 
+/*
+ * What a name was that a guard exception is about: MACH_PORT_TYPE_* of the rights that it had,
+ * or, as these are bits from 16 on, one of these.
+ */
+enum berth_guard_name {
+	BERTH_GUARD_NAME_NEVER = 1,   /* not held, and nothing tells that it was */
+	BERTH_GUARD_NAME_GONE = 2,    /* held once, and given back */
+	BERTH_GUARD_NAME_NO_NAME = 3, /* MACH_PORT_NULL or MACH_PORT_DEAD */
+	BERTH_GUARD_NAME_FREE = 4     /* not held, nor must it be: a right was to get this name */
+};
+
 /* Names that every task starts with, so that the library knows them before it attaches. */
 #define BERTH_NAME_TASK_SELF 0x103u
 #define BERTH_NAME_BOOTSTRAP 0x203u

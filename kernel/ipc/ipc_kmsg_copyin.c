@@ -8,6 +8,7 @@
 #include "ipc/ipc_kmsg_memory.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_right.h"
+#include "kern/guard.h"
 #include "kern/thread.h"
 #include "kern/voucher.h"
 
@@ -376,6 +377,12 @@ copyin_header(struct thread *thread, struct ipc_kmsg *kmsg)
 	if (mr == MACH_MSG_SUCCESS)
 		mr = copyin_header_rights(space, kmsg, &reply);
 	if (mr != MACH_MSG_SUCCESS) {
+		if (mr == MACH_SEND_INVALID_REPLY)
+			guard_message_refused(thread, kGUARD_EXC_SEND_INVALID_REPLY,
+					      h->msgh_local_port);
+		else if (mr == MACH_SEND_INVALID_VOUCHER)
+			guard_message_refused(thread, kGUARD_EXC_SEND_INVALID_VOUCHER,
+					      h->msgh_voucher_port);
 		ipc_port_release_send(thread->task->kernel, kmsg->voucher);
 		kmsg->voucher = NULL;
 		return mr;
@@ -426,8 +433,14 @@ copyin_right(struct thread *thread, struct ipc_kmsg *kmsg, mach_port_name_t name
 		return MACH_MSG_SUCCESS;
 	}
 	entry = ipc_space_find(space, name);
-	if (!entry || ipc_right_copyin(space, entry, disposition, true, port) != KERN_SUCCESS)
+
+	kern_return_t kr =
+	    entry ? ipc_right_copyin(space, entry, disposition, true, port) : KERN_INVALID_NAME;
+
+	if (kr != KERN_SUCCESS) {
+		guard_right_refused(thread, name, kr, false);
 		return MACH_SEND_INVALID_RIGHT;
+	}
 	if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE)
 		ipc_kmsg_carry_receive(kmsg, *port);
 	return MACH_MSG_SUCCESS;
@@ -441,8 +454,10 @@ copyin_guarded(struct thread *thread, struct ipc_kmsg *kmsg, struct ipc_kmsg_des
 
 	if (MACH_PORT_VALID(g->name)) {
 		entry = ipc_space_find(&thread->task->space, g->name);
-		if (!entry || !(ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
+		if (!entry || !(ie_type(entry) & MACH_PORT_TYPE_RECEIVE)) {
+			guard_right_refused(thread, g->name, KERN_INVALID_RIGHT, true);
 			return MACH_SEND_INVALID_RIGHT;
+		}
 
 		bool guarded = entry->port->object.flags & IPC_PORT_GUARDED;
 		bool matches = guarded ? entry->port->context == g->context &&
@@ -450,8 +465,10 @@ copyin_guarded(struct thread *thread, struct ipc_kmsg *kmsg, struct ipc_kmsg_des
 				       : (g->flags & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND) &&
 					     g->context == 0;
 
-		if (!matches)
+		if (!matches) {
+			guard_right_refused(thread, g->name, KERN_INVALID_ARGUMENT, true);
 			return MACH_SEND_INVALID_RIGHT;
+		}
 	}
 	return copyin_right(thread, kmsg, g->name, d->disposition, &d->port);
 }

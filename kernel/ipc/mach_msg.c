@@ -12,6 +12,7 @@
 #include "ipc/ipc_kmsg_memory.h"
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
+#include "kern/guard.h"
 #include "kern/thread.h"
 
 static void
@@ -177,6 +178,7 @@ mach_msg_receive(struct kernel *k, struct thread *thread)
 	struct list *queue;
 
 	if (!(type & (MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_PORT_SET))) {
+		guard_message_refused(thread, kGUARD_EXC_RCV_INVALID_NAME, args->rcv_name);
 		mach_msg_receive_failed(k, thread, MACH_RCV_INVALID_NAME);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_watch.h"
 #include "ipc/mach_port.h"
+#include "kern/guard.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
 
@@ -343,19 +344,16 @@ dnrequest_info(struct syscall *call, struct ipc_space *space)
 /* ---- the table ---------------------------------------------------------------------------- */
 
 static kern_return_t
-trap_mach_port(struct syscall *call)
+mach_port_call(struct syscall *call, struct ipc_space *space)
 {
 	const uint64_t *args = call->frame->args;
 	const mach_port_name_t name = call_arg32(call, 1);
 	const uint32_t second = call_arg32(call, 2);
-	struct ipc_space *space;
 	mach_port_name_t made = MACH_PORT_NULL;
 	uint32_t number = 0;
 	uint64_t wide = 0;
-	kern_return_t kr = call_space(call, &space);
+	kern_return_t kr;
 
-	if (kr != KERN_SUCCESS)
-		return kr;
 	switch (call->frame->number) {
 	case BERTH_TRAP_PORT_ALLOCATE:
 		kr = mach_port_allocate(space, name, &made);
@@ -434,6 +432,20 @@ trap_mach_port(struct syscall *call)
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}
+}
+
+static kern_return_t
+trap_mach_port(struct syscall *call)
+{
+	struct ipc_space *space;
+	kern_return_t kr = call_space(call, &space);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = mach_port_call(call, space);
+	if (kr != KERN_SUCCESS && space == &call->caller->space)
+		guard_refused(call, kr);
+	return kr;
 }
 
 /* ---- traps on the caller's own names --------------------------------------------------------- */

@@ -105,6 +105,12 @@ kernel_task_set_token(struct task *task, const audit_token_t *token)
 }
 
 void
+kernel_task_set_strict(struct task *task, bool strict)
+{
+	task->strict = strict;
+}
+
+void
 kernel_task_set_label(struct task *task, const char *label)
 {
 	size_t length = strlen(label);

@@ -16,6 +16,7 @@ struct task {
 	uint64_t id;
 	void *host;
 	bool remnant; /* its program was replaced by exec: only what a successor inherits is left */
+	bool strict;  /* kern/guard.h */
 	char label[32];
 	audit_token_t token;
 

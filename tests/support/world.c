@@ -143,6 +143,7 @@ static void
 outcome_copy(struct world *w, struct outcome *to, const struct trap_result *from)
 {
 	to->code = from->code;
+	to->guard = from->guard;
 	memcpy(to->values, from->values, sizeof to->values);
 	to->bytes_size = from->bytes_size;
 	to->bytes = copy(from->bytes, from->bytes_size);

@@ -81,6 +81,7 @@ struct outcome {
 	uint32_t piece_count;
 	struct watch *watch;
 	const struct file *file; /* only to be compared: it may be gone */
+	struct kernel_guard guard;
 };
 
 struct watch {
