@@ -4,6 +4,7 @@
 #include "client/trap.h"
 
 #include "client/say.h"
+#include "client/strict.h"
 
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
@@ -50,6 +51,7 @@ thread_ended(void *unused)
 	self.is_keyed = false;
 	if (self.generation != atomic_load(&connection.generation) || self.level_count == 0)
 		return;
+	self.is_ending = true; /* what the program gave back already is no misuse of ours */
 	if (self.reply_port != MACH_PORT_NULL)
 		TRAP_CALL(BERTH_TRAP_PORT_MOD_REFS, NULL, mach_task_self_, self.reply_port,
 			  MACH_PORT_RIGHT_RECEIVE, (uint64_t)(int64_t)-1);
@@ -61,6 +63,7 @@ thread_ended(void *unused)
 	self.reply_port = MACH_PORT_NULL;
 	self.special_reply_port = MACH_PORT_NULL;
 	self.voucher = MACH_PORT_NULL;
+	self.is_ending = false;
 	connection_lock(&signals);
 	while (self.level_count > 0) {
 		struct wire_thread end = { { WIRE_THREAD_EXIT, sizeof(end) },
@@ -401,6 +404,8 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	if ((slot->reply.flags &
 	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);
+	if (__builtin_expect(slot->reply.guard.code != 0, 0) && !self.is_ending)
+		strict_stop(trap);
 	errno = saved_errno;
 	return outcome;
 }

@@ -31,6 +31,7 @@ struct thread_state {
 	uint32_t level_count;
 	uint32_t slot_index[THREAD_LEVELS];
 	bool is_keyed;                  /* its end will be noticed */
+	bool is_ending;                 /* the library gives back what it kept for the thread */
 	mach_port_t reply_port;         /* mig_get_reply_port() */
 	mach_port_t special_reply_port; /* mig_get_special_reply_port() */
 	mach_port_t voucher;            /* the thread's, with a reference for it; voucher.c */

@@ -275,15 +275,22 @@ become_berthd(const char *berthd, char **argv, int null_fd, int listen_fd, int c
 
 /* Execute @berthd with the two descriptors.  Its pid, or -errno. */
 static pid_t
-berthd_spawn(const char *berthd, int null_fd, int listen_fd, int control_fd, bool leaks)
+berthd_spawn(const char *berthd, int null_fd, int listen_fd, int control_fd, bool leaks,
+	     bool strict)
 {
 	char listen_number[16], control_number[16], owner_number[16];
 	const char *argv[] = {
 		"berthd",       "--listen-fd", listen_number, "--control-fd",
 		control_number, "--owner-uid", owner_number,  leaks ? "--leaks" : NULL,
-		NULL,
+		NULL,           NULL,
 	};
 	volatile int err = 0;
+	size_t end = 0;
+
+	while (argv[end])
+		end++;
+	if (strict)
+		argv[end] = "--strict";
 
 	snprintf(listen_number, sizeof(listen_number), "%d", listen_fd);
 	snprintf(control_number, sizeof(control_number), "%d", control_fd);
@@ -335,7 +342,8 @@ private_kernel_start(struct private_kernel *kernel, const char *berthd, bool lea
 	if (err == 0 && leaks)
 		err = control_send(kernel, WIRE_CONTROL_LEAKS);
 	if (err == 0) {
-		pid_t pid = berthd_spawn(berthd, null_fd, kernel->listen_fd, pair[1], leaks);
+		pid_t pid = berthd_spawn(berthd, null_fd, kernel->listen_fd, pair[1], leaks,
+					 kernel->strict);
 
 		if (pid > 0)
 			kernel->pid = pid;

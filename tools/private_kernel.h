@@ -21,6 +21,7 @@ struct private_kernel {
 	int listen_fd;              /* until berthd has it, then -1 */
 	int control_fd;             /* while open the kernel lives; -1: closed */
 	pid_t pid;                  /* of berthd; 0: not started, or reaped */
+	bool strict;                /* set before the start: misuse stops programs */
 };
 
 /* An empty one, on which private_kernel_remove() does nothing. */

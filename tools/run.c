@@ -41,7 +41,7 @@
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM };
 
 static const char help_text[] =
-    "Usage: berth run [--trace[=FILE]] [--leaks] [--root] [--] PROGRAM [ARGUMENTS]\n"
+    "Usage: berth run [--trace[=FILE]] [--leaks] [--strict] [--root] [--] PROGRAM [ARGUMENTS]\n"
     "\n"
     "Run PROGRAM, and whatever it starts, on a new kernel of their own.  No other\n"
     "program sees its ports; the kernel ends when PROGRAM does.\n"
@@ -49,6 +49,8 @@ static const char help_text[] =
     "  --trace[=FILE]  write every trap, message and right to FILE (else to stderr)\n"
     "  --leaks         tell what rights programs left behind; if there were any and\n"
     "                  PROGRAM succeeded, exit with 1\n"
+    "  --strict        stop a program at the first call that misuses a right as newer\n"
+    "                  macOS does not forgive, and tell what was wrong\n"
     "  --root          be root, of this kernel and in a user namespace of Linux: what\n"
     "                  macOS gives to root only (privileged kernel controls) is there,\n"
     "                  files and other processes are as before\n"
@@ -60,6 +62,7 @@ struct run {
 	bool leaks;
 	bool traced;
 	bool root;
+	bool strict;
 	const char *trace_file; /* NULL: stderr */
 	char **argv;            /* of the program */
 
@@ -95,6 +98,8 @@ parse(struct run *run, int argc, char **argv)
 			return command_help(help_text);
 		if (strcmp(argv[i], "--leaks") == 0) {
 			run->leaks = true;
+		} else if (strcmp(argv[i], "--strict") == 0) {
+			run->strict = true;
 		} else if (strcmp(argv[i], "--root") == 0) {
 			run->root = true;
 		} else if (strcmp(argv[i], "--trace") == 0) {
@@ -509,6 +514,7 @@ berth_run_main(int argc, char **argv)
 		    "user.max_user_namespaces)",
 		    strerror(-root_err));
 	private_kernel_init(&run.kernel);
+	run.kernel.strict = run.strict;
 	trace_text_init(&run.trace);
 	int err = signals_take_over(&run);
 	if (err < 0)

@@ -104,6 +104,13 @@ struct trap_request {
 
 #define TRAP_HAS_TAIL 8u
 
+/* What a strict task is to be stopped for, as in struct kernel_guard; all 0: nothing. */
+struct trap_guard {
+	uint64_t code, subcode;
+	uint32_t name_type;
+	uint32_t name_refs;
+};
+
 struct trap_reply {
 	int32_t code; /* kern_return_t */
 	uint32_t flags;
@@ -112,6 +119,7 @@ struct trap_reply {
 	uint32_t piece_count;
 	uint32_t pad;
 	uint64_t values[TRAP_VALUE_COUNT];
+	struct trap_guard guard;
 };
 
 struct trap_slot {

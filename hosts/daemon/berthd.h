@@ -69,6 +69,7 @@ struct options {
 	int control_fd; /* -1: not given */
 	uid_t owner_uid;
 	bool leaks;
+	bool strict; /* every task but the name server */
 	bool no_launchd;
 	bool daemonize;
 	int64_t idle_exit_seconds; /* -1: never */

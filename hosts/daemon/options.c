@@ -18,6 +18,7 @@ static const char usage[] =
     "  --control-fd M         a SEQPACKET socket; when its other end is closed, the kernel ends\n"
     "  --owner-uid UID        whom a private kernel serves (default: who runs it)\n"
     "  --leaks                remember from the start which rights dying tasks still held\n"
+    "  --strict               tell programs of misuse that is fatal on newer macOS: they stop\n"
     "  --no-launchd           no name server: tasks have no bootstrap port\n"
     "  --idle-exit SECONDS    end when nobody was attached for so long (--user: 5)\n"
     "  --daemon               return when the kernel serves\n"
@@ -30,6 +31,7 @@ enum {
 	OPTION_CONTROL,
 	OPTION_OWNER,
 	OPTION_LEAKS,
+	OPTION_STRICT,
 	OPTION_NO_LAUNCHD,
 	OPTION_IDLE,
 	OPTION_DAEMON,
@@ -44,6 +46,7 @@ static const struct option long_options[] = {
 	{ "control-fd", required_argument, NULL, OPTION_CONTROL },
 	{ "owner-uid", required_argument, NULL, OPTION_OWNER },
 	{ "leaks", no_argument, NULL, OPTION_LEAKS },
+	{ "strict", no_argument, NULL, OPTION_STRICT },
 	{ "no-launchd", no_argument, NULL, OPTION_NO_LAUNCHD },
 	{ "idle-exit", required_argument, NULL, OPTION_IDLE },
 	{ "daemon", no_argument, NULL, OPTION_DAEMON },
@@ -147,6 +150,9 @@ take_option(struct options *options, int option)
 		return 0;
 	case OPTION_LEAKS:
 		options->leaks = true;
+		return 0;
+	case OPTION_STRICT:
+		options->strict = true;
 		return 0;
 	case OPTION_NO_LAUNCHD:
 		options->no_launchd = true;

@@ -256,6 +256,12 @@ reply_encode(struct host *host, const struct trap_result *result, uint8_t *data,
 	encoded->reply = (struct trap_reply){ .code = result->code };
 	_Static_assert(TRAP_VALUE_COUNT == KERNEL_VALUE_COUNT, "wire and core count alike");
 	memcpy(encoded->reply.values, result->values, sizeof(encoded->reply.values));
+	encoded->reply.guard = (struct trap_guard){
+		.code = result->guard.code,
+		.subcode = result->guard.subcode,
+		.name_type = result->guard.name_type,
+		.name_refs = result->guard.name_refs,
+	};
 	if (stream_size == UINT64_MAX) {
 		encoded->reply.code = KERN_RESOURCE_SHORTAGE;
 		return 0;

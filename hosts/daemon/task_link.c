@@ -106,6 +106,7 @@ peer_make_task(struct peer *peer, struct peer *parent)
 	if (peer->task == NULL)
 		return -ENOMEM;
 	kernel_task_set_label(peer->task, peer->label);
+	kernel_task_set_strict(peer->task, host->options.strict && !peer->is_first);
 	/* the newest task is the last of all */
 	while (kernel_task_next(host->kernel, &id, &row)) {
 		host->last_task_id = row.task_id;

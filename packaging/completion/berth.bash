@@ -39,7 +39,7 @@ _berth_run()
 			_berth_command $((i + 1))
 			return
 			;;
-		--trace | --leaks | -h | --help) ;;
+		--trace | --leaks | --strict | -h | --help) ;;
 		=) ((i++)) ;; # bash cuts --trace=FILE in three
 		*)
 			_berth_command "$i"
@@ -49,7 +49,7 @@ _berth_run()
 	done
 	case $1 in
 	-*)
-		_berth_words '--trace --trace= --leaks --help --' "$1"
+		_berth_words '--trace --trace= --leaks --strict --help --' "$1"
 		[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)
