@@ -321,17 +321,25 @@ callers_write(void)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* By a signal that nothing of the program's catches or blocks. */
+/* From now on @number ends the process; none that came before does. */
+static void
+signal_take_back(int number)
+{
+	struct sigaction action = { .sa_handler = SIG_IGN };
+	sigset_t only;
+
+	sigaction(number, &action, NULL); /* what was blocked is forgotten */
+	action.sa_handler = SIG_DFL;
+	sigaction(number, &action, NULL);
+	sigemptyset(&only);
+	sigaddset(&only, number);
+	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+}
+
 static void
 end_by(int number)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t only;
-
-	sigemptyset(&only);
-	sigaddset(&only, number);
-	sigaction(number, &action, NULL);
-	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+	signal_take_back(number);
 	raise(number);
 }
 
@@ -349,7 +357,7 @@ strict_stop(const struct trap *trap)
 	add_all(&text, trap->slot);
 	text_write(&text);
 	/* a handler of signals may have come between the locks that backtrace() takes */
-	signal(SIGALRM, SIG_DFL);
+	signal_take_back(SIGALRM);
 	alarm(PATIENCE_S);
 	callers_write();
 	alarm(0);
