@@ -312,8 +312,13 @@ callers_write(void)
 
 	/* linked into the program, the library cannot be told from it */
 	if (own != object_of((const void *)getauxval(AT_ENTRY))) {
+		/* behind a sanitizer's backtrace(), if there is one, and this library's calls */
+		while (first < count && object_of(frames[first]) != own)
+			first++;
 		while (first < count && object_of(frames[first]) == own)
 			first++;
+		if (first == count)
+			first = 0;
 	}
 	if (first < count)
 		backtrace_symbols_fd(frames + first, count - first, STDERR_FILENO);
