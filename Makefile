@@ -22,7 +22,8 @@ space := $(empty) $(empty)
 BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(compiler)))
 packages = build $(if $(findstring clang,$(compiler)),clang)
 
-.PHONY: build demo check model sim bench fuzz fuzz-targets install clean help configured
+.PHONY: build demo check model sim bench fuzz fuzz-targets \
+	coverage coverage-configured install clean help configured
 .DEFAULT_GOAL := build
 
 configured:
@@ -62,6 +63,14 @@ fuzz-targets: packages = build check clang
 fuzz-targets: configured
 	@ninja -C $(BUILD) --quiet $(addprefix fuzz/fuzz-,$(addsuffix -coverage,lane mig plist traps))
 
+# gcov is gcc's
+coverage:
+	@$(MAKE) --no-print-directory CC=gcc FLAVOUR=coverage BUILD=build-coverage coverage-configured
+	@scripts/coverage build-coverage
+
+coverage-configured: packages = build check coverage
+coverage-configured: configured
+
 install: configured
 	@ninja -C $(BUILD) --quiet
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
@@ -82,6 +91,7 @@ help:
 	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
 	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'
 	@echo '                  SECONDS=60 SEED=1'
+	@echo 'make coverage     what the tests reach of kernel/, line by line'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean        remove the build folders'
 	@echo
