@@ -50,6 +50,7 @@ struct kernel_segment {
 	uint32_t ref_count;          /* the host's own counts too; starts at 1 */
 	struct kernel_segment *next; /* the core's: the list of effects */
 	void *payer;                 /* the core's: the account charged */
+	uint32_t message_count;      /* the core's: the references that messages have */
 };
 
 /* One piece of bulk data beside a message. */

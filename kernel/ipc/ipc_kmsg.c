@@ -66,6 +66,7 @@ ipc_segment_ref(struct kernel *k, struct kernel_segment *segment, struct account
 		k->segment_count++;
 	}
 	segment->ref_count++;
+	segment->message_count++;
 	return true;
 }
 
@@ -92,16 +93,18 @@ piece_free(struct kernel *k, struct kernel_piece *piece)
 	if (piece->kind == KERNEL_PIECE_BYTES)
 		/* ours: written once at copyin */
 		kernel_memory_free(k, (void *)(uintptr_t)piece->bytes, (size_t)piece->offset_bytes);
-	else if (piece->kind == KERNEL_PIECE_SEGMENT)
+	else if (piece->kind == KERNEL_PIECE_SEGMENT) {
+		piece->segment->message_count--;
 		kernel_segment_unref(piece->segment, k->effects);
+	}
 	piece->kind = KERNEL_PIECE_UNREADABLE;
 }
 
-/* A segment that no other message holds. */
+/* A segment that no other message holds; the host may, which has not let go of the trap yet. */
 static void
 segment_pay_by(const struct kernel_piece *piece, struct account *payer)
 {
-	if (piece->kind != KERNEL_PIECE_SEGMENT || piece->segment->ref_count > 1 ||
+	if (piece->kind != KERNEL_PIECE_SEGMENT || piece->segment->message_count > 1 ||
 	    payer->segment_bytes >= TASK_SEGMENT_BYTES_MAX)
 		return;
 
