@@ -260,6 +260,8 @@ request_table_grow(struct kernel *k, struct ipc_port *port)
 
 	if (port->request_count >= PORT_REQUEST_MAX)
 		return KERN_RESOURCE_SHORTAGE;
+	if (count > PORT_REQUEST_MAX)
+		count = PORT_REQUEST_MAX;
 
 	struct ipc_port_request *requests = kernel_memory_alloc(k, count * sizeof(*requests));
 

@@ -92,6 +92,32 @@ TEST_2(an_answer_in_a_segment_is_paid_by_who_asked)
 	assert_ok(msg_receive(a, port, 0, ANY_SIZE, 0, NULL));
 }
 
+/* ---- requests ----------------------------------------------------------------------------------
+ */
+
+TEST_1(a_port_has_so_many_requests_and_no_more)
+{
+	mach_port_name_t port = new_port(a), notify = new_port(a), once, last = 0;
+
+	w->quiet_audit = true;
+	for (uint32_t i = 0; i < PORT_REQUEST_MAX; i++) {
+		once = new_send_once(a, port);
+		assert_ok(port_request_notification(a, once, MACH_NOTIFY_DEAD_NAME, 0, notify,
+						    MAKE_ONCE, NULL));
+		last = i == PORT_REQUEST_MAX / 2 ? once : last;
+	}
+	once = new_send_once(a, port);
+	assert_code(
+	    port_request_notification(a, once, MACH_NOTIFY_DEAD_NAME, 0, notify, MAKE_ONCE, NULL),
+	    KERN_RESOURCE_SHORTAGE);
+	/* a place in the middle that becomes free is found */
+	assert_ok(port_deallocate(a, last));
+	assert_ok(
+	    port_request_notification(a, once, MACH_NOTIFY_DEAD_NAME, 0, notify, MAKE_ONCE, NULL));
+	kernel_audit(w->kernel);
+	assert_ok(port_destroy(a, port));
+}
+
 /* ---- the registry ------------------------------------------------------------------------------
  */
 
