@@ -118,6 +118,49 @@ TEST_1(a_port_has_so_many_requests_and_no_more)
 	assert_ok(port_destroy(a, port));
 }
 
+/* ---- what is kept for reuse --------------------------------------------------------------------
+ */
+
+TEST_1(spare_notification_messages_are_given_back)
+{
+	mach_port_name_t port = new_port(a), once[1000];
+	uint64_t full, left;
+
+	for (uint32_t i = 0; i < 1000; i++)
+		once[i] = new_send_once(a, port);
+	full = world_counts(w).bytes;
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_ok(port_deallocate(a, once[i]));
+		take_id(a, port);
+	}
+	left = world_counts(w).bytes;
+	/* each notification has a header and a trailer at least */
+	assert_true(full - left > (1000 - 2 * NOTIFY_POOL_SLACK) *
+				      (sizeof(mach_msg_header_t) + sizeof(mach_msg_trailer_t)));
+}
+
+TEST_1(the_low_byte_of_a_name_starts_again_after_16_32_48_or_64)
+{
+	uint32_t seen[5] = { 0 }, length = 0;
+
+	for (uint32_t i = 0; i < 4000; i++) {
+		mach_port_name_t name = new_port(a);
+
+		assert_ok(port_destroy(a, name));
+		length++;
+		if ((name & 0xff) != 3)
+			continue;
+		if (i >= length) { /* the first is not whole */
+			assert_int_equal(length % 16, 0);
+			assert_true(length >= 16 && length <= 64);
+			seen[length / 16]++;
+		}
+		length = 0;
+	}
+	for (uint32_t i = 1; i <= 4; i++)
+		assert_true(seen[i] > 0);
+}
+
 /* ---- the registry ------------------------------------------------------------------------------
  */
 
