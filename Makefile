@@ -9,6 +9,7 @@ QUICK ?=
 WERROR ?= 0
 SECONDS ?= 60
 SEED ?= 1
+FAULTS ?=
 
 # CC is meson's to choose unless somebody named it.
 compiler :=
@@ -23,7 +24,7 @@ BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(com
 packages = build $(if $(findstring clang,$(compiler)),clang)
 
 .PHONY: build demo check model sim bench fuzz fuzz-targets \
-	coverage coverage-configured install clean help configured
+	coverage coverage-configured mutation install clean help configured
 .DEFAULT_GOAL := build
 
 configured:
@@ -71,6 +72,10 @@ coverage:
 coverage-configured: packages = build check coverage
 coverage-configured: configured
 
+mutation: packages = build check
+mutation: configured
+	@scripts/mutate $(BUILD) $(FAULTS)
+
 install: configured
 	@ninja -C $(BUILD) --quiet
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
@@ -92,6 +97,8 @@ help:
 	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make coverage     what the tests reach of kernel/, line by line'
+	@echo 'make mutation     plant faults in kernel/, one by one: some test must see each;'
+	@echo '                  FAULTS="NAME..." plants only those'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean        remove the build folders'
 	@echo
