@@ -135,7 +135,7 @@ TEST_1(spare_notification_messages_are_given_back)
 	}
 	left = world_counts(w).bytes;
 	/* each notification has a header and a trailer at least */
-	assert_true(full - left > (1000 - 2 * NOTIFY_POOL_SLACK) *
+	assert_true(full > left + (1000 - 2 * NOTIFY_POOL_SLACK) *
 				      (sizeof(mach_msg_header_t) + sizeof(mach_msg_trailer_t)));
 }
 
