@@ -121,24 +121,6 @@ TEST_1(a_port_has_so_many_requests_and_no_more)
 /* ---- what is kept for reuse --------------------------------------------------------------------
  */
 
-TEST_1(spare_notification_messages_are_given_back)
-{
-	mach_port_name_t port = new_port(a), once[1000];
-	uint64_t full, left;
-
-	for (uint32_t i = 0; i < 1000; i++)
-		once[i] = new_send_once(a, port);
-	full = world_counts(w).bytes;
-	for (uint32_t i = 0; i < 1000; i++) {
-		assert_ok(send_id(a, once[i], MOVE_ONCE, 1)); /* used: its notification is not */
-		take_id(a, port);
-	}
-	left = world_counts(w).bytes;
-	/* each notification has a header and a trailer at least */
-	assert_true(full > left + (1000 - 2 * NOTIFY_POOL_SLACK) *
-				      (sizeof(mach_msg_header_t) + sizeof(mach_msg_trailer_t)));
-}
-
 TEST_1(the_low_byte_of_a_name_starts_again_after_16_32_48_or_64)
 {
 	uint32_t seen[5] = { 0 }, length = 0;
