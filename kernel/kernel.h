@@ -100,6 +100,9 @@ struct trap_frame {
 	const struct kernel_piece *pieces;
 	uint32_t piece_count;
 	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE: borrowed; NULL: none came */
+	/* BERTH_TRAP_TASK_FOR_PID and _NAME_FOR_PID: the task of that pid; NULL: there is none, or
+	 * the caller may not have the port */
+	struct task *subject;
 };
 
 /*
@@ -260,6 +263,8 @@ void kernel_trace_to(struct kernel *k, kernel_trace_sink *sink, void *context);
 struct task *kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *parent,
 			     void *host);
 void kernel_task_set_token(struct task *task, const audit_token_t *token);
+/* When its process began, in the host's own unit: told with the pid. */
+void kernel_task_set_birth(struct task *task, uint64_t birth);
 void kernel_task_set_label(struct task *task, const char *label); /* for people; cut to 31 bytes */
 /* A strict task is told with a refused call if it is a guard exception; tasks start without. */
 void kernel_task_set_strict(struct task *task, bool strict);

@@ -12,8 +12,14 @@
 bool
 proc_read(const char *path, char *text, size_t size)
 {
+	return proc_read_at(AT_FDCWD, path, text, size);
+}
+
+bool
+proc_read_at(int folder_fd, const char *path, char *text, size_t size)
+{
 	size_t used = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;

@@ -12,6 +12,9 @@
  * cannot be read. */
 bool proc_read(const char *path, char *text, size_t size);
 
+/* The same with a path from the folder @folder_fd. */
+bool proc_read_at(int folder_fd, const char *path, char *text, size_t size);
+
 /* The number behind @key ("MemFree:") at the start of a line of @text; 0: there is none. */
 uint64_t proc_number(const char *text, const char *key);
 

@@ -1,5 +1,5 @@
 /*
- * Calls on tasks and threads that need no more than the own process; and what Darwin's own
+ * Calls on tasks and threads that need little more than the own process; and what Darwin's own
  * release systems answer without doing anything.
  */
 #include <mach/mach.h>
@@ -11,10 +11,10 @@
 #include "client/export.h"
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
-#include "client/say.h"
 #include "client/trap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,37 +27,67 @@
 
 /* ---- ports of processes ---------------------------------------------------------------- */
 
+/* Ask for the task of @pid; @proof_fd: what shows that Linux lets this process have it, or -1.
+ * The name of the port, MACH_PORT_NULL: it is not to be had. */
+static mach_port_name_t
+ask_for_pid(uint32_t number, int pid, int proof_fd)
+{
+	struct trap trap;
+	mach_port_name_t name = MACH_PORT_NULL;
+
+	if (trap_begin(&trap, number) != TRAP_OK)
+		return MACH_PORT_NULL;
+	trap.slot->request.args[0] = (uint32_t)pid;
+	trap.file_fd = proof_fd;
+	if (proof_fd >= 0)
+		trap.slot->request.flags = TRAP_HAS_FILE;
+	if (trap_run(&trap, TRAP_PATIENT) == TRAP_OK && trap.slot->reply.code == KERN_SUCCESS)
+		name = (mach_port_name_t)trap.slot->reply.values[0];
+	trap_end(&trap);
+	return name;
+}
+
+/*
+ * KERN_SUCCESS  and the name of a send right to the control port: the caller's
+ * KERN_FAILURE  no task of this kernel has that pid, or Linux would not let this process debug
+ *               it; @task is MACH_PORT_NULL
+ *
+ * Source: mach-kobjects.md §3.
+ */
 BERTH_EXPORT kern_return_t
 task_for_pid(mach_port_name_t target_tport, int pid, mach_port_name_t *task)
 {
-	static _Atomic uint32_t said;
 	uint64_t values[TRAP_VALUE_COUNT];
+	char path[32];
 
 	*task = MACH_PORT_NULL;
 	if (pid == getpid()) {
-		kern_return_t code = TRAP_CALL(BERTH_TRAP_TASK_SELF, values, 0);
-		if (code == KERN_SUCCESS)
+		if (TRAP_CALL(BERTH_TRAP_TASK_SELF, values, 0) == KERN_SUCCESS)
 			*task = (mach_port_name_t)values[0];
-		return code == KERN_SUCCESS ? KERN_SUCCESS : KERN_FAILURE;
+	} else if (pid > 0) {
+		/* opening it is asking Linux, as whoever this process is; the kernel looks at
+		 * what was opened */
+		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+		int memory_fd = open(path, O_RDWR | O_CLOEXEC);
+		if (memory_fd >= 0) {
+			*task = ask_for_pid(BERTH_TRAP_TASK_FOR_PID, pid, memory_fd);
+			close(memory_fd);
+		}
 	}
-	SAY_ONCE(&said,
-		 "task_for_pid of another process is not there yet; it returns KERN_FAILURE");
-	return KERN_FAILURE;
+	return *task != MACH_PORT_NULL ? KERN_SUCCESS : KERN_FAILURE;
 }
 
+/* The same for the name port, which a process of the same user may have, and root. */
 BERTH_EXPORT kern_return_t
 task_name_for_pid(mach_port_name_t target_tport, int pid, mach_port_name_t *task)
 {
-	static _Atomic uint32_t said;
-
 	*task = MACH_PORT_NULL;
-	if (pid == getpid())
-		return task_get_special_port(mach_task_self_, TASK_NAME_PORT, task) == KERN_SUCCESS
-			   ? KERN_SUCCESS
-			   : KERN_FAILURE;
-	SAY_ONCE(&said,
-		 "task_name_for_pid of another process is not there yet; it returns KERN_FAILURE");
-	return KERN_FAILURE;
+	if (pid == getpid() &&
+	    task_get_special_port(mach_task_self_, TASK_NAME_PORT, task) != KERN_SUCCESS)
+		*task = MACH_PORT_NULL;
+	else if (pid != getpid() && pid > 0)
+		*task = ask_for_pid(BERTH_TRAP_TASK_NAME_FOR_PID, pid, -1);
+	return *task != MACH_PORT_NULL ? KERN_SUCCESS : KERN_FAILURE;
 }
 
 BERTH_EXPORT kern_return_t

@@ -1,5 +1,5 @@
 /*
- * Memory of the own task: what the files of vm_* and mach_vm_* share.
+ * Memory of tasks: what the files of vm_* and mach_vm_* share.
  */
 #ifndef BERTH_CLIENT_MACH_VM_H
 #define BERTH_CLIENT_MACH_VM_H
@@ -18,9 +18,21 @@ struct vm_mapping {
 	uint64_t offset;
 };
 
-/* The first mapping that ends behind @address.  KERN_SUCCESS; KERN_INVALID_ADDRESS: none;
- * KERN_FAILURE: Linux does not tell. */
-kern_return_t vm_mapping_find(uintptr_t address, struct vm_mapping *mapping);
+#define VM_OWN_MAPS (-1)
+/*
+ * The first mapping that ends behind @address, of the process whose /proc/PID/maps is open as
+ * @maps_fd, or of this one.
+ *
+ * KERN_SUCCESS          it is
+ * KERN_INVALID_ADDRESS  there is none
+ * KERN_INVALID_ARGUMENT the process has no memory any more
+ * KERN_FAILURE          Linux does not tell
+ */
+kern_return_t vm_mapping_find(int maps_fd, uintptr_t address, struct vm_mapping *mapping);
+/* May @size bytes at @address be used as @protection says?  The same, and
+ * KERN_PROTECTION_FAILURE: not so. */
+kern_return_t vm_range_allows(int maps_fd, mach_vm_address_t address, mach_vm_size_t size,
+			      int protection);
 
 /* The whole pages that a range touches.  False: it goes beyond the end of all addresses. */
 bool vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start,

@@ -1,6 +1,6 @@
 /*
- * Memory of the own task: reading, writing and copying what may not be there, and finding
- * out what is.
+ * Reading, writing and copying memory that may not be there, and finding out what is; of other
+ * tasks by vm_other.c.
  */
 #include "client/mach/vm.h"
 
@@ -12,6 +12,8 @@
 #include "client/export.h"
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
+#include "client/mach/task_process.h"
+#include "client/mach/vm_other.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -50,30 +52,31 @@ mapping_parse(const char *line, struct vm_mapping *mapping)
 	return true;
 }
 
-kern_return_t
-vm_mapping_find(uintptr_t address, struct vm_mapping *mapping)
+/* The same on the maps that are open as @fd, read from their start. */
+static kern_return_t
+mapping_find_in(int fd, uintptr_t address, struct vm_mapping *mapping)
 {
 	char text[8192];
 	size_t used = 0;
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	kern_return_t code = fd < 0 ? KERN_FAILURE : KERN_INVALID_ADDRESS;
+	bool is_empty = true;
 
 	/* no heap: the caller may be an allocator.  Names of files are cut: nobody wants them. */
-	while (fd >= 0) {
+	for (;;) {
 		ssize_t size = read(fd, text + used, sizeof(text) - 1 - used);
 		if (size < 0 && errno == EINTR)
 			continue;
+		if (size < 0 && errno != ESRCH)
+			return KERN_FAILURE;
 		if (size <= 0)
-			break;
+			return is_empty ? KERN_INVALID_ARGUMENT : KERN_INVALID_ADDRESS;
+		is_empty = false;
 		used += (size_t)size;
 		text[used] = '\0';
 		char *line = text;
 		char *end;
 		while ((end = strchr(line, '\n')) != NULL) {
-			if (mapping_parse(line, mapping) && mapping->end > address) {
-				close(fd);
+			if (mapping_parse(line, mapping) && mapping->end > address)
 				return KERN_SUCCESS;
-			}
 			line = end + 1;
 		}
 		used -= (size_t)(line - text);
@@ -81,14 +84,24 @@ vm_mapping_find(uintptr_t address, struct vm_mapping *mapping)
 		if (used == sizeof(text) - 1)
 			used = 200; /* the numbers of a line with an endless name */
 	}
-	if (fd >= 0)
-		close(fd);
+}
+
+kern_return_t
+vm_mapping_find(int maps_fd, uintptr_t address, struct vm_mapping *mapping)
+{
+	if (maps_fd >= 0)
+		return lseek(maps_fd, 0, SEEK_SET) < 0 ? KERN_FAILURE
+						       : mapping_find_in(maps_fd, address, mapping);
+	int own_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (own_fd < 0)
+		return KERN_FAILURE;
+	kern_return_t code = mapping_find_in(own_fd, address, mapping);
+	close(own_fd);
 	return code;
 }
 
-/* May @size bytes at @address be used as @protection says? */
-static kern_return_t
-range_allows(mach_vm_address_t address, mach_vm_size_t size, int protection)
+kern_return_t
+vm_range_allows(int maps_fd, mach_vm_address_t address, mach_vm_size_t size, int protection)
 {
 	uintptr_t at = (uintptr_t)address;
 	uintptr_t end = at + (uintptr_t)size;
@@ -97,7 +110,7 @@ range_allows(mach_vm_address_t address, mach_vm_size_t size, int protection)
 	if (end < at)
 		return KERN_INVALID_ADDRESS;
 	while (at < end) {
-		kern_return_t code = vm_mapping_find(at, &mapping);
+		kern_return_t code = vm_mapping_find(maps_fd, at, &mapping);
 		if (code != KERN_SUCCESS || mapping.start > at)
 			return code != KERN_SUCCESS ? code : KERN_INVALID_ADDRESS;
 		if ((mapping.protection & protection) != protection)
@@ -121,10 +134,11 @@ vm_copy_bytes(mach_vm_address_t to, mach_vm_address_t from, mach_vm_size_t size)
 
 		if (done <= 0) {
 			bool is_forbidden = done < 0 && errno != EFAULT;
-			kern_return_t code =
-			    range_allows(from, is_forbidden ? size : 1, VM_PROT_READ);
+			kern_return_t code = vm_range_allows(VM_OWN_MAPS, from,
+							     is_forbidden ? size : 1, VM_PROT_READ);
 			if (code == KERN_SUCCESS)
-				code = range_allows(to, is_forbidden ? size : 1, VM_PROT_WRITE);
+				code = vm_range_allows(VM_OWN_MAPS, to, is_forbidden ? size : 1,
+						       VM_PROT_WRITE);
 			if (code != KERN_SUCCESS)
 				return code;
 			if (!is_forbidden) /* mapped after all, but behind the end of a file */
@@ -144,7 +158,12 @@ BERTH_EXPORT kern_return_t
 mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
 	     vm_offset_t *data, mach_msg_type_number_t *dataCnt)
 {
-	OWN_TASK(target_task, _kernelrpc_mach_vm_read(target_task, address, size, data, dataCnt));
+	kern_return_t own = later_own_task(target_task);
+
+	if (own != KERN_SUCCESS && own != BERTH_TRAP_BY_MESSAGE)
+		return own;
+	if (own == BERTH_TRAP_BY_MESSAGE && kernelrpc_is_asked(target_task))
+		return _kernelrpc_mach_vm_read(target_task, address, size, data, dataCnt);
 	if (size > UINT32_MAX)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0) {
@@ -156,7 +175,9 @@ mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_
 	    mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return KERN_NO_SPACE;
-	kern_return_t code = vm_copy_bytes((uintptr_t)memory, address, size);
+	kern_return_t code = own == KERN_SUCCESS
+				 ? vm_copy_bytes((uintptr_t)memory, address, size)
+				 : vm_other_read(target_task, address, memory, size);
 	if (code != KERN_SUCCESS) {
 		munmap(memory, (size_t)size);
 		return code;
@@ -169,7 +190,12 @@ mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_
 BERTH_EXPORT kern_return_t
 mach_vm_read_list(vm_map_read_t target_task, mach_vm_read_entry_t data_list, natural_t count)
 {
-	OWN_TASK(target_task, _kernelrpc_mach_vm_read_list(target_task, data_list, count));
+	kern_return_t own = later_own_task(target_task);
+
+	if (own != KERN_SUCCESS && own != BERTH_TRAP_BY_MESSAGE)
+		return own;
+	if (own == BERTH_TRAP_BY_MESSAGE && kernelrpc_is_asked(target_task))
+		return _kernelrpc_mach_vm_read_list(target_task, data_list, count);
 	if (count > VM_MAP_ENTRY_MAX)
 		return KERN_INVALID_ARGUMENT;
 	/* what cannot be read is told as nothing at 0; the last such error is the call's */
@@ -187,38 +213,72 @@ mach_vm_read_list(vm_map_read_t target_task, mach_vm_read_entry_t data_list, nat
 	return result;
 }
 
-BERTH_EXPORT kern_return_t
-mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
-		       mach_vm_address_t data, mach_vm_size_t *outsize)
+/* mach_vm_read_overwrite() from another task. */
+static kern_return_t
+other_read_overwrite(vm_map_read_t task, mach_vm_address_t address, mach_vm_size_t size,
+		     mach_vm_address_t data, mach_vm_size_t *outsize)
 {
-	OWN_TASK(target_task,
-		 _kernelrpc_mach_vm_read_overwrite(target_task, address, size, data, outsize));
-	kern_return_t code = mach_vm_copy(target_task, address, size, data);
+	if (kernelrpc_is_asked(task))
+		return _kernelrpc_mach_vm_read_overwrite(task, address, size, data, outsize);
+	kern_return_t code = vm_range_allows(VM_OWN_MAPS, data, size, VM_PROT_WRITE);
+	if (code == KERN_SUCCESS)
+		code = vm_other_read(task, address, (void *)(uintptr_t)data, size);
 	if (code == KERN_SUCCESS)
 		*outsize = size;
 	return code;
 }
 
 BERTH_EXPORT kern_return_t
+mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+		       mach_vm_address_t data, mach_vm_size_t *outsize)
+{
+	OWN_TASK_OR(target_task, other_read_overwrite(target_task, address, size, data, outsize));
+	kern_return_t code = mach_vm_copy(target_task, address, size, data);
+	if (code == KERN_SUCCESS)
+		*outsize = size;
+	return code;
+}
+
+/* mach_vm_write() into another task. */
+static kern_return_t
+other_write(vm_map_t task, mach_vm_address_t address, vm_offset_t data, mach_msg_type_number_t size)
+{
+	if (kernelrpc_is_asked(task))
+		return _kernelrpc_mach_vm_write(task, address, data, size);
+	kern_return_t code = vm_range_allows(VM_OWN_MAPS, data, size, VM_PROT_READ);
+	return code == KERN_SUCCESS
+		   ? vm_other_write(task, address, (const void *)(uintptr_t)data, size)
+		   : code;
+}
+
+BERTH_EXPORT kern_return_t
 mach_vm_write(vm_map_t target_task, mach_vm_address_t address, vm_offset_t data,
 	      mach_msg_type_number_t dataCnt)
 {
-	OWN_TASK(target_task, _kernelrpc_mach_vm_write(target_task, address, data, dataCnt));
+	OWN_TASK_OR(target_task, other_write(target_task, address, data, dataCnt));
 	return mach_vm_copy(target_task, data, dataCnt, address);
+}
+
+/* mach_vm_copy() inside another task. */
+static kern_return_t
+other_copy(vm_map_t task, mach_vm_address_t from, mach_vm_size_t size, mach_vm_address_t to)
+{
+	if (kernelrpc_is_asked(task))
+		return _kernelrpc_mach_vm_copy(task, from, size, to);
+	return vm_other_copy(task, from, size, to);
 }
 
 BERTH_EXPORT kern_return_t
 mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address, mach_vm_size_t size,
 	     mach_vm_address_t dest_address)
 {
-	OWN_TASK(target_task,
-		 _kernelrpc_mach_vm_copy(target_task, source_address, size, dest_address));
+	OWN_TASK_OR(target_task, other_copy(target_task, source_address, size, dest_address));
 	if (source_address + size < source_address || dest_address + size < dest_address)
 		return KERN_INVALID_ADDRESS;
 	/* all or nothing: a copy that stops half-way would have changed its target */
-	kern_return_t code = range_allows(source_address, size, VM_PROT_READ);
+	kern_return_t code = vm_range_allows(VM_OWN_MAPS, source_address, size, VM_PROT_READ);
 	if (code == KERN_SUCCESS)
-		code = range_allows(dest_address, size, VM_PROT_WRITE);
+		code = vm_range_allows(VM_OWN_MAPS, dest_address, size, VM_PROT_WRITE);
 	if (code != KERN_SUCCESS)
 		return code;
 	if (dest_address < source_address + size && source_address < dest_address + size) {
@@ -231,10 +291,11 @@ mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address, mach_vm_siz
 
 /* ---- remap ------------------------------------------------------------------------------ */
 
-/* A copy-on-read twin of the source: @address is where it is to be or becomes. */
+/* A twin of the source, which is memory of the task @other, or, for MACH_PORT_NULL, of this one:
+ * @address is where it is to be or becomes. */
 static kern_return_t
 remap_copy(mach_vm_address_t *address, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
-	   uintptr_t source, int protection)
+	   mach_port_t other, uintptr_t source, int protection)
 {
 	kern_return_t code =
 	    mach_vm_map(mach_task_self_, address, size, mask, flags, MACH_PORT_NULL, 0, FALSE,
@@ -243,7 +304,9 @@ remap_copy(mach_vm_address_t *address, mach_vm_size_t size, mach_vm_offset_t mas
 	if (code != KERN_SUCCESS)
 		return code;
 	if ((protection & VM_PROT_READ) != 0)
-		code = vm_copy_bytes(*address, source, size);
+		code = other == MACH_PORT_NULL
+			   ? vm_copy_bytes(*address, source, size)
+			   : vm_other_read(other, source, (void *)(uintptr_t)*address, size);
 	if (code == KERN_SUCCESS && protection != VM_PROT_DEFAULT)
 		code = mach_vm_protect(mach_task_self_, *address, size, FALSE, protection);
 	if (code != KERN_SUCCESS)
@@ -262,7 +325,7 @@ remap_share(mach_vm_address_t *address, size_t size, int flags, uintptr_t source
 		struct vm_mapping there;
 		wanted = (void *)(uintptr_t)mach_vm_trunc_page(*address);
 		if ((flags & VM_FLAGS_OVERWRITE) == 0 &&
-		    vm_mapping_find((uintptr_t)wanted, &there) == KERN_SUCCESS &&
+		    vm_mapping_find(VM_OWN_MAPS, (uintptr_t)wanted, &there) == KERN_SUCCESS &&
 		    there.start < (uintptr_t)wanted + size)
 			return KERN_NO_SPACE;
 		how |= MREMAP_FIXED;
@@ -320,22 +383,32 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 	OWN_TASK(target_task, _kernelrpc_mach_vm_remap(
 				  target_task, target_address, size, mask, flags, src_task,
 				  src_address, copy, cur_protection, max_protection, inheritance));
-	OWN_TASK(src_task, _kernelrpc_mach_vm_remap(target_task, target_address, size, mask, flags,
-						    src_task, src_address, copy, cur_protection,
-						    max_protection, inheritance));
+	kern_return_t own = later_own_task(src_task);
+	if (own != KERN_SUCCESS && own != BERTH_TRAP_BY_MESSAGE)
+		return own;
+	if (own == BERTH_TRAP_BY_MESSAGE && kernelrpc_is_asked(src_task))
+		return _kernelrpc_mach_vm_remap(target_task, target_address, size, mask, flags,
+						src_task, src_address, copy, cur_protection,
+						max_protection, inheritance);
 	if (size == 0 || inheritance > VM_INHERIT_NONE ||
 	    !vm_range_pages(src_address, size, &source, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
-	kern_return_t code = range_allows(source, page_bytes, VM_PROT_NONE);
+	const mach_port_t other = own == KERN_SUCCESS ? MACH_PORT_NULL : src_task;
+	kern_return_t code = other == MACH_PORT_NULL
+				 ? vm_range_allows(VM_OWN_MAPS, source, page_bytes, VM_PROT_NONE)
+				 : vm_other_allows(other, source, page_bytes, VM_PROT_NONE);
 	if (code == KERN_SUCCESS)
-		code = vm_mapping_find(source, &mapping);
+		code = other == MACH_PORT_NULL ? vm_mapping_find(VM_OWN_MAPS, source, &mapping)
+					       : vm_other_mapping(other, source, &mapping);
 	if (code != KERN_SUCCESS)
 		return code;
+	if (!copy && other != MACH_PORT_NULL)
+		return NOT_SUPPORTED("sharing memory of another task");
 	if (!copy && (!mapping.is_shared || mapping.end < source + page_bytes || mask != 0))
 		return NOT_SUPPORTED("sharing memory that is not of one shared mapping");
 	if (copy)
-		code =
-		    remap_copy(target_address, page_bytes, mask, flags, source, mapping.protection);
+		code = remap_copy(target_address, page_bytes, mask, flags, other, source,
+				  mapping.protection);
 	else
 		code = remap_share(target_address, page_bytes, flags, source);
 	if (code == KERN_SUCCESS) {
@@ -355,13 +428,19 @@ mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_si
 	vm_region_basic_info_data_64_t basic = { 0 };
 	struct vm_mapping mapping;
 
-	OWN_TASK(target_task, _kernelrpc_mach_vm_region(target_task, address, size, flavor, info,
-							infoCnt, object_name));
+	kern_return_t own = later_own_task(target_task);
+	if (own != KERN_SUCCESS && own != BERTH_TRAP_BY_MESSAGE)
+		return own;
+	if (own == BERTH_TRAP_BY_MESSAGE && kernelrpc_is_asked(target_task))
+		return _kernelrpc_mach_vm_region(target_task, address, size, flavor, info, infoCnt,
+						 object_name);
 	if (flavor == VM_REGION_EXTENDED_INFO || flavor == VM_REGION_TOP_INFO)
 		return NOT_SUPPORTED("any flavor but VM_REGION_BASIC_INFO_64");
 	if (flavor != VM_REGION_BASIC_INFO_64 || *infoCnt < VM_REGION_BASIC_INFO_COUNT_64)
 		return KERN_INVALID_ARGUMENT;
-	kern_return_t code = vm_mapping_find((uintptr_t)*address, &mapping);
+	kern_return_t code = own == KERN_SUCCESS
+				 ? vm_mapping_find(VM_OWN_MAPS, (uintptr_t)*address, &mapping)
+				 : vm_other_mapping(target_task, *address, &mapping);
 	if (code != KERN_SUCCESS)
 		return code;
 	basic.protection = mapping.protection;

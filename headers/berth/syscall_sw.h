@@ -162,6 +162,14 @@ enum berth_trap_number {
 	/* args: fileport.  The host hands back a descriptor. */
 	BERTH_TRAP_FILEPORT_OPEN,
 
+	/* Other tasks.  The host finds the one of args[0], a pid, and decides whether the caller
+	 * may have it.  For its control port the caller shows the file of its memory, open for
+	 * reading and writing.  values: name of a send right.  mach-kobjects.md §3 */
+	BERTH_TRAP_TASK_FOR_PID = 176,
+	BERTH_TRAP_TASK_NAME_FOR_PID,
+	/* args: task or its name port.  values: enum berth_task_value.  bytes: audit_token_t */
+	BERTH_TRAP_TASK_PROCESS,
+
 	BERTH_TRAP_LIMIT
 };
 
@@ -190,6 +198,14 @@ enum berth_msg_buffer {
 	BERTH_MSG_BUFFER_RECEIVE = 1,
 	BERTH_MSG_BUFFER_SEND = 2,
 	BERTH_MSG_BUFFER_LARGE = 3 /* MACH_RCV_LARGE: only two fields of the receive buffer */
+};
+
+/* values of BERTH_TRAP_TASK_PROCESS: which process of Linux a task is */
+enum berth_task_value {
+	BERTH_TASK_PID = 0,
+	BERTH_TASK_BIRTH = 1,     /* starttime of proc(5), so that a pid used again is noticed; 0:
+				     unknown */
+	BERTH_TASK_IS_CONTROL = 2 /* 1: the port is the control port; 0: the name port */
 };
 
 /* BERTH_TRAP_REPLY_PORT, BERTH_TRAP_GET_SPECIAL_REPLY_PORT */

@@ -487,6 +487,7 @@ struct trap_source {
 	int spill_fd;                /* -1: none.  Borrowed */
 	struct kernel_segment *bulk; /* NULL: none.  Borrowed */
 	struct kernel_file *file;    /* likewise */
+	struct task *subject;        /* likewise */
 };
 
 /* KERN_SUCCESS, or what the trap completes with. */
@@ -515,6 +516,17 @@ void bulks_forget_peer(struct peer *peer);
 mustuse int file_new(struct peer *peer, int fd, struct kernel_file **made);
 int file_fd(const struct kernel_file *core); /* borrowed */
 void file_free(struct host *host, struct kernel_file *core);
+
+/* ---- subject.c --------------------------------------------------------------------- */
+
+/*
+ * The task that a BERTH_TRAP_TASK_FOR_PID or _NAME_FOR_PID of @caller is about, if the caller
+ * may have the port that it asks for; NULL otherwise.  @memory_fd is what the caller showed,
+ * borrowed; -1: nothing.
+ */
+struct task *subject_find(const struct peer *caller, uint32_t number, uint64_t pid, int memory_fd);
+/* When a process began, in clock ticks since the machine's start; 0: not to be known. */
+uint64_t subject_birth(pid_t pid);
 
 /* ---- reply_encode.c ---------------------------------------------------------------- */
 

@@ -36,6 +36,25 @@ bad_data(uint32_t number)
 	return number == BERTH_TRAP_MSG ? MACH_SEND_INVALID_DATA : KERN_INVALID_ARGUMENT;
 }
 
+/* The task that one with another's pid asks for; what came along shows that it may. */
+static kern_return_t
+adopt_subject(const struct slot *slot, struct trap_source *source)
+{
+	uint32_t number = source->request.number;
+	uint32_t wanted = number == BERTH_TRAP_TASK_FOR_PID ? TRAP_HAS_FILE : 0;
+	uint32_t came = source->request.flags & ALL_DESCRIPTORS;
+
+	if ((came & ~wanted) != 0)
+		return bad_data(number);
+	if (came != 0 && slot->descriptors_lost)
+		return no_resources(number);
+	if (came != 0 && (slot->descriptors[0] < 0 || slot->descriptors[1] >= 0))
+		return bad_data(number);
+	source->subject = subject_find(slot->peer, number, source->request.args[0],
+				       came != 0 ? slot->descriptors[0] : -1);
+	return KERN_SUCCESS;
+}
+
 /* The file that came along, alone. */
 static kern_return_t
 adopt_file(struct slot *slot, struct trap_source *source)
@@ -66,6 +85,8 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 	bool has_bulk = (source->request.flags & TRAP_HAS_BULK) != 0;
 	uint32_t bulk_index = spills ? 1 : 0;
 
+	if (number == BERTH_TRAP_TASK_FOR_PID || number == BERTH_TRAP_TASK_NAME_FOR_PID)
+		return adopt_subject(slot, source);
 	if ((source->request.flags & TRAP_HAS_FILE) != 0)
 		return adopt_file(slot, source);
 	if (!spills && !has_bulk)

@@ -195,6 +195,9 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 							  { "voucher", "#key", "#size" } },
 	[BERTH_TRAP_FILEPORT_MAKE] = { "fileport_makeport", { NULL } },
 	[BERTH_TRAP_FILEPORT_OPEN] = { "fileport_makefd", { "fileport" } },
+	[BERTH_TRAP_TASK_FOR_PID] = { "task_for_pid", { "#pid" } },
+	[BERTH_TRAP_TASK_NAME_FOR_PID] = { "task_name_for_pid", { "#pid" } },
+	[BERTH_TRAP_TASK_PROCESS] = { "task_process", { "task" } },
 };
 
 const char *

@@ -67,6 +67,7 @@ peer_set_pid(struct peer *peer, pid_t pid)
 	if (pid > 0 && peer->task != NULL) {
 		TAILQ_INSERT_HEAD(&peer->host->by_pid[bucket_of(pid)], peer, bucket_link);
 		peer->in_bucket = true;
+		kernel_task_set_birth(peer->task, subject_birth(pid));
 	}
 }
 

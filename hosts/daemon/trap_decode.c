@@ -160,6 +160,7 @@ trap_decode(const struct trap_source *source, struct trap_decoded *decoded)
 	frame->pieces = decoded->pieces;
 	frame->piece_count = request->piece_count;
 	frame->file = source->file;
+	frame->subject = source->subject;
 	if (has_tail) {
 		frame->tail = decoded->pieces[0];
 		frame->pieces++;

@@ -111,6 +111,12 @@ kernel_task_set_strict(struct task *task, bool strict)
 }
 
 void
+kernel_task_set_birth(struct task *task, uint64_t birth)
+{
+	task->birth = birth;
+}
+
+void
 kernel_task_set_label(struct task *task, const char *label)
 {
 	size_t length = strlen(label);

@@ -19,6 +19,7 @@ struct task {
 	bool strict;  /* kern/guard.h */
 	char label[32];
 	audit_token_t token;
+	uint64_t birth; /* of its process, as the host says */
 
 	struct account *account;
 	struct ipc_space space;

@@ -75,6 +75,59 @@ trap_pid_for_task(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
+/* ---- other tasks --------------------------------------------------------------------------- */
+
+/*
+ * KERN_SUCCESS            values: the name of the send right
+ * KERN_FAILURE            no such task, or not for this caller
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE  no room for the name
+ */
+static kern_return_t
+trap_task_for_pid(struct syscall *call)
+{
+	const struct task *subject = call->frame->subject;
+	struct ipc_port *port;
+	kern_return_t kr;
+
+	if (!subject || subject->remnant)
+		return KERN_FAILURE;
+	port = call->frame->number == BERTH_TRAP_TASK_FOR_PID ? subject->self_port
+							      : subject->name_port;
+	kr = ipc_space_reserve(&call->caller->space, 1);
+	return kr == KERN_SUCCESS ? give_name(call, ipc_port_make_send(port), 0) : kr;
+}
+
+/*
+ * KERN_SUCCESS            values, and the task's audit token as bytes
+ * KERN_INVALID_ARGUMENT   another kernel object
+ * KERN_RESOURCE_SHORTAGE  no memory
+ */
+static kern_return_t
+trap_task_process(struct syscall *call)
+{
+	struct trap_result *result = call->result;
+	struct ipc_port *port;
+	const struct task *task;
+	audit_token_t *token;
+	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (port->object.kobject != IKOT_TASK && port->object.kobject != IKOT_TASK_NAME)
+		return KERN_INVALID_ARGUMENT;
+	task = port->kobject;
+	token = thread_output(call->thread, sizeof(*token));
+	if (!token)
+		return KERN_RESOURCE_SHORTAGE;
+	*token = task->token;
+	result->bytes = token;
+	result->bytes_size = sizeof(*token);
+	result->values[BERTH_TASK_PID] = kernel_task_pid(task);
+	result->values[BERTH_TASK_BIRTH] = task->birth;
+	result->values[BERTH_TASK_IS_CONTROL] = port->object.kobject == IKOT_TASK;
+	return KERN_SUCCESS;
+}
+
 /* ---- special ports --------------------------------------------------------------------------- */
 
 static kern_return_t
@@ -172,6 +225,11 @@ task_syscall(uint32_t number)
 		return trap_task_is_self;
 	case BERTH_TRAP_PID_FOR_TASK:
 		return trap_pid_for_task;
+	case BERTH_TRAP_TASK_FOR_PID:
+	case BERTH_TRAP_TASK_NAME_FOR_PID:
+		return trap_task_for_pid;
+	case BERTH_TRAP_TASK_PROCESS:
+		return trap_task_process;
 	case BERTH_TRAP_TASK_GET_SPECIAL_PORT:
 		return trap_get_special_port;
 	case BERTH_TRAP_TASK_SET_SPECIAL_PORT:

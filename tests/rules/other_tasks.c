@@ -1,0 +1,127 @@
+/* Ports of other tasks, and what their holder is told: mach-kobjects.md §3, §7. */
+#include <mach/mig_errors.h>
+
+#include <string.h>
+
+#include "tests/support/calls.h"
+#include "tests/support/message.h"
+
+#define MOVE MACH_MSG_TYPE_MOVE_SEND
+#define KOBJECT_TASK 2
+#define KOBJECT_TASK_NAME 20
+
+/* A trap of @t about the task that the host has found, or found not allowed: NULL. */
+static kern_return_t
+for_pid(struct actor *t, uint32_t number, struct task *subject, mach_port_name_t *name)
+{
+	struct trap_frame frame = { .number = number, .subject = subject };
+
+	assert_true(world_trap(t, &frame));
+	*name = (mach_port_name_t)t->outcome.values[0];
+	return t->outcome.code;
+}
+
+static uint64_t
+kobject_of(struct actor *t, mach_port_name_t name)
+{
+	assert_ok(trap(t, BERTH_TRAP_PORT_KOBJECT, t->target, name, 0, 0, 0, 0));
+	return t->outcome.values[0];
+}
+
+TEST_2(the_port_of_another_task_is_what_its_own_calls_take)
+{
+	mach_port_name_t task, made;
+	mach_port_type_t type;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &task));
+	assert_entry(a, task, MACH_PORT_TYPE_SEND, 1);
+	assert_int_equal(kobject_of(a, task), KOBJECT_TASK);
+	a->target = task;
+	assert_ok(port_allocate(a, MACH_PORT_RIGHT_RECEIVE, &made));
+	a->target = BERTH_NAME_TASK_SELF;
+	assert_ok(port_type(b, made, &type));
+	assert_int_equal(type, MACH_PORT_TYPE_RECEIVE);
+}
+
+TEST_2(the_name_of_another_task_gives_nothing_but_who_it_is)
+{
+	mach_port_name_t task, made;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_NAME_FOR_PID, b->party->task, &task));
+	assert_int_equal(kobject_of(a, task), KOBJECT_TASK_NAME);
+	assert_ok(trap(a, BERTH_TRAP_PID_FOR_TASK, task, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[0], kernel_task_pid(b->party->task));
+	a->target = task;
+	assert_refused_without_trace(w, port_allocate(a, MACH_PORT_RIGHT_RECEIVE, &made),
+				     KERN_INVALID_TASK);
+}
+
+TEST_2(each_asking_is_one_more_reference)
+{
+	mach_port_name_t first, second;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &first));
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &second));
+	assert_int_equal(first, second);
+	assert_entry(a, first, MACH_PORT_TYPE_SEND, 2);
+}
+
+TEST_1(a_task_that_the_host_does_not_give_is_not_to_be_had)
+{
+	mach_port_name_t name;
+
+	assert_refused_without_trace(w, for_pid(a, BERTH_TRAP_TASK_FOR_PID, NULL, &name),
+				     KERN_FAILURE);
+	assert_refused_without_trace(w, for_pid(a, BERTH_TRAP_TASK_NAME_FOR_PID, NULL, &name),
+				     KERN_FAILURE);
+}
+
+TEST_2(the_port_of_a_task_dies_with_it)
+{
+	mach_port_name_t task;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &task));
+	world_task_die(b->party);
+	assert_entry(a, task, MACH_PORT_TYPE_DEAD_NAME, 1);
+	assert_code(trap(a, BERTH_TRAP_TASK_PROCESS, task, 0, 0, 0, 0, 0), MACH_SEND_INVALID_DEST);
+}
+
+TEST_2(the_process_of_a_task_is_told_with_its_birth_and_token)
+{
+	mach_port_name_t task, name;
+
+	kernel_task_set_birth(b->party->task, 0x123456789a);
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &task));
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_NAME_FOR_PID, b->party->task, &name));
+	for (int is_control = 0; is_control < 2; is_control++) {
+		assert_ok(
+		    trap(a, BERTH_TRAP_TASK_PROCESS, is_control ? task : name, 0, 0, 0, 0, 0));
+		assert_int_equal(a->outcome.values[BERTH_TASK_PID],
+				 kernel_task_pid(b->party->task));
+		assert_int_equal(a->outcome.values[BERTH_TASK_BIRTH], 0x123456789a);
+		assert_int_equal(a->outcome.values[BERTH_TASK_IS_CONTROL], is_control);
+		assert_int_equal(a->outcome.bytes_size, sizeof(audit_token_t));
+		assert_memory_equal(a->outcome.bytes, &b->party->token, sizeof(audit_token_t));
+	}
+}
+
+TEST_1(only_a_task_has_a_process)
+{
+	const struct {
+		mach_port_name_t name;
+		kern_return_t code;
+	} cases[] = {
+		{ host_self(a), KERN_INVALID_ARGUMENT },
+		{ thread_self(a), KERN_INVALID_ARGUMENT },
+		{ new_port_with_send(a), BERTH_TRAP_BY_MESSAGE },
+		{ new_port(a), MACH_SEND_INVALID_DEST },
+		{ MACH_PORT_NULL, MACH_SEND_INVALID_DEST },
+		{ MACH_PORT_DEAD, MACH_SEND_INVALID_DEST },
+		{ 0x7777, MACH_SEND_INVALID_DEST },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_refused_without_trace(
+		    w, trap(a, BERTH_TRAP_TASK_PROCESS, cases[i].name, 0, 0, 0, 0, 0),
+		    cases[i].code);
+}
