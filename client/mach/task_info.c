@@ -1,5 +1,5 @@
 /*
- * What a task can see of itself.
+ * What can be seen of a task: of the own one, and by its control or name port of any other.
  *
  * Where Darwin counts what Linux doesn't, the number is one that cannot mislead: 0 for things
  * that do not exist here (purgeable memory), the present value for peaks that nobody keeps.
@@ -11,14 +11,22 @@
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
 #include "client/mach/proc.h"
+#include "client/mach/task_process.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+/* A task that is looked at. */
+struct view {
+	int proc_fd;          /* its folder of /proc */
+	audit_token_t *token; /* NULL: it is the caller's own */
+};
 
 /* ---- times -------------------------------------------------------------------------- */
 
@@ -27,6 +35,25 @@ struct cpu_times {
 	uint64_t user_ns;
 	uint64_t system_ns;
 };
+
+/* Add what a file as /proc/PID/stat says, in clock ticks. */
+static void
+times_add(struct cpu_times *times, int proc_fd, const char *path)
+{
+	uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+	char text[1024];
+
+	if (!proc_read_at(proc_fd, path, text, sizeof(text)))
+		return;
+	/* the name may hold anything; utime and stime are fields 14 and 15, 12 and 13 behind it */
+	const char *at = strrchr(text, ')');
+	unsigned long user, system;
+	if (at != NULL && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				 &user, &system) == 2) {
+		times->user_ns += user * tick_ns;
+		times->system_ns += system * tick_ns;
+	}
+}
 
 static struct cpu_times
 times_of_usage(int who)
@@ -42,48 +69,45 @@ times_of_usage(int who)
 	};
 }
 
-/* Add the times of one living thread; Linux tells those of others in clock ticks. */
-static void
-times_add_thread(struct cpu_times *times, const char *thread_id)
+/* All that it has used.  Linux tells times of others in clock ticks. */
+static struct cpu_times
+times_of_task(const struct view *view)
 {
-	uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
-	char path[64];
-	char text[1024];
+	struct cpu_times total = { 0 };
 
-	snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", thread_id);
-	if (!proc_read(path, text, sizeof(text)))
-		return;
-	/* the name may hold anything; utime and stime are fields 14 and 15, 12 and 13 behind it */
-	const char *at = strrchr(text, ')');
-	unsigned long user, system;
-	if (at != NULL && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-				 &user, &system) == 2) {
-		times->user_ns += user * tick_ns;
-		times->system_ns += system * tick_ns;
-	}
+	if (view->token == NULL)
+		return times_of_usage(RUSAGE_SELF);
+	times_add(&total, view->proc_fd, "stat");
+	return total;
 }
 
 /* The times of all threads that live: Darwin tells them apart from those of ended ones. */
 static struct cpu_times
-times_of_living(struct cpu_times total)
+times_of_living(const struct view *view, struct cpu_times total)
 {
 	struct cpu_times living = { 0 };
 	int thread_count = 0;
-	DIR *threads = opendir("/proc/self/task");
+	int threads_fd = openat(view->proc_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *threads = threads_fd >= 0 ? fdopendir(threads_fd) : NULL;
 
-	if (threads == NULL)
+	if (threads == NULL) {
+		if (threads_fd >= 0)
+			close(threads_fd);
 		return total;
+	}
 	for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
 		if (entry->d_name[0] == '.')
 			continue;
+		char path[64];
+		snprintf(path, sizeof(path), "task/%.20s/stat", entry->d_name);
 		thread_count++;
-		times_add_thread(&living, entry->d_name);
+		times_add(&living, view->proc_fd, path);
 	}
 	closedir(threads);
 	/* ticks are coarse: never more than there was, and nothing ended where only one lives and
 	 * the difference is less than a few ticks */
 	struct cpu_times self = times_of_usage(RUSAGE_THREAD);
-	if (thread_count == 1 && total.user_ns - self.user_ns < 1000000u &&
+	if (view->token == NULL && thread_count == 1 && total.user_ns - self.user_ns < 1000000u &&
 	    total.system_ns - self.system_ns < 1000000u)
 		return total;
 	if (living.user_ns > total.user_ns)
@@ -108,12 +132,12 @@ struct memory_sizes {
 };
 
 static struct memory_sizes
-memory_sizes_read(void)
+memory_sizes_read(const struct view *view)
 {
 	struct memory_sizes sizes = { 0 };
 	char text[4096];
 
-	if (!proc_read("/proc/self/status", text, sizeof(text)))
+	if (!proc_read_at(view->proc_fd, "status", text, sizeof(text)))
 		return sizes;
 	sizes.virtual_size = proc_number(text, "VmSize:") * 1024;
 	sizes.resident = proc_number(text, "VmRSS:") * 1024;
@@ -125,13 +149,17 @@ memory_sizes_read(void)
 }
 
 static integer_t
-region_count(void)
+region_count(const struct view *view)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
+	int fd = openat(view->proc_fd, "maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd >= 0 ? fdopen(fd, "r") : NULL;
 	integer_t count = 0;
 
-	if (maps == NULL)
+	if (maps == NULL) { /* of another's, where Linux does not let this process look */
+		if (fd >= 0)
+			close(fd);
 		return 0;
+	}
 	for (int c; (c = getc_unlocked(maps)) != EOF;)
 		count += c == '\n';
 	fclose(maps);
@@ -180,11 +208,11 @@ union task_info_any {
 };
 
 static void
-fill_basic(union task_info_any *any, task_flavor_t flavor)
+fill_basic(const struct view *view, union task_info_any *any, task_flavor_t flavor)
 {
-	struct memory_sizes sizes = memory_sizes_read();
-	struct cpu_times total = times_of_usage(RUSAGE_SELF);
-	struct cpu_times living = times_of_living(total);
+	struct memory_sizes sizes = memory_sizes_read(view);
+	struct cpu_times total = times_of_task(view);
+	struct cpu_times living = times_of_living(view, total);
 	time_value_t user = time_value(total.user_ns - living.user_ns);
 	time_value_t system = time_value(total.system_ns - living.system_ns);
 
@@ -214,10 +242,10 @@ fill_basic(union task_info_any *any, task_flavor_t flavor)
 }
 
 static void
-fill_times(union task_info_any *any, task_flavor_t flavor)
+fill_times(const struct view *view, union task_info_any *any, task_flavor_t flavor)
 {
-	struct cpu_times total = times_of_usage(RUSAGE_SELF);
-	struct cpu_times living = times_of_living(total);
+	struct cpu_times total = times_of_task(view);
+	struct cpu_times living = times_of_living(view, total);
 
 	if (flavor == TASK_ABSOLUTETIME_INFO) {
 		any->absolute_time.total_user = total.user_ns;
@@ -231,12 +259,12 @@ fill_times(union task_info_any *any, task_flavor_t flavor)
 }
 
 static void
-fill_vm(task_vm_info_data_t *vm)
+fill_vm(const struct view *view, task_vm_info_data_t *vm)
 {
-	struct memory_sizes sizes = memory_sizes_read();
+	struct memory_sizes sizes = memory_sizes_read(view);
 
 	vm->virtual_size = sizes.virtual_size;
-	vm->region_count = region_count();
+	vm->region_count = region_count(view);
 	vm->page_size = (integer_t)vm_page_size;
 	vm->resident_size = sizes.resident;
 	vm->resident_size_peak = sizes.resident_max;
@@ -288,7 +316,7 @@ flavor_counts(task_flavor_t flavor, mach_msg_type_number_t *most, mach_msg_type_
 }
 
 static kern_return_t
-fill(union task_info_any *any, task_flavor_t flavor)
+fill(const struct view *view, union task_info_any *any, task_flavor_t flavor)
 {
 	audit_token_t token;
 	kern_return_t code;
@@ -296,11 +324,15 @@ fill(union task_info_any *any, task_flavor_t flavor)
 	switch (flavor) {
 	case TASK_ABSOLUTETIME_INFO:
 	case TASK_THREAD_TIMES_INFO:
-		fill_times(any, flavor);
+		fill_times(view, any, flavor);
 		return KERN_SUCCESS;
 	case TASK_SECURITY_TOKEN:
 	case TASK_AUDIT_TOKEN:
-		code = own_audit_token(&token);
+		code = KERN_SUCCESS;
+		if (view->token != NULL)
+			token = *view->token;
+		else
+			code = own_audit_token(&token);
 		if (code != KERN_SUCCESS)
 			return code;
 		if (flavor == TASK_AUDIT_TOKEN)
@@ -309,37 +341,74 @@ fill(union task_info_any *any, task_flavor_t flavor)
 			any->security_token = (security_token_t){ { token.val[1], token.val[2] } };
 		return KERN_SUCCESS;
 	case TASK_VM_INFO:
-		fill_vm(&any->vm);
+		fill_vm(view, &any->vm);
 		return KERN_SUCCESS;
 	case TASK_FLAGS_INFO:
 		any->flags.flags = sizeof(void *) == 8 ? TF_LP64 | TF_64B_DATA : 0;
 		return KERN_SUCCESS;
 	default:
-		fill_basic(any, flavor);
+		fill_basic(view, any, flavor);
 		return KERN_SUCCESS;
 	}
+}
+
+/* Fill in what was seen, as @count says how much is wanted; it becomes how much there is. */
+static kern_return_t
+view_tell(const struct view *view, task_flavor_t flavor, task_info_t out,
+	  mach_msg_type_number_t *count)
+{
+	union task_info_any any;
+	mach_msg_type_number_t most, least;
+
+	if (!flavor_counts(flavor, &most, &least) || *count < least)
+		return KERN_INVALID_ARGUMENT;
+	memset(&any, 0, sizeof(any));
+	kern_return_t code = fill(view, &any, flavor);
+	if (code != KERN_SUCCESS)
+		return code;
+	if (*count > most)
+		*count = most;
+	memcpy(out, &any, *count * sizeof(natural_t));
+	return KERN_SUCCESS;
+}
+
+/* task_info() of another task: all of this Linux tells to everybody, but for its regions. */
+static kern_return_t
+other_info(task_name_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_number_t *count)
+{
+	struct task_process process;
+	kern_return_t code = task_process_open(task, &process);
+	char text[64];
+
+	if (code != KERN_SUCCESS)
+		return code;
+	struct view view = { .proc_fd = process.proc_fd, .token = &process.token };
+	code = view_tell(&view, flavor, out, count);
+	/* what was gone by the end has told nothing */
+	if (code == KERN_SUCCESS && !proc_read_at(process.proc_fd, "stat", text, sizeof(text)))
+		code = KERN_INVALID_ARGUMENT;
+	task_process_close(&process);
+	return code;
 }
 
 BERTH_EXPORT kern_return_t
 task_info(task_name_t target_task, task_flavor_t flavor, task_info_t task_info_out,
 	  mach_msg_type_number_t *task_info_outCnt)
 {
-	union task_info_any any;
-	mach_msg_type_number_t most, least;
+	kern_return_t own = later_own_task(target_task);
 
-	OWN_TASK(target_task,
-		 _kernelrpc_task_info(target_task, flavor, task_info_out, task_info_outCnt));
+	if (own != KERN_SUCCESS && own != BERTH_TRAP_BY_MESSAGE)
+		return own;
+	if (own == BERTH_TRAP_BY_MESSAGE && kernelrpc_is_asked(target_task))
+		return _kernelrpc_task_info(target_task, flavor, task_info_out, task_info_outCnt);
 	if (flavor == TASK_EVENTS_INFO || flavor == TASK_AFFINITY_TAG_INFO ||
 	    flavor == TASK_DYLD_INFO || flavor == TASK_POWER_INFO)
 		return NOT_SUPPORTED("TASK_EVENTS_, _AFFINITY_TAG_, _DYLD_ or _POWER_INFO");
-	if (!flavor_counts(flavor, &most, &least) || *task_info_outCnt < least)
-		return KERN_INVALID_ARGUMENT;
-	memset(&any, 0, sizeof(any));
-	kern_return_t code = fill(&any, flavor);
-	if (code != KERN_SUCCESS)
-		return code;
-	if (*task_info_outCnt > most)
-		*task_info_outCnt = most;
-	memcpy(task_info_out, &any, *task_info_outCnt * sizeof(natural_t));
-	return KERN_SUCCESS;
+	if (own == BERTH_TRAP_BY_MESSAGE)
+		return other_info(target_task, flavor, task_info_out, task_info_outCnt);
+	struct view view = { .proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	kern_return_t code = view_tell(&view, flavor, task_info_out, task_info_outCnt);
+	if (view.proc_fd >= 0)
+		close(view.proc_fd);
+	return code;
 }

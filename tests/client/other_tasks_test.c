@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define NOBODY 65534
 
@@ -269,6 +270,72 @@ regions_of_another_task_are_found_and_copied(void **state)
 	munmap(pages, 3 * vm_page_size);
 }
 
+/* ---- what they are told of ----------------------------------------------------------------- */
+
+/* Uses some time and memory. */
+static uint8_t
+work(uint8_t byte)
+{
+	struct timespec used = { 0 };
+
+	pages = malloc(8u << 20);
+	memset(pages, 'm', 8u << 20);
+	while (used.tv_sec == 0 && used.tv_nsec < 100000000)
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return 0;
+}
+
+static void
+task_info_tells_of_another_task(void **state)
+{
+	struct other other = other_start(work);
+	mach_port_t ports[2] = { other_task(&other) };
+	mach_task_basic_info_data_t own, its;
+	task_absolutetime_info_data_t times;
+	audit_token_t token;
+	mach_msg_type_number_t count;
+
+	assert_int_equal(task_name_for_pid(mach_task_self(), other.pid, &ports[1]), KERN_SUCCESS);
+	assert_int_equal(other_does(&other, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		count = MACH_TASK_BASIC_INFO_COUNT;
+		assert_int_equal(
+		    task_info(ports[i], MACH_TASK_BASIC_INFO, (task_info_t)&its, &count),
+		    KERN_SUCCESS);
+		assert_int_equal(count, MACH_TASK_BASIC_INFO_COUNT);
+		assert_true(its.resident_size >= 8u << 20);
+		assert_true(its.virtual_size >= its.resident_size);
+		count = TASK_ABSOLUTETIME_INFO_COUNT;
+		assert_int_equal(
+		    task_info(ports[i], TASK_ABSOLUTETIME_INFO, (task_info_t)&times, &count),
+		    KERN_SUCCESS);
+		assert_true(times.total_user + times.total_system >= 50000000);
+		assert_true(times.threads_user + times.threads_system >= 50000000);
+		count = TASK_AUDIT_TOKEN_COUNT;
+		assert_int_equal(task_info(ports[i], TASK_AUDIT_TOKEN, (task_info_t)&token, &count),
+				 KERN_SUCCESS);
+		assert_int_equal(token.val[5], other.pid);
+		count = 3;
+		assert_int_equal(
+		    task_info(ports[i], MACH_TASK_BASIC_INFO, (task_info_t)&its, &count),
+		    KERN_INVALID_ARGUMENT);
+		assert_int_equal(task_info(ports[i], 4711, (task_info_t)&its, &count),
+				 KERN_INVALID_ARGUMENT);
+	}
+	count = MACH_TASK_BASIC_INFO_COUNT;
+	assert_int_equal(
+	    task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&own, &count),
+	    KERN_SUCCESS);
+	assert_true(own.resident_size > 0);
+	other_end(&other);
+	task_is_dead(ports[0]);
+	count = MACH_TASK_BASIC_INFO_COUNT;
+	assert_int_equal(task_info(ports[0], MACH_TASK_BASIC_INFO, (task_info_t)&its, &count),
+			 MACH_SEND_INVALID_DEST);
+	right_end(ports[0]);
+	right_end(ports[1]);
+}
+
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
@@ -323,6 +390,7 @@ main(void)
 		cmocka_unit_test(memory_is_read_and_written_there_and_not_here),
 		cmocka_unit_test(what_is_not_there_or_protected_is_left_alone),
 		cmocka_unit_test(regions_of_another_task_are_found_and_copied),
+		cmocka_unit_test(task_info_tells_of_another_task),
 		cmocka_unit_test(the_task_of_a_process_that_ended_is_dead),
 		cmocka_unit_test(a_zombie_has_no_memory),
 	};
