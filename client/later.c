@@ -95,14 +95,6 @@ NOT_YET(mach_make_memory_entry_64,
 	 vm_prot_t permission, mach_port_t *object_handle, mem_entry_name_port_t parent_entry))
 
 /* tasks */
-NOT_YET_HERE(task_threads,
-	     (task_inspect_t target_task, thread_act_array_t *act_list,
-	      mach_msg_type_number_t *act_listCnt),
-	     target_task, _kernelrpc_task_threads(target_task, act_list, act_listCnt))
-NOT_YET_HERE(task_suspend, (task_read_t target_task), target_task,
-	     _kernelrpc_task_suspend(target_task))
-NOT_YET_HERE(task_resume, (task_read_t target_task), target_task,
-	     _kernelrpc_task_resume(target_task))
 NOT_YET_HERE(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token),
 	     target_task, _kernelrpc_task_suspend2(target_task, suspend_token))
 NOT_YET_HERE(task_resume2, (task_suspension_token_t suspend_token), suspend_token,
@@ -193,11 +185,6 @@ NOT_YET_HERE(host_swap_exception_ports,
 /* threads */
 NOT_YET_HERE(thread_terminate, (thread_act_t target_act), target_act,
 	     _kernelrpc_thread_terminate(target_act))
-NOT_YET_HERE(thread_info,
-	     (thread_inspect_t target_act, thread_flavor_t flavor, thread_info_t thread_info_out,
-	      mach_msg_type_number_t *thread_info_outCnt),
-	     target_act,
-	     _kernelrpc_thread_info(target_act, flavor, thread_info_out, thread_info_outCnt))
 NOT_YET_HERE(thread_suspend, (thread_read_t target_act), target_act,
 	     _kernelrpc_thread_suspend(target_act))
 NOT_YET_HERE(thread_resume, (thread_read_t target_act), target_act,

@@ -113,6 +113,8 @@ thread_slots_get(uint32_t level)
 		uint32_t slot_index = connection_slot_ask(outer);
 		if (slot_index == WIRE_NO_SLOT)
 			break;
+		atomic_store_explicit(&connection_slot(slot_index)->linux_tid, (uint32_t)gettid(),
+				      memory_order_relaxed);
 		self.slot_index[self.level_count++] = slot_index;
 	}
 	connection_unlock(&signals);

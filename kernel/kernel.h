@@ -281,6 +281,8 @@ bool kernel_task_has_bootstrap(const struct task *task);
  */
 struct thread *kernel_thread_new(struct task *task, struct thread *alias_of, void *host);
 void *kernel_thread_host(const struct thread *thread);
+/* The host's number for it, as the task says it: handed on to whoever holds its port. */
+void kernel_thread_set_number(struct thread *thread, uint32_t number);
 bool kernel_thread_is_parked(const struct thread *thread);
 
 /* ---- running ----------------------------------------------------------------------- */

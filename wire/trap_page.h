@@ -129,7 +129,8 @@ struct trap_slot {
 	_Atomic uint32_t cancel;      /* 1: interrupt what is blocked */
 	uint32_t sequence;            /* of the reply; matches the descriptors passed with it */
 	_Atomic uint32_t task_cpu;    /* hint: wait_cpu() of the thread when it rang; see wait.h */
-	uint8_t line0[44];
+	_Atomic uint32_t linux_tid;   /* of the thread: as Linux numbers it */
+	uint8_t line0[40];
 
 	struct trap_request request; /* written by the task only; from byte 64 */
 	uint8_t pad1[40];            /* to byte 192 */

@@ -26,6 +26,7 @@
 struct view {
 	int proc_fd;          /* its folder of /proc */
 	audit_token_t *token; /* NULL: it is the caller's own */
+	uint32_t suspend_count;
 };
 
 /* ---- times -------------------------------------------------------------------------- */
@@ -223,6 +224,7 @@ fill_basic(const struct view *view, union task_info_any *any, task_flavor_t flav
 		any->mach_basic.user_time = user;
 		any->mach_basic.system_time = system;
 		any->mach_basic.policy = POLICY_TIMESHARE;
+		any->mach_basic.suspend_count = (integer_t)view->suspend_count;
 	} else if (flavor == TASK_BASIC_INFO_32 || flavor == TASK_BASIC2_INFO_32) {
 		const uint64_t most = UINT32_MAX;
 		any->basic_32.virtual_size =
@@ -232,12 +234,14 @@ fill_basic(const struct view *view, union task_info_any *any, task_flavor_t flav
 		any->basic_32.user_time = user;
 		any->basic_32.system_time = system;
 		any->basic_32.policy = POLICY_TIMESHARE;
+		any->basic_32.suspend_count = (integer_t)view->suspend_count;
 	} else {
 		any->basic_64.virtual_size = sizes.virtual_size;
 		any->basic_64.resident_size = sizes.resident;
 		any->basic_64.user_time = user;
 		any->basic_64.system_time = system;
 		any->basic_64.policy = POLICY_TIMESHARE;
+		any->basic_64.suspend_count = (integer_t)view->suspend_count;
 	}
 }
 
@@ -382,7 +386,9 @@ other_info(task_name_t task, task_flavor_t flavor, task_info_t out, mach_msg_typ
 
 	if (code != KERN_SUCCESS)
 		return code;
-	struct view view = { .proc_fd = process.proc_fd, .token = &process.token };
+	struct view view = { .proc_fd = process.proc_fd,
+			     .token = &process.token,
+			     .suspend_count = process.suspend_count };
 	code = view_tell(&view, flavor, out, count);
 	/* what was gone by the end has told nothing */
 	if (code == KERN_SUCCESS && !proc_read_at(process.proc_fd, "stat", text, sizeof(text)))

@@ -27,24 +27,18 @@ birth_of(int proc_fd)
 	return birth;
 }
 
-kern_return_t
-task_process_open(mach_port_t task, struct task_process *process)
+/* The process that the kernel has told of, unless it is gone. */
+static kern_return_t
+open_told(const uint64_t values[TRAP_VALUE_COUNT], struct task_process *process)
 {
-	uint64_t values[TRAP_VALUE_COUNT];
-	uint32_t size = sizeof(process->token);
 	char path[32];
 
-	if (!MACH_PORT_VALID(task))
-		return KERN_INVALID_ARGUMENT;
-	kern_return_t code =
-	    trap_call_into(BERTH_TRAP_TASK_PROCESS, (const uint64_t[TRAP_ARG_COUNT]){ task },
-			   values, &process->token, &size);
-	if (code != KERN_SUCCESS)
-		return code;
 	process->pid = (pid_t)values[BERTH_TASK_PID];
 	process->is_control = values[BERTH_TASK_IS_CONTROL] != 0;
+	process->suspend_count = (uint32_t)values[BERTH_TASK_SUSPEND_COUNT];
+	process->thread = (pid_t)values[BERTH_TASK_THREAD];
 	snprintf(path, sizeof(path), "/proc/%d", (int)process->pid);
-	process->proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	process->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (process->proc_fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM
 			   ? KERN_RESOURCE_SHORTAGE
@@ -55,6 +49,31 @@ task_process_open(mach_port_t task, struct task_process *process)
 		return KERN_INVALID_ARGUMENT;
 	}
 	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_process_open(mach_port_t task, struct task_process *process)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+	uint32_t size = sizeof(process->token);
+
+	if (!MACH_PORT_VALID(task))
+		return KERN_INVALID_ARGUMENT;
+	kern_return_t code =
+	    trap_call_into(BERTH_TRAP_TASK_PROCESS, (const uint64_t[TRAP_ARG_COUNT]){ task },
+			   values, &process->token, &size);
+	return code == KERN_SUCCESS ? open_told(values, process) : code;
+}
+
+kern_return_t
+task_process_of_thread(mach_port_t thread, struct task_process *process)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+
+	if (!MACH_PORT_VALID(thread))
+		return KERN_INVALID_ARGUMENT;
+	kern_return_t code = TRAP_CALL(BERTH_TRAP_THREAD_PROCESS, values, thread);
+	return code == KERN_SUCCESS ? open_told(values, process) : code;
 }
 
 void

@@ -19,6 +19,8 @@ struct task_process {
 	int proc_fd; /* its folder of /proc */
 	pid_t pid;
 	bool is_control; /* the port is the control port, not the name port */
+	uint32_t suspend_count;
+	pid_t thread; /* task_process_of_thread() only: by what number Linux knows it */
 	audit_token_t token;
 };
 
@@ -32,6 +34,8 @@ struct task_process {
  * BERTH_TRAP_BY_MESSAGE   a port on which some task receives: it is to be asked
  */
 kern_return_t task_process_open(mach_port_t task, struct task_process *process);
+/* The same of the task of @thread; without token. */
+kern_return_t task_process_of_thread(mach_port_t thread, struct task_process *process);
 void task_process_close(struct task_process *process);
 
 /* Open a file of its folder.  A descriptor, the caller's; -1 and @code: KERN_NO_ACCESS where

@@ -169,6 +169,14 @@ enum berth_trap_number {
 	BERTH_TRAP_TASK_NAME_FOR_PID,
 	/* args: task or its name port.  values: enum berth_task_value.  bytes: audit_token_t */
 	BERTH_TRAP_TASK_PROCESS,
+	/* args: task.  bytes: a name (u32) for each thread.  values: count */
+	BERTH_TRAP_TASK_THREADS,
+	/* args: thread.  values: enum berth_task_value, with BERTH_TASK_THREAD */
+	BERTH_TRAP_THREAD_PROCESS,
+	/* args: task.  Counts; who asks stops the process, and lets it go, when the count says so.
+	 * values: the new count */
+	BERTH_TRAP_TASK_SUSPEND,
+	BERTH_TRAP_TASK_RESUME,
 
 	BERTH_TRAP_LIMIT
 };
@@ -200,12 +208,14 @@ enum berth_msg_buffer {
 	BERTH_MSG_BUFFER_LARGE = 3 /* MACH_RCV_LARGE: only two fields of the receive buffer */
 };
 
-/* values of BERTH_TRAP_TASK_PROCESS: which process of Linux a task is */
+/* values of BERTH_TRAP_TASK_PROCESS and _THREAD_PROCESS: which process of Linux a task is */
 enum berth_task_value {
 	BERTH_TASK_PID = 0,
-	BERTH_TASK_BIRTH = 1,     /* starttime of proc(5), so that a pid used again is noticed; 0:
-				     unknown */
-	BERTH_TASK_IS_CONTROL = 2 /* 1: the port is the control port; 0: the name port */
+	BERTH_TASK_BIRTH = 1,      /* starttime of proc(5), so that a pid used again is noticed; 0:
+				      unknown */
+	BERTH_TASK_IS_CONTROL = 2, /* 1: the port is the control port; 0: the name port */
+	BERTH_TASK_SUSPEND_COUNT = 3,
+	BERTH_TASK_THREAD = 4 /* its number in Linux, as the task says it; 0: unknown */
 };
 
 /* BERTH_TRAP_REPLY_PORT, BERTH_TRAP_GET_SPECIAL_REPLY_PORT */

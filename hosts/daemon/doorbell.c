@@ -139,6 +139,12 @@ take_request(struct slot *slot)
 	if ((source.request.flags & ALL_DESCRIPTORS) != 0 && !slot->descriptors_came)
 		return; /* a ring to cancel has overtaken the one on the socket, which will come */
 
+	uint32_t linux_tid = atomic_load_explicit(&slot->shared->linux_tid, memory_order_relaxed);
+
+	if (linux_tid != slot->linux_tid) {
+		slot->linux_tid = linux_tid;
+		kernel_thread_set_number(slot->thread, linux_tid);
+	}
 	host->rang_cpu = atomic_load_explicit(&slot->shared->task_cpu, memory_order_relaxed);
 	code = adopt_descriptors(slot, &source);
 	if (code == KERN_SUCCESS)

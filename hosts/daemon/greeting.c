@@ -299,6 +299,7 @@ thread_new(struct peer *peer, const struct wire_thread *message)
 		} else {
 			slot->alias_of = message->slot_index;
 			slot->linux_tid = message->linux_tid;
+			kernel_thread_set_number(slot->thread, slot->linux_tid);
 			peer->thread_count++;
 			answer.slot_index = slot->index;
 			answer.segment_index = slot->index / TRAP_SEGMENT_SLOTS;

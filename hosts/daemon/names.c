@@ -198,6 +198,10 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_TASK_FOR_PID] = { "task_for_pid", { "#pid" } },
 	[BERTH_TRAP_TASK_NAME_FOR_PID] = { "task_name_for_pid", { "#pid" } },
 	[BERTH_TRAP_TASK_PROCESS] = { "task_process", { "task" } },
+	[BERTH_TRAP_TASK_THREADS] = { "task_threads", { "task" } },
+	[BERTH_TRAP_THREAD_PROCESS] = { "thread_process", { "thread" } },
+	[BERTH_TRAP_TASK_SUSPEND] = { "task_suspend", { "task" } },
+	[BERTH_TRAP_TASK_RESUME] = { "task_resume", { "task" } },
 };
 
 const char *

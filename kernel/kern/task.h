@@ -19,7 +19,8 @@ struct task {
 	bool strict;  /* kern/guard.h */
 	char label[32];
 	audit_token_t token;
-	uint64_t birth; /* of its process, as the host says */
+	uint64_t birth;         /* of its process, as the host says */
+	uint32_t suspend_count; /* how often it was stopped and not yet let go */
 
 	struct account *account;
 	struct ipc_space space;

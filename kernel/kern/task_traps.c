@@ -97,6 +97,14 @@ trap_task_for_pid(struct syscall *call)
 	return kr == KERN_SUCCESS ? give_name(call, ipc_port_make_send(port), 0) : kr;
 }
 
+static void
+tell_process(struct trap_result *result, const struct task *task)
+{
+	result->values[BERTH_TASK_PID] = kernel_task_pid(task);
+	result->values[BERTH_TASK_BIRTH] = task->birth;
+	result->values[BERTH_TASK_SUSPEND_COUNT] = task->suspend_count;
+}
+
 /*
  * KERN_SUCCESS            values, and the task's audit token as bytes
  * KERN_INVALID_ARGUMENT   another kernel object
@@ -122,9 +130,94 @@ trap_task_process(struct syscall *call)
 	*token = task->token;
 	result->bytes = token;
 	result->bytes_size = sizeof(*token);
-	result->values[BERTH_TASK_PID] = kernel_task_pid(task);
-	result->values[BERTH_TASK_BIRTH] = task->birth;
+	tell_process(result, task);
 	result->values[BERTH_TASK_IS_CONTROL] = port->object.kobject == IKOT_TASK;
+	return KERN_SUCCESS;
+}
+
+/* KERN_SUCCESS and values; KERN_INVALID_ARGUMENT: another kernel object. */
+static kern_return_t
+trap_thread_process(struct syscall *call)
+{
+	struct ipc_port *port;
+	const struct thread *thread;
+	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	thread = convert_port_to_thread(port);
+	if (!thread)
+		return KERN_INVALID_ARGUMENT;
+	tell_process(call->result, thread->task);
+	call->result->values[BERTH_TASK_THREAD] = thread->number;
+	return KERN_SUCCESS;
+}
+
+/*
+ * A send right for each thread; nested levels are no threads of their own.
+ *
+ * KERN_SUCCESS            bytes: the names; values: how many
+ * KERN_INVALID_ARGUMENT   another kernel object
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE  no room for all: none is given
+ */
+static kern_return_t
+trap_task_threads(struct syscall *call)
+{
+	struct task *task;
+	mach_port_name_t *names;
+	uint32_t count = 0, given = 0;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (!task)
+		return KERN_INVALID_ARGUMENT;
+	LIST_FOR_EACH (thread, &task->threads, struct thread, link)
+		count += thread->alias_of == NULL;
+	if (count == 0)
+		return KERN_SUCCESS;
+	kr = ipc_space_reserve(&call->caller->space, count);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	names = thread_output(call->thread, count * sizeof(*names));
+	if (!names)
+		return KERN_RESOURCE_SHORTAGE;
+	LIST_FOR_EACH (thread, &task->threads, struct thread, link)
+		if (!thread->alias_of && !thread_port(thread))
+			return KERN_RESOURCE_SHORTAGE;
+	LIST_FOR_EACH (thread, &task->threads, struct thread, link) {
+		if (thread->alias_of)
+			continue;
+		check(ipc_right_copyout(&call->caller->space, ipc_port_make_send(thread->self_port),
+					MACH_MSG_TYPE_PORT_SEND, &names[given]) == KERN_SUCCESS);
+		given++;
+	}
+	call->result->bytes = names;
+	call->result->bytes_size = count * sizeof(*names);
+	call->result->values[0] = count;
+	return KERN_SUCCESS;
+}
+
+/*
+ * KERN_SUCCESS           values: the new count
+ * KERN_INVALID_ARGUMENT  another kernel object
+ * KERN_FAILURE           it is not suspended; or too often
+ */
+static kern_return_t
+trap_task_suspension(struct syscall *call)
+{
+	bool resumes = call->frame->number == BERTH_TRAP_TASK_RESUME;
+	struct task *task;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (!task)
+		return KERN_INVALID_ARGUMENT;
+	if (task->suspend_count == (resumes ? 0 : TASK_SUSPEND_MAX))
+		return KERN_FAILURE;
+	task->suspend_count = resumes ? task->suspend_count - 1 : task->suspend_count + 1;
+	call->result->values[0] = task->suspend_count;
 	return KERN_SUCCESS;
 }
 
@@ -230,6 +323,13 @@ task_syscall(uint32_t number)
 		return trap_task_for_pid;
 	case BERTH_TRAP_TASK_PROCESS:
 		return trap_task_process;
+	case BERTH_TRAP_TASK_THREADS:
+		return trap_task_threads;
+	case BERTH_TRAP_THREAD_PROCESS:
+		return trap_thread_process;
+	case BERTH_TRAP_TASK_SUSPEND:
+	case BERTH_TRAP_TASK_RESUME:
+		return trap_task_suspension;
 	case BERTH_TRAP_TASK_GET_SPECIAL_PORT:
 		return trap_get_special_port;
 	case BERTH_TRAP_TASK_SET_SPECIAL_PORT:

@@ -39,6 +39,14 @@ kernel_thread_host(const struct thread *thread)
 	return thread->host;
 }
 
+void
+kernel_thread_set_number(struct thread *thread, uint32_t number)
+{
+	thread->number = number;
+	if (thread->alias_of)
+		thread->alias_of->number = number;
+}
+
 bool
 kernel_thread_is_parked(const struct thread *thread)
 {

@@ -38,6 +38,7 @@ struct thread {
 	struct task *task;
 	struct list link; /* task.threads */
 	uint32_t id;
+	uint32_t number; /* the host's, handed on unread */
 	void *host;
 	enum thread_state state;
 	struct thread *alias_of; /* the thread whose port this one shares, or NULL */

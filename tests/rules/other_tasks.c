@@ -125,3 +125,81 @@ TEST_1(only_a_task_has_a_process)
 		    w, trap(a, BERTH_TRAP_TASK_PROCESS, cases[i].name, 0, 0, 0, 0, 0),
 		    cases[i].code);
 }
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+TEST_2(every_thread_of_a_task_is_listed_once_by_its_port)
+{
+	mach_port_name_t task, names[4];
+	struct thread *nested;
+
+	for (int i = 0; i < 3; i++)
+		world_thread_new(b->party);
+	nested = kernel_thread_new(b->party->task, b->thread, NULL); /* no thread of its own */
+	assert_non_null(nested);
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &task));
+	assert_ok(trap(a, BERTH_TRAP_TASK_THREADS, task, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[0], 4);
+	assert_int_equal(a->outcome.bytes_size, sizeof(names));
+	memcpy(names, a->outcome.bytes, sizeof(names));
+	for (int i = 0; i < 4; i++) {
+		assert_entry(a, names[i], MACH_PORT_TYPE_SEND, 1);
+		assert_int_equal(kobject_of(a, names[i]), 1);
+		for (int j = 0; j < i; j++)
+			assert_int_not_equal(names[i], names[j]);
+	}
+	/* again: the same names, a reference more */
+	assert_ok(trap(a, BERTH_TRAP_TASK_THREADS, task, 0, 0, 0, 0, 0));
+	assert_memory_equal(a->outcome.bytes, names, sizeof(names));
+	assert_entry(a, names[3], MACH_PORT_TYPE_SEND, 2);
+}
+
+TEST_2(the_threads_of_a_task_are_not_to_be_had_by_its_name)
+{
+	mach_port_name_t name;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_NAME_FOR_PID, b->party->task, &name));
+	assert_refused_without_trace(w, trap(a, BERTH_TRAP_TASK_THREADS, name, 0, 0, 0, 0, 0),
+				     KERN_INVALID_ARGUMENT);
+	assert_refused_without_trace(w, trap(a, BERTH_TRAP_TASK_SUSPEND, name, 0, 0, 0, 0, 0),
+				     KERN_INVALID_ARGUMENT);
+}
+
+TEST_1(the_process_of_a_thread_is_told_with_its_number)
+{
+	mach_port_name_t thread = thread_self(a);
+
+	kernel_task_set_birth(a->party->task, 77);
+	kernel_thread_set_number(a->thread, 4711);
+	assert_ok(trap(a, BERTH_TRAP_THREAD_PROCESS, thread, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[BERTH_TASK_PID], kernel_task_pid(a->party->task));
+	assert_int_equal(a->outcome.values[BERTH_TASK_BIRTH], 77);
+	assert_int_equal(a->outcome.values[BERTH_TASK_THREAD], 4711);
+	assert_refused_without_trace(
+	    w, trap(a, BERTH_TRAP_THREAD_PROCESS, BERTH_NAME_TASK_SELF, 0, 0, 0, 0, 0),
+	    KERN_INVALID_ARGUMENT);
+}
+
+/* ---- suspension ---------------------------------------------------------------------------- */
+
+TEST_2(suspensions_are_counted_whoever_asks)
+{
+	mach_port_name_t task;
+
+	assert_ok(for_pid(a, BERTH_TRAP_TASK_FOR_PID, b->party->task, &task));
+	assert_refused_without_trace(w, trap(a, BERTH_TRAP_TASK_RESUME, task, 0, 0, 0, 0, 0),
+				     KERN_FAILURE);
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_ok(trap(i == 2 ? b : a, BERTH_TRAP_TASK_SUSPEND,
+			       i == 2 ? BERTH_NAME_TASK_SELF : task, 0, 0, 0, 0, 0));
+		assert_int_equal((i == 2 ? b : a)->outcome.values[0], i);
+	}
+	assert_ok(trap(a, BERTH_TRAP_TASK_PROCESS, task, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[BERTH_TASK_SUSPEND_COUNT], 3);
+	for (uint64_t i = 3; i > 0; i--) {
+		assert_ok(trap(a, BERTH_TRAP_TASK_RESUME, task, 0, 0, 0, 0, 0));
+		assert_int_equal(a->outcome.values[0], i - 1);
+	}
+	assert_refused_without_trace(w, trap(a, BERTH_TRAP_TASK_RESUME, task, 0, 0, 0, 0, 0),
+				     KERN_FAILURE);
+}
