@@ -1,7 +1,8 @@
 /*
  * Memory of the own task: mach_vm_*.  mach-kobjects.md §8.
  *
- * Darwin's vm_map is Linux's address space; calls on another task's are not there.
+ * Darwin's vm_map is Linux's address space, which nobody else can change: see vm_other.c for what
+ * can be done to another task's.
  */
 #include "client/mach/vm.h"
 

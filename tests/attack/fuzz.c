@@ -392,7 +392,10 @@ some_number(struct fuzz *fuzz)
 		return (uint32_t)fuzz_extreme(fuzz);
 	switch (below(fuzz, 9)) {
 	case 8:
-		return BERTH_TRAP_FILEPORT_MAKE + below(fuzz, 2);
+		return one_in(fuzz, 2)
+			   ? BERTH_TRAP_FILEPORT_MAKE + below(fuzz, 2)
+			   : BERTH_TRAP_TASK_FOR_PID +
+				 below(fuzz, BERTH_TRAP_TASK_RESUME - BERTH_TRAP_TASK_FOR_PID + 1);
 	case 0:
 		return below(fuzz, BERTH_TRAP_LIMIT + 4); /* also those between the known */
 	case 1:
@@ -476,7 +479,11 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 		request.flags |= TRAP_HAS_BULK;
 		fds[(*fd_count)++] = fuzz->fds[lies(fuzz, 3) ? below(fuzz, FUZZ_FDS) : 3];
 	}
-	if (request.number == BERTH_TRAP_FILEPORT_MAKE && !lies(fuzz, 4)) {
+	if (request.number == BERTH_TRAP_TASK_FOR_PID && one_in(fuzz, 2))
+		request.args[0] = (uint64_t)getpid();
+	if ((request.number == BERTH_TRAP_FILEPORT_MAKE ||
+	     request.number == BERTH_TRAP_TASK_FOR_PID) &&
+	    !lies(fuzz, 4)) {
 		request.flags = TRAP_HAS_FILE;
 		fds[0] = fuzz->fds[below(fuzz, FUZZ_FDS)];
 		*fd_count = 1;
