@@ -8,6 +8,7 @@
  */
 #include "client/bsd/system_socket.h"
 #include "client/connection.h"
+#include "client/site.h"
 #include "client/trap.h"
 
 #include <berth/syscall_sw.h>
@@ -56,6 +57,7 @@ after_fork_in_child(void)
 
 	fork_child_fd = -1;
 	system_after_fork_in_child();
+	site_forked();
 	trap_forked();
 	connection_start_over(child_fd);
 	if (child_fd >= 0 && !connection_send(&hello.head, NULL, 0, false)) {

@@ -5,6 +5,7 @@
 
 #include "client/descriptor.h"
 #include "client/memory.h"
+#include "client/site.h"
 
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
@@ -127,6 +128,11 @@ incoming_place(struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t c
 		tail = in.pieces[0];
 		in.pieces++;
 		in.piece_count--;
+	}
+	if (site_is_on()) {
+		const struct site_message noted = { in.stream, in.prefix_size, in.pieces,
+						    in.piece_count, reply->stream_size_bytes };
+		site_message_came(&noted, !is_receive);
 	}
 	if (in.piece_count > 0 && in.prefix_size >= DESCRIPTORS_OFFSET && !descriptors_place(&in))
 		code |= is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE : MACH_MSG_VM_SPACE;

@@ -4,6 +4,7 @@
 #include "client/trap.h"
 
 #include "client/say.h"
+#include "client/site.h"
 #include "client/strict.h"
 
 #include <mach/mach_init.h>
@@ -406,6 +407,8 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	if ((slot->reply.flags &
 	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);
+	if (site_is_on())
+		site_trap_done(trap);
 	if (__builtin_expect(slot->reply.guard.code != 0, 0) && !self.is_ending)
 		strict_stop(trap);
 	errno = saved_errno;

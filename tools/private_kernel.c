@@ -23,6 +23,7 @@
 #define FOLDER_PREFIX "berth-run."
 #define FOLDER_PATTERN FOLDER_PREFIX "XXXXXX"
 #define SOCKET_NAME "kernel"
+#define SITES_NAME "sites"
 
 /* A program's first call may come before berthd accepts: it waits in this queue. */
 #define BACKLOG 4096
@@ -202,12 +203,44 @@ private_kernel_place(struct private_kernel *kernel, char **tried)
 	return -ENOENT;
 }
 
+int
+private_kernel_sites_make(struct private_kernel *kernel, char *path, size_t size)
+{
+	int length = snprintf(path, size, "%s/" SITES_NAME, kernel->folder);
+
+	if (length < 0 || (size_t)length >= size)
+		return -ENAMETOOLONG;
+	return mkdirat(kernel->folder_fd, SITES_NAME, 0700) < 0 ? -errno : 0;
+}
+
+/* Remove the notes of programs, which are plain files; what else a program put there stays. */
+static void
+sites_remove(int folder_fd)
+{
+	int fd = openat(folder_fd, SITES_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *sites = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!sites) {
+		close_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(sites)) != NULL) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			unlinkat(fd, entry->d_name, 0);
+	}
+	closedir(sites);
+	unlinkat(folder_fd, SITES_NAME, AT_REMOVEDIR);
+}
+
 void
 private_kernel_remove(struct private_kernel *kernel)
 {
 	/* the program may have been faster, by emptying its $TMPDIR: no harm */
-	if (kernel->folder_fd >= 0)
+	if (kernel->folder_fd >= 0) {
 		unlinkat(kernel->folder_fd, SOCKET_NAME, 0);
+		sites_remove(kernel->folder_fd);
+	}
 	if (kernel->folder[0] != '\0')
 		rmdir(kernel->folder);
 	kernel->folder[0] = '\0';
@@ -226,6 +259,7 @@ sweep_folder(int parent_fd, const char *name)
 	if (fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
 	    flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		unlinkat(fd, SOCKET_NAME, 0);
+		sites_remove(fd);
 		unlinkat(parent_fd, name, AT_REMOVEDIR);
 	}
 	close(fd);

@@ -55,6 +55,12 @@ int private_kernel_connect(const struct private_kernel *kernel);
 /* Close the control connection, by which the kernel ends. */
 void private_kernel_end(struct private_kernel *kernel);
 
+/*
+ * Make a folder in the kernel's, for this user's programs alone, to note in where they got their
+ * rights (wire/sites.h); it goes with the kernel's.  Its path comes in @path.  0 or -errno.
+ */
+int private_kernel_sites_make(struct private_kernel *kernel, char *path, size_t size);
+
 /* Remove the socket and the folder. */
 void private_kernel_remove(struct private_kernel *kernel);
 

@@ -29,8 +29,10 @@
 
 #include "tools/answer.h"
 #include "tools/command.h"
+#include "tools/leaks.h"
 #include "tools/private_kernel.h"
 #include "tools/trace_text.h"
+#include "wire/sites.h"
 #include "wire/socket.h"
 
 /* A kernel that takes longer than this to report, or to end, is ended by force. */
@@ -41,7 +43,8 @@
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM };
 
 static const char help_text[] =
-    "Usage: berth run [--trace[=FILE]] [--leaks] [--strict] [--root] [--] PROGRAM [ARGUMENTS]\n"
+    "Usage: berth run [--trace[=FILE]] [--leaks[=sites]] [--strict] [--root] [--] PROGRAM\n"
+    "                 [ARGUMENTS]\n"
     "\n"
     "Run PROGRAM, and whatever it starts, on a new kernel of their own.  No other\n"
     "program sees its ports; the kernel ends when PROGRAM does.\n"
@@ -49,6 +52,7 @@ static const char help_text[] =
     "  --trace[=FILE]  write every trap, message and right to FILE (else to stderr)\n"
     "  --leaks         tell what rights programs left behind; if there were any and\n"
     "                  PROGRAM succeeded, exit with 1\n"
+    "  --leaks=sites   the same, with the functions and lines that got each of them\n"
     "  --strict        stop a program at the first call that misuses a right as newer\n"
     "                  macOS does not forgive, and tell what was wrong\n"
     "  --root          be root, of this kernel and in a user namespace of Linux: what\n"
@@ -60,6 +64,7 @@ static const char help_text[] =
 
 struct run {
 	bool leaks;
+	bool leak_sites; /* with the places where they were got */
 	bool traced;
 	bool root;
 	bool strict;
@@ -67,6 +72,7 @@ struct run {
 	char **argv;            /* of the program */
 
 	struct private_kernel kernel;
+	char sites[PATH_MAX]; /* the folder of what programs note, with leak_sites */
 	int signal_fd;
 	sigset_t old_mask;
 	struct sigaction old_child_action;
@@ -100,6 +106,11 @@ parse(struct run *run, int argc, char **argv)
 			run->leaks = true;
 		} else if (strcmp(argv[i], "--strict") == 0) {
 			run->strict = true;
+		} else if (strncmp(argv[i], "--leaks=", 8) == 0) {
+			if (strcmp(argv[i] + 8, "sites") != 0)
+				return command_usage("run", "--leaks= wants 'sites', not '%s'",
+						     argv[i] + 8);
+			run->leaks = run->leak_sites = true;
 		} else if (strcmp(argv[i], "--root") == 0) {
 			run->root = true;
 		} else if (strcmp(argv[i], "--trace") == 0) {
@@ -403,9 +414,10 @@ trace_start(struct run *run)
 	return 0;
 }
 
-/* Print what was left behind.  The number of leaks, or -1: not known, which is said. */
+/* Take the report of what was left behind to @out.  The number of leaks, or -1: not known, which
+ * is said. */
 static int64_t
-report_leaks(struct run *run)
+take_report(struct run *run, FILE *out)
 {
 	struct answer answer = { 0 };
 	int64_t deadline_ms = now_ms() + REPORT_MS;
@@ -418,7 +430,7 @@ report_leaks(struct run *run)
 	int err = private_kernel_ask_report(&run->kernel);
 	while (err == 0 && result == ANSWER_MORE && !run->interrupted) {
 		if (step(run, run->kernel.control_fd, deadline_ms))
-			result = answer_take(run->kernel.control_fd, stderr, &answer);
+			result = answer_take(run->kernel.control_fd, out, &answer);
 		else if (now_ms() >= deadline_ms)
 			err = -ETIMEDOUT;
 	}
@@ -432,6 +444,27 @@ report_leaks(struct run *run)
 		return -1;
 	}
 	return answer.count;
+}
+
+/* Print what was left behind.  As take_report(). */
+static int64_t
+report_leaks(struct run *run)
+{
+	char *text = NULL;
+	size_t size;
+
+	if (!run->leak_sites)
+		return take_report(run, stderr);
+	FILE *report = open_memstream(&text, &size);
+	if (!report) {
+		command_failed("run", "nobody knows what was left behind: %s", strerror(errno));
+		return -1;
+	}
+	int64_t count = take_report(run, report);
+	if (fclose(report) == 0)
+		leaks_print(text, run->sites, stderr);
+	free(text);
+	return count;
 }
 
 static void
@@ -476,11 +509,22 @@ run_program(struct run *run)
 
 	if (code == 0 && run->traced)
 		code = trace_start(run);
+	if (code == 0 && run->leak_sites) {
+		int err = private_kernel_sites_make(&run->kernel, run->sites, sizeof(run->sites));
+
+		if (err < 0)
+			code = command_failed("run", "cannot make a folder for sites in %s: %s",
+					      run->kernel.folder, strerror(-err));
+	}
 	if (code != 0)
 		return code;
 	if (setenv("BERTH_KERNEL", run->kernel.address.sun_path, 1) < 0)
 		return command_failed("run", "cannot set BERTH_KERNEL: %s", strerror(errno));
 	unsetenv("BERTH_TASK_FD"); /* belongs to whoever it was made for */
+	if (!run->leak_sites)
+		unsetenv(SITES_VARIABLE); /* of an outer run */
+	else if (setenv(SITES_VARIABLE, run->sites, 1) < 0)
+		return command_failed("run", "cannot set " SITES_VARIABLE ": %s", strerror(errno));
 
 	code = program_start(run);
 	if (code != 0)

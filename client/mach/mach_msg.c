@@ -12,6 +12,7 @@
 #include "client/export.h"
 #include "client/incoming.h"
 #include "client/outgoing.h"
+#include "client/site.h"
 #include "client/trap.h"
 
 #include <string.h>
@@ -119,11 +120,34 @@ receive_trap(const struct message_call *call, mach_msg_option_t option)
 	return code;
 }
 
+/* Note what rights the message takes along, of which the kernel has yet to be asked. */
+static void
+note_moves(const struct outgoing *out, struct site_moves *moves)
+{
+	if (out->is_spilled)
+		return; /* it is sealed */
+	const struct trap_piece_wire *pieces =
+	    (const struct trap_piece_wire *)(out->stream + ((out->prefix_size + 7u) & ~7u));
+	uint32_t tail_count = (out->flags & TRAP_HAS_TAIL) != 0 ? 1 : 0;
+	const struct site_message message = { out->stream, out->prefix_size, pieces + tail_count,
+					      out->piece_count - tail_count, out->stream_size };
+
+	site_message_goes(&message, moves);
+}
+
+/* Has the message left the space?  One that comes back has, too. */
+static bool
+is_gone(const uint64_t values[TRAP_VALUE_COUNT])
+{
+	return values[BERTH_MSG_SENT] != 0 || values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_SEND;
+}
+
 static mach_msg_return_t
 send_trap(struct message_call *call, mach_msg_option_t option)
 {
 	struct trap trap;
 	struct outgoing out;
+	struct site_moves moves = { 0 };
 	enum trap_outcome outcome = trap_begin(&trap, BERTH_TRAP_MSG);
 
 	if (outcome != TRAP_OK)
@@ -148,7 +172,11 @@ send_trap(struct message_call *call, mach_msg_option_t option)
 		trap.bulk_fd = out.bulk_fd;
 		out.spill_fd = -1;
 		out.bulk_fd = -1;
+		if (site_is_on())
+			note_moves(&out, &moves);
 		code = run_and_place(&trap, &out, call, now);
+		if (moves.first != 0)
+			site_moves_end(&moves, is_gone(trap.slot->reply.values));
 	}
 	outgoing_end(&out);
 	trap_end(&trap);
