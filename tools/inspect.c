@@ -17,6 +17,7 @@
 
 #include "tools/answer.h"
 #include "tools/command.h"
+#include "tools/growth.h"
 #include "tools/kernel_ask.h"
 #include "tools/trace_text.h"
 #include "wire/socket.h"
@@ -31,9 +32,13 @@ static const char ps_help[] =
 
 static const char ports_help[] =
     "Usage: berth ports [--queued] [--json] [--pid PID] [--kernel KERNEL]\n"
+    "       berth ports [--save FILE] [--since FILE] [--json] [--pid PID] [--kernel KERNEL]\n"
     "\n"
     "List the port rights of each task, and where the ports' messages are.\n"
     "\n"
+    "  --save FILE      write all there is to FILE, for a later look\n"
+    "  --since FILE     only what is different from when FILE was saved: which task has\n"
+    "                   how many rights of a kind more, and their names\n"
     "  --queued         only ports with messages that nobody has received, and who\n"
     "                   does not receive them\n"
     "  --json           one JSON document instead of a table\n"
@@ -72,6 +77,8 @@ struct asking {
 	int32_t pid;
 	const char *kernel; /* --kernel */
 	const char *file;   /* -j of lsmp */
+	const char *save;   /* --save, --since of ports */
+	const char *since;
 };
 
 /* ---- options ---------------------------------------------------------------------------- */
@@ -90,7 +97,13 @@ parse_pid(const char *text, int32_t *pid)
 	return 0;
 }
 
-enum allowed { ALLOW_QUEUED = 1, ALLOW_JSON = 2, ALLOW_PID = 4, ALLOW_COUNTS = 8 };
+enum allowed {
+	ALLOW_QUEUED = 1,
+	ALLOW_JSON = 2,
+	ALLOW_PID = 4,
+	ALLOW_COUNTS = 8,
+	ALLOW_LOOKS = 16
+};
 
 /* -1: go on; else the exit code. */
 static int
@@ -112,6 +125,16 @@ parse(struct asking *asking, unsigned allowed, const char *help, int argc, char 
 			if (parse_pid(value, &asking->pid) < 0)
 				return command_usage(asking->command,
 						     "--pid wants a process id, not '%s'", value);
+		} else if ((allowed & ALLOW_LOOKS) &&
+			   (value = option_value("--save", argc, argv, &i)) != NULL) {
+			if (value[0] == '\0')
+				return command_usage(asking->command, "--save names no file");
+			asking->save = value;
+		} else if ((allowed & ALLOW_LOOKS) &&
+			   (value = option_value("--since", argc, argv, &i)) != NULL) {
+			if (value[0] == '\0')
+				return command_usage(asking->command, "--since names no file");
+			asking->since = value;
 		} else if ((value = option_value("--kernel", argc, argv, &i)) != NULL) {
 			if (value[0] == '\0')
 				return command_usage(
@@ -169,8 +192,9 @@ parse_lsmp(struct asking *asking, int argc, char **argv)
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
+/* Ask, and write the answer to @out.  The exit code. */
 static int
-inspect(const struct asking *asking)
+inspect_to(const struct asking *asking, FILE *out)
 {
 	struct wire_inspect request = {
 		.head = { WIRE_INSPECT, sizeof(request) },
@@ -183,13 +207,6 @@ inspect(const struct asking *asking)
 
 	if (fd < 0)
 		return COMMAND_FAILED;
-	FILE *out = asking->file ? fopen(asking->file, "we") : stdout;
-	if (!out) {
-		int code = command_failed(asking->command, "cannot write '%s': %s", asking->file,
-					  strerror(errno));
-		close(fd);
-		return code;
-	}
 	int err = request_send(fd, &request, sizeof(request), -1);
 	if (err == 0)
 		err = answer_take_all(fd, out, &answer);
@@ -198,10 +215,121 @@ inspect(const struct asking *asking)
 		err = answer_take_all(fd, out, &answer);
 	if (fflush(out) != 0 && err == 0)
 		err = -errno;
-	if (out != stdout && fclose(out) != 0 && err == 0)
-		err = -errno;
 	close(fd);
 	return kernel_ask_exit_code(asking->command, asking->pid, err, &answer);
+}
+
+static int
+inspect(const struct asking *asking)
+{
+	FILE *out = asking->file ? fopen(asking->file, "we") : stdout;
+
+	if (!out)
+		return command_failed(asking->command, "cannot write '%s': %s", asking->file,
+				      strerror(errno));
+	int code = inspect_to(asking, out);
+	if (out != stdout && fclose(out) != 0 && code == COMMAND_OK)
+		code = command_failed(asking->command, "cannot write '%s': %s", asking->file,
+				      strerror(errno));
+	return code;
+}
+
+/* ---- looks that are compared -------------------------------------------------------------- */
+
+/* All of the file @path; the caller frees it.  NULL, and errno. */
+static char *
+read_file(const char *path)
+{
+	char *text = NULL;
+	size_t room = 0;
+	FILE *in = fopen(path, "re");
+
+	if (!in)
+		return NULL;
+	errno = 0;
+	if (getdelim(&text, &room, '\0', in) < 0) {
+		int err = errno;
+
+		free(text);
+		text = err == 0 ? strdup("") : NULL; /* it is empty */
+		errno = err != 0 ? err : errno;
+	}
+	fclose(in);
+	return text;
+}
+
+static int
+save(const struct asking *asking, const char *text)
+{
+	FILE *out = fopen(asking->save, "we");
+	bool is_written = out && fputs(text, out) != EOF;
+
+	if (out && fclose(out) != 0)
+		is_written = false;
+	return is_written ? COMMAND_OK
+			  : command_failed(asking->command, "cannot write '%s': %s", asking->save,
+					   strerror(errno));
+}
+
+/* Print how the look in @text differs from the one saved before. */
+static int
+compare(const struct asking *asking, char *text)
+{
+	struct growth_look *before = NULL, *now = NULL;
+	int code = COMMAND_OK, err;
+	char *saved = read_file(asking->since);
+
+	if (!saved)
+		return command_failed(asking->command, "cannot read '%s': %s", asking->since,
+				      strerror(errno));
+	err = growth_look_new(saved, asking->pid, &before);
+	if (err == -EINVAL)
+		code = command_failed(asking->command,
+				      "'%s' is nothing that 'berth ports --save' wrote",
+				      asking->since);
+	else if (err == 0)
+		err = growth_look_new(text, asking->pid, &now);
+	if (err == 0)
+		err = growth_print(before, now, (asking->flags & WIRE_INSPECT_JSON) != 0, stdout);
+	if (err == 0 && fflush(stdout) != 0)
+		err = -errno;
+	if (err < 0 && code == COMMAND_OK)
+		code = command_failed(asking->command, "cannot compare with '%s': %s",
+				      asking->since, strerror(-err));
+	before = growth_look_free(before);
+	now = growth_look_free(now);
+	free(saved);
+	return code;
+}
+
+/* --save, --since, or both: one look for both. */
+static int
+look(const struct asking *asking)
+{
+	struct asking all = *asking;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return command_failed(asking->command, "%s", strerror(errno));
+	all.flags |= WIRE_INSPECT_JSON;
+	if (asking->since)
+		all.pid = 0; /* a task that has ended since then is no mistake */
+	int code = inspect_to(&all, out);
+	if (fclose(out) != 0 && code == COMMAND_OK)
+		code = command_failed(asking->command, "%s", strerror(errno));
+	/* before the comparison cuts it into lines */
+	char *copy = code == COMMAND_OK && asking->since ? strdup(text) : NULL;
+	if (code == COMMAND_OK && asking->since && !copy)
+		code = command_failed(asking->command, "%s", strerror(errno));
+	if (copy)
+		code = compare(asking, copy);
+	if (code == COMMAND_OK && asking->save)
+		code = save(asking, text);
+	free(copy);
+	free(text);
+	return code;
 }
 
 int
@@ -217,9 +345,16 @@ int
 berth_ports_main(int argc, char **argv)
 {
 	struct asking asking = { .command = "ports", .what = WIRE_INSPECT_PORTS };
-	int code = parse(&asking, ALLOW_QUEUED | ALLOW_JSON | ALLOW_PID, ports_help, argc, argv);
+	int code = parse(&asking, ALLOW_QUEUED | ALLOW_JSON | ALLOW_PID | ALLOW_LOOKS, ports_help,
+			 argc, argv);
 
-	return code >= 0 ? code : inspect(&asking);
+	if (code >= 0)
+		return code;
+	if (!asking.save && !asking.since)
+		return inspect(&asking);
+	if ((asking.flags & WIRE_INSPECT_QUEUED) != 0)
+		return command_usage("ports", "--queued goes neither with --save nor with --since");
+	return look(&asking);
 }
 
 int

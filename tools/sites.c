@@ -28,7 +28,7 @@ struct table {
 	struct sites *head; /* HEAD_SIZE bytes; NULL: could not be read */
 	struct site_stack *stacks;
 	uint32_t stack_count;
-	struct site_record *records;
+	struct site_record *records; /* sorted by name */
 	uint32_t record_count;
 	uint32_t *left;   /* for each stack: its number in the report, 0: not shown yet */
 	uint32_t *rights; /* and how many rights were left there */
@@ -169,6 +169,14 @@ head_check(struct table *table)
 	    head->record_count < SITES_RECORDS_MAX ? head->record_count : SITES_RECORDS_MAX;
 }
 
+static int
+compare_records(const void *a, const void *b)
+{
+	const struct site_record *left = a, *right = b;
+
+	return left->name < right->name ? -1 : left->name > right->name;
+}
+
 static void
 table_read(const struct sites_found *found, struct table *table)
 {
@@ -200,6 +208,9 @@ table_read(const struct sites_found *found, struct table *table)
 		table->rights = calloc(table->stack_count + 1, sizeof(table->rights[0]));
 		if (!table->left || !table->rights)
 			table->record_count = 0;
+		if (table->record_count > 0)
+			qsort(table->records, table->record_count, sizeof(table->records[0]),
+			      compare_records);
 	}
 	close(fd);
 }
@@ -208,10 +219,9 @@ table_read(const struct sites_found *found, struct table *table)
 
 /* Can a right that the kernel calls @kind have references of this one? */
 static bool
-record_fits(const struct table *table, const struct site_record *record, uint32_t name,
-	    const char *kind)
+record_fits(const struct table *table, const struct site_record *record, const char *kind)
 {
-	if (record->name != name || record->refs == 0 || record->stack >= table->stack_count)
+	if (record->refs == 0 || record->stack >= table->stack_count)
 		return false;
 	switch (record->kind) {
 	case SITE_RECEIVE:
@@ -240,22 +250,39 @@ stack_want(struct sites_found *found, const struct table *table, const struct si
 	}
 }
 
+/* The first record of @name, or where it would be. */
+static uint32_t
+first_record(const struct table *table, uint32_t name)
+{
+	uint32_t low = 0, high = table->record_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (table->records[middle].name < name)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static struct sites_right *
 take_right(struct sites_found *found, struct table *table, uint32_t name, const char *kind)
 {
-	uint32_t count = 0;
+	uint32_t first = first_record(table, name), end = first, count = 0;
 
-	for (uint32_t i = 0; i < table->record_count; i++)
-		count += record_fits(table, &table->records[i], name, kind);
+	for (; end < table->record_count && table->records[end].name == name; end++)
+		count += record_fits(table, &table->records[end], kind);
 	struct sites_right *right =
 	    count > 0 ? calloc(1, sizeof(*right) + count * sizeof(right->parts[0])) : NULL;
 	if (!right)
 		return NULL;
 	right->table = table;
-	for (uint32_t i = 0; i < table->record_count; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		struct site_record *record = &table->records[i];
 
-		if (!record_fits(table, record, name, kind))
+		if (!record_fits(table, record, kind))
 			continue;
 		right->parts[right->part_count++] = (struct part){ record, record->refs };
 		record->refs = 0; /* the next right of this name is another program's */
@@ -321,16 +348,6 @@ base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Is the frame in libberth.so?  A program that has it inside shows all of it. */
-static bool
-is_library_frame(const struct table *table, const struct site_stack *stack, uint32_t frame)
-{
-	uint32_t module = stack->modules[frame];
-
-	return module == table->head->library && module < table->head->module_count &&
-	       strncmp(base_name(table->head->modules[module].path), "libberth.so", 11) == 0;
-}
-
 /* The first line for a frame, or NULL; *@module is where it is, or NULL. */
 static const char *
 frame_text(const struct sites_found *found, const struct table *table,
@@ -344,6 +361,49 @@ frame_text(const struct sites_found *found, const struct table *table,
 	*module = &table->head->modules[stack->modules[frame]];
 	*address -= (*module)->base;
 	return site_lines_find(found->lines, (*module)->path, *address - 1);
+}
+
+/* The file of the outermost function in @text, up to its line's end; NULL: not known. */
+static const char *
+source_of(const char *text)
+{
+	const char *last = text ? strrchr(text, '\n') : NULL;
+	const char *at = text ? strstr(last ? last : text, " at ") : NULL;
+
+	return at ? at + 4 : NULL;
+}
+
+/* How many frames, innermost first, are the library's. */
+static uint32_t
+library_frames(const struct sites_found *found, const struct table *table,
+	       const struct site_stack *stack, uint32_t count)
+{
+	const struct site_module *module;
+	uint64_t address;
+	uint32_t frames = 0;
+	size_t length = 0;
+
+	while (frames < count && stack->modules[frames] == table->head->library &&
+	       table->head->library < table->head->module_count &&
+	       strncmp(base_name(table->head->modules[table->head->library].path), "libberth.so",
+		       11) == 0)
+		frames++;
+	if (frames > 0 || count == 0)
+		return frames;
+	/* it is in the program itself: what comes from the folder of the first one's source */
+	const char *folder = source_of(frame_text(found, table, stack, 0, &module, &address));
+	const char *slash = folder ? strrchr(folder, '/') : NULL;
+	if (!slash)
+		return 0;
+	length = (size_t)(slash - folder) + 1;
+	for (frames = 1; frames < count; frames++) {
+		const char *source =
+		    source_of(frame_text(found, table, stack, frames, &module, &address));
+
+		if (!source || strncmp(source, folder, length) != 0)
+			break;
+	}
+	return frames;
 }
 
 /* Print a frame.  True: it is main(), and what is further out interests nobody. */
@@ -381,10 +441,8 @@ stack_print(const struct sites_found *found, const struct table *table,
 {
 	uint32_t count =
 	    stack->frame_count < SITES_FRAMES_MAX ? stack->frame_count : SITES_FRAMES_MAX;
-	uint32_t first = 0;
+	uint32_t first = library_frames(found, table, stack, count);
 
-	while (first < count && is_library_frame(table, stack, first))
-		first++;
 	if (first > 0) {
 		const struct site_module *module;
 		uint64_t address;
