@@ -39,7 +39,7 @@ _berth_run()
 			_berth_command $((i + 1))
 			return
 			;;
-		--trace | --leaks | --strict | -h | --help) ;;
+		--trace | --leaks | --leaks=* | --strict | --root | -h | --help) ;;
 		=) ((i++)) ;; # bash cuts --trace=FILE in three
 		*)
 			_berth_command "$i"
@@ -49,7 +49,7 @@ _berth_run()
 	done
 	case $1 in
 	-*)
-		_berth_words '--trace --trace= --leaks --strict --help --' "$1"
+		_berth_words '--trace --trace= --leaks --leaks=sites --strict --root --help --' "$1"
 		[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)
@@ -109,6 +109,10 @@ _berth()
 		_berth_words "$(_berth_pids)" "$word"
 		return
 		;;
+	--save | --since)
+		_berth_files "$word"
+		return
+		;;
 	--kernel)
 		_berth_files "$word"
 		[[ $word == */* ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(
@@ -130,7 +134,7 @@ _berth()
 		fi
 		;;
 	ps) _berth_words '--json --pid --kernel --help' "$word" ;;
-	ports) _berth_words '--queued --json --pid --kernel --help' "$word" ;;
+	ports) _berth_words '--queued --save --since --json --pid --kernel --help' "$word" ;;
 	trace) _berth_words '--pid --kernel --help' "$word" ;;
 	launch)
 		if ((COMP_CWORD == 2)); then

@@ -23,7 +23,8 @@ complete --command berth --condition __fish_use_subcommand --arguments events --
 complete --command berth --condition __fish_use_subcommand --arguments help --description 'Tell about a command'
 
 complete --command berth --condition '__fish_seen_subcommand_from run' --long-option trace --description 'Write the trace to stderr or =FILE'
-complete --command berth --condition '__fish_seen_subcommand_from run' --long-option leaks --description 'Tell what rights were left behind'
+complete --command berth --condition '__fish_seen_subcommand_from run' --long-option leaks --arguments sites --description 'Tell what rights were left behind'
+complete --command berth --condition '__fish_seen_subcommand_from run' --long-option root --description 'Be root of this kernel'
 complete --command berth --condition '__fish_seen_subcommand_from run' --arguments '(__fish_complete_subcommand --fcs-skip=2)'
 
 complete --command berth --condition '__fish_seen_subcommand_from cc c++' --long-option apple --description 'Define __APPLE__'
@@ -34,6 +35,8 @@ complete --command berth --condition '__fish_seen_subcommand_from cc c++' --long
 
 complete --command berth --condition '__fish_seen_subcommand_from ps ports' --no-files --long-option json --description 'Print JSON'
 complete --command berth --condition '__fish_seen_subcommand_from ports' --no-files --long-option queued --description 'Only ports with queued messages'
+complete --command berth --condition '__fish_seen_subcommand_from ports' --long-option save --require-parameter --description 'Write a look to a file'
+complete --command berth --condition '__fish_seen_subcommand_from ports' --long-option since --require-parameter --description 'What is different from a saved look'
 complete --command berth --condition '__fish_seen_subcommand_from ps ports trace' --exclusive --long-option pid --arguments '(__berth_pids)' --description 'Only this task'
 complete --command berth --condition '__fish_seen_subcommand_from ps ports trace kext kctl events' --require-parameter --long-option kernel --arguments 'user system' --description 'Ask this kernel'
 
