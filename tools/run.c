@@ -505,8 +505,10 @@ kernel_finish(struct run *run)
 static int
 run_program(struct run *run)
 {
-	int code = kernel_start(run);
+	/* of an outer run; and the kernel's own programs make no notes */
+	unsetenv(SITES_VARIABLE);
 
+	int code = kernel_start(run);
 	if (code == 0 && run->traced)
 		code = trace_start(run);
 	if (code == 0 && run->leak_sites) {
@@ -521,9 +523,7 @@ run_program(struct run *run)
 	if (setenv("BERTH_KERNEL", run->kernel.address.sun_path, 1) < 0)
 		return command_failed("run", "cannot set BERTH_KERNEL: %s", strerror(errno));
 	unsetenv("BERTH_TASK_FD"); /* belongs to whoever it was made for */
-	if (!run->leak_sites)
-		unsetenv(SITES_VARIABLE); /* of an outer run */
-	else if (setenv(SITES_VARIABLE, run->sites, 1) < 0)
+	if (run->leak_sites && setenv(SITES_VARIABLE, run->sites, 1) < 0)
 		return command_failed("run", "cannot set " SITES_VARIABLE ": %s", strerror(errno));
 
 	code = program_start(run);

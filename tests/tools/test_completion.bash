@@ -51,7 +51,7 @@ expect 'berth p' ps ports
 expect 'berth run -' --trace --leaks --help
 expect 'berth run tru' true
 expect 'berth run --leaks -- tru' true
-expect 'berth ports --' --queued --json --pid --kernel --help
+expect 'berth ports --' --queued --save --since --json --pid --kernel --help
 expect 'berth ports --pid ' 12 345
 expect 'berth ps --kernel ' user system
 expect 'berth cc --print-flags ' cflags libs
