@@ -66,7 +66,7 @@ void site_forked(void);
 /* ---- site_traps.c, site_messages.c: what changes them ---------------------------------- */
 
 /* A trap is done, and its request and reply are still in the slot. */
-void site_trap_done(const struct trap *trap);
+void site_trap_done(struct trap *trap);
 
 struct trap_piece_wire;
 

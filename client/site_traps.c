@@ -11,6 +11,8 @@
 #include <mach/mach_port.h>
 #include <mach/message.h>
 
+#include <string.h>
+
 static enum site_kind
 kind_of_right(uint64_t right)
 {
@@ -120,6 +122,8 @@ own_trap(struct site_change *change, uint32_t number, const uint64_t *args, cons
 	case BERTH_TRAP_TASK_GET_SPECIAL_PORT: /* of whatever task: the name is the caller's */
 	case BERTH_TRAP_HOST_CREATE_MACH_VOUCHER:
 	case BERTH_TRAP_FILEPORT_MAKE:
+	case BERTH_TRAP_TASK_FOR_PID:
+	case BERTH_TRAP_TASK_NAME_FOR_PID:
 		site_gain(change, (mach_port_name_t)values[0], SITE_SEND, 1);
 		return true;
 	case BERTH_TRAP_PORTS_LOOKUP:
@@ -128,6 +132,21 @@ own_trap(struct site_change *change, uint32_t number, const uint64_t *args, cons
 		return true;
 	default:
 		return false;
+	}
+}
+
+/* The names of threads, which came as bytes. */
+static void
+threads_came(struct site_change *change, struct trap *trap)
+{
+	const uint8_t *names = trap_stream(trap);
+	uint32_t count = trap->slot->reply.prefix_size_bytes / sizeof(mach_port_name_t);
+
+	for (uint32_t i = 0; names != NULL && i < count; i++) {
+		mach_port_name_t name;
+
+		memcpy(&name, names + i * sizeof(name), sizeof(name));
+		site_gain(change, name, SITE_SEND, 1);
 	}
 }
 
@@ -202,6 +221,9 @@ is_of_interest(uint32_t number)
 	case BERTH_TRAP_TASK_GET_SPECIAL_PORT:
 	case BERTH_TRAP_HOST_CREATE_MACH_VOUCHER:
 	case BERTH_TRAP_FILEPORT_MAKE:
+	case BERTH_TRAP_TASK_FOR_PID:
+	case BERTH_TRAP_TASK_NAME_FOR_PID:
+	case BERTH_TRAP_TASK_THREADS:
 	case BERTH_TRAP_PORTS_LOOKUP:
 	case BERTH_TRAP_PORT_INSERT_RIGHT:
 	case BERTH_TRAP_PORT_EXTRACT_RIGHT:
@@ -221,7 +243,7 @@ is_of_interest(uint32_t number)
 }
 
 void
-site_trap_done(const struct trap *trap)
+site_trap_done(struct trap *trap)
 {
 	const struct trap_request *request = &trap->slot->request;
 	const struct trap_reply *reply = &trap->slot->reply;
@@ -229,7 +251,9 @@ site_trap_done(const struct trap *trap)
 
 	if (!is_of_interest(request->number) || reply->code != KERN_SUCCESS || !site_begin(&change))
 		return;
-	if (!own_trap(&change, request->number, request->args, reply->values))
+	if (request->number == BERTH_TRAP_TASK_THREADS)
+		threads_came(&change, trap);
+	else if (!own_trap(&change, request->number, request->args, reply->values))
 		space_trap(&change, request->number, request->args, reply->values,
 			   request->args[0] == mach_task_self_);
 	site_end(&change);
