@@ -44,11 +44,28 @@ struct player {
 };
 
 static uint64_t limit_ns;
+static pid_t kexthost;
+
+/* What the kexthost has of memory and threads, for who wonders why it refused. */
+static void
+kexthost_tell(void)
+{
+	char path[32], line[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)kexthost);
+	FILE *status = fopen(path, "r");
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+		if (strncmp(line, "Vm", 2) == 0 || strncmp(line, "Threads", 7) == 0)
+			fprintf(stderr, "kexthost: %s", line);
+	if (status != NULL)
+		fclose(status);
+}
 
 static void
 wrong(const struct player *player, const char *what)
 {
 	fprintf(stderr, "%s: %s: %s\n", player->call, what, strerror(errno));
+	kexthost_tell();
 	_exit(1);
 }
 
@@ -379,7 +396,7 @@ random_calls_end_as_they_must(void **state)
 	int status;
 
 	(void)state;
-	pid_t kexthost = kexthost_pid(&task, ids[8]);
+	kexthost = kexthost_pid(&task, ids[8]);
 	unsigned descriptors = process_descriptors(kexthost);
 	limit_ns = wait_now_ns() + (text != NULL ? (unsigned)atoi(text) : SECONDS) * 1000000000ull;
 	fflush(stdout);
