@@ -311,9 +311,9 @@ another_task_is_served_as_far_as_the_kernel_can(void **state)
 {
 	mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
 	mach_vm_address_t address = 0;
-	mach_port_t mailbox = port_new(), task;
+	mach_port_t mailbox = port_new(), task, token;
 	mach_port_name_t name;
-	int info[64];
+	task_basic_info_data_t info;
 	int wait_for[2];
 	pid_t child;
 
@@ -330,10 +330,12 @@ another_task_is_served_as_far_as_the_kernel_can(void **state)
 	}
 	task = task_of_child(mailbox);
 	assert_int_equal(mach_port_allocate(task, MACH_PORT_RIGHT_RECEIVE, &name), KERN_SUCCESS);
-	assert_int_equal(task_info(task, TASK_BASIC_INFO, info, &count), MIG_BAD_ID);
+	assert_int_equal(task_info(task, TASK_BASIC_INFO, (task_info_t)&info, &count),
+			 KERN_SUCCESS);
+	assert_int_equal(info.suspend_count, 0);
 	assert_int_equal(mach_vm_allocate(task, &address, 4096, VM_FLAGS_ANYWHERE), MIG_BAD_ID);
 	assert_int_equal(mach_vm_deallocate(task, 0, 4096), MIG_BAD_ID);
-	assert_int_equal(task_suspend(task), KERN_NOT_SUPPORTED);
+	assert_int_equal(task_suspend2(task, &token), KERN_NOT_SUPPORTED);
 	close(wait_for[0]);
 	close(wait_for[1]);
 	int status;
