@@ -9,6 +9,7 @@
 #include "bsd/registry.h"
 #include "ipc/ipc_kmsg.h"
 #include "kern/clock.h"
+#include "kern/exception.h"
 #include "kern/fileport.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
@@ -227,6 +228,13 @@ audit_alarms(struct audit *a, const struct task *task)
 }
 
 static void
+audit_exceptions(struct audit *a, const struct exception_actions *actions)
+{
+	for (uint32_t type = 0; actions && type < EXC_TYPES_COUNT; type++)
+		found_right(a, actions->of[type].port, MACH_MSG_TYPE_PORT_SEND);
+}
+
+static void
 audit_task(struct audit *a, const struct task *task)
 {
 	uint32_t threads = 0;
@@ -243,8 +251,10 @@ audit_task(struct audit *a, const struct task *task)
 		found_right(a, task->special[i], MACH_MSG_TYPE_PORT_SEND);
 	for (uint32_t i = 0; i < TASK_REGISTERED_COUNT; i++)
 		found_right(a, task->registered[i], MACH_MSG_TYPE_PORT_SEND);
+	audit_exceptions(a, task->exceptions);
 	LIST_FOR_EACH (thread, &task->threads, struct thread, link) {
 		audit_thread(a, thread);
+		audit_exceptions(a, thread->exceptions);
 		threads++;
 		parked += kernel_thread_is_parked(thread);
 	}

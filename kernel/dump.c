@@ -8,6 +8,7 @@
 #include "bsd/registry.h"
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
+#include "kern/exception.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
@@ -188,6 +189,13 @@ dump_task(const struct dump *d, const struct task *task)
 			dump_number(d, " waits for port ", thread->wait_port->id, 10);
 		else if (kernel_thread_is_parked(thread))
 			dump_number(d, " waits in 0x", thread->msg.rcv_name, 16);
+		dump_text(d, "\n");
+	}
+	for (uint32_t type = 0; task->exceptions && type < EXC_TYPES_COUNT; type++) {
+		if (!ip_valid(task->exceptions->of[type].port))
+			continue;
+		dump_number(d, "  exception ", type, 10);
+		dump_number(d, " port ", task->exceptions->of[type].port->id, 10);
 		dump_text(d, "\n");
 	}
 	for (uint32_t which = 0; which < TASK_SPECIAL_PORT_COUNT; which++) {

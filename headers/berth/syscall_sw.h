@@ -162,6 +162,12 @@ enum berth_trap_number {
 	/* args: fileport.  The host hands back a descriptor. */
 	BERTH_TRAP_FILEPORT_OPEN,
 
+	/* in: x86_thread_state64_t, x86_exception_state64_t: what the calling thread lets others
+	 * read and change until it takes it back.  mach-kobjects.md §9 */
+	BERTH_TRAP_THREAD_STATE_OFFER = 152,
+	/* bytes: the same, as it is now */
+	BERTH_TRAP_THREAD_STATE_WITHDRAW,
+
 	/* Other tasks.  The host finds the one of args[0], a pid, and decides whether the caller
 	 * may have it.  For its control port the caller shows the file of its memory, open for
 	 * reading and writing.  values: name of a send right.  mach-kobjects.md §3 */

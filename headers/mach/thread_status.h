@@ -1,8 +1,7 @@
 /*
  * A thread's registers, as numbers whose meaning depends on the machine.
  *
- * The layouts of the flavors are not here yet; THREAD_STATE_NONE is what exception ports want
- * that ask for no registers.
+ * THREAD_STATE_NONE is what exception ports want that ask for no registers.
  */
 #ifndef _MACH_THREAD_STATUS_H_
 #define _MACH_THREAD_STATUS_H_
@@ -21,7 +20,7 @@ typedef thread_state_flavor_t *thread_state_flavor_array_t;
 #if defined(__arm__) || defined(__aarch64__)
 #define THREAD_STATE_NONE 5
 #else
-#define THREAD_STATE_NONE 13
+#include <mach/machine/thread_status.h>
 #endif
 
 #endif

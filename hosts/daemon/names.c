@@ -191,6 +191,8 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 					     { "name", "flags", "time", "leeway" } },
 	[BERTH_TRAP_MK_TIMER_CANCEL] = { "mk_timer_cancel", { "name" } },
 	[BERTH_TRAP_HOST_CREATE_MACH_VOUCHER] = { "host_create_mach_voucher", { "host" } },
+	[BERTH_TRAP_THREAD_STATE_OFFER] = { "thread_state_offer", { NULL } },
+	[BERTH_TRAP_THREAD_STATE_WITHDRAW] = { "thread_state_withdraw", { NULL } },
 	[BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE] = { "mach_voucher_extract_attr_recipe",
 							  { "voucher", "#key", "#size" } },
 	[BERTH_TRAP_FILEPORT_MAKE] = { "fileport_makeport", { NULL } },

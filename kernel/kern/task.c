@@ -9,6 +9,7 @@
 
 #include "ipc/ipc_right.h"
 #include "kern/clock.h"
+#include "kern/exception.h"
 #include "kern/semaphore.h"
 #include "kern/thread.h"
 
@@ -68,7 +69,10 @@ kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *paren
 	task->account = account_new(k);
 	task->self_port = ipc_port_new_kernel(k, IKOT_TASK, task);
 	task->name_port = ipc_port_new_kernel(k, IKOT_TASK_NAME, task);
+	if (!parent)
+		parent = k->first_task;
 	if (!task->account || !task->self_port || !task->name_port ||
+	    (parent && !exception_actions_inherit(task, parent)) ||
 	    ipc_space_init(k, &task->space, task) != KERN_SUCCESS) {
 		if (task->self_port)
 			task->self_port->object.place = PORT_DEAD;
@@ -81,12 +85,11 @@ kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *paren
 		ipc_port_unref(k, task->self_port);
 		ipc_port_unref(k, task->name_port);
 		account_unref(task->account);
+		exception_actions_free(k, &task->exceptions);
 		kernel_memory_free(k, task, sizeof(*task));
 		return NULL;
 	}
 	task->id = k->next_task_id++;
-	if (!parent)
-		parent = k->first_task;
 	if (parent)
 		task_inherit(task, parent);
 	else
@@ -209,6 +212,7 @@ task_died(struct kernel *k, struct task *task)
 		ipc_port_release_send(k, task->special[which]);
 	for (uint32_t slot = 0; slot < TASK_REGISTERED_COUNT; slot++)
 		ipc_port_release_send(k, task->registered[slot]);
+	exception_actions_free(k, &task->exceptions);
 	if (k->first_task == task)
 		k->first_task = NULL;
 	ipc_space_deinit(&task->space);

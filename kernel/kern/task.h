@@ -10,6 +10,8 @@
 #define TASK_SPECIAL_PORT_COUNT 12 /* by number, TASK_KERNEL_PORT … TASK_RESOURCE_NOTIFY_PORT */
 #define TASK_REGISTERED_COUNT 3
 
+struct exception_actions;
+
 struct task {
 	struct kernel *kernel;
 	struct list link; /* kernel.tasks */
@@ -36,6 +38,7 @@ struct task {
 	struct ipc_port *special[TASK_SPECIAL_PORT_COUNT];
 	struct ipc_port *registered[TASK_REGISTERED_COUNT];
 	bool access_port_set;
+	struct exception_actions *exceptions; /* NULL: none was ever set */
 
 	uint64_t messages_sent;
 	uint64_t messages_received;

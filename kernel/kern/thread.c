@@ -7,6 +7,7 @@
 
 #include "ipc/ipc_kmsg_memory.h"
 #include "ipc/ipc_mqueue.h"
+#include "kern/exception.h"
 #include "kern/semaphore.h"
 #include "kern/syscall.h"
 
@@ -176,6 +177,9 @@ thread_destroy(struct kernel *k, struct thread *thread)
 	}
 	ipc_port_release_send(k, thread->voucher);
 	thread->voucher = NULL;
+	exception_actions_free(k, &thread->exceptions);
+	kernel_memory_free(k, thread->offered, sizeof(*thread->offered));
+	thread->offered = NULL;
 	LIST_FOR_EACH (other, &task->threads, struct thread, link)
 		if (other->alias_of == thread)
 			other->alias_of = NULL;

@@ -14,6 +14,9 @@
 #include "ipc/ipc_kmsg.h"
 #include "kern/task.h"
 
+struct exception_actions;
+struct offered_state;
+
 enum thread_state {
 	THREAD_IDLE,
 	THREAD_RUNNING,
@@ -43,9 +46,11 @@ struct thread {
 	enum thread_state state;
 	struct thread *alias_of; /* the thread whose port this one shares, or NULL */
 
-	struct ipc_port *self_port;          /* kernel-owned, made when first asked for */
-	struct ipc_port *special_reply_port; /* one reference, or NULL */
-	struct ipc_port *voucher;            /* a send right, or NULL */
+	struct ipc_port *self_port;           /* kernel-owned, made when first asked for */
+	struct ipc_port *special_reply_port;  /* one reference, or NULL */
+	struct ipc_port *voucher;             /* a send right, or NULL */
+	struct exception_actions *exceptions; /* NULL: none was ever set */
+	struct offered_state *offered;        /* its registers, while it waits for a handler */
 
 	struct list wait;           /* receivers, senders or waiters of what it waits on */
 	struct ipc_port *wait_port; /* PARKED_SEND, PARKED_SEMAPHORE: one reference */

@@ -336,7 +336,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		    (i > BERTH_TRAP_MK_TIMER_CANCEL && i < BERTH_TRAP_HOST_CREATE_MACH_VOUCHER) ||
 		    (i > BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE &&
 		     i < BERTH_TRAP_FILEPORT_MAKE) ||
-		    (i > BERTH_TRAP_FILEPORT_OPEN && i < BERTH_TRAP_TASK_FOR_PID);
+		    (i > BERTH_TRAP_FILEPORT_OPEN && i < BERTH_TRAP_THREAD_STATE_OFFER) ||
+		    (i > BERTH_TRAP_THREAD_STATE_WITHDRAW && i < BERTH_TRAP_TASK_FOR_PID);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}
