@@ -112,52 +112,6 @@ NOT_YET_HERE(task_set_exc_guard_behavior, (task_t task, task_exc_guard_behavior_
 	     _kernelrpc_task_set_exc_guard_behavior(task, behavior))
 
 /* exceptions */
-NOT_YET_HERE(task_set_exception_ports,
-	     (task_t task, exception_mask_t exception_mask, mach_port_t new_port,
-	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
-	     task,
-	     _kernelrpc_task_set_exception_ports(task, exception_mask, new_port, behavior,
-						 new_flavor))
-NOT_YET_HERE(task_get_exception_ports,
-	     (task_t task, exception_mask_t exception_mask, exception_mask_array_t masks,
-	      mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
-	      exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors),
-	     task,
-	     _kernelrpc_task_get_exception_ports(task, exception_mask, masks, masksCnt,
-						 old_handlers, old_behaviors, old_flavors))
-NOT_YET_HERE(task_swap_exception_ports,
-	     (task_t task, exception_mask_t exception_mask, mach_port_t new_port,
-	      exception_behavior_t behavior, thread_state_flavor_t new_flavor,
-	      exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
-	      exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
-	      exception_flavor_array_t old_flavors),
-	     task,
-	     _kernelrpc_task_swap_exception_ports(task, exception_mask, new_port, behavior,
-						  new_flavor, masks, masksCnt, old_handlers,
-						  old_behaviors, old_flavors))
-NOT_YET_HERE(thread_set_exception_ports,
-	     (thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
-	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
-	     thread,
-	     _kernelrpc_thread_set_exception_ports(thread, exception_mask, new_port, behavior,
-						   new_flavor))
-NOT_YET_HERE(thread_get_exception_ports,
-	     (thread_act_t thread, exception_mask_t exception_mask, exception_mask_array_t masks,
-	      mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
-	      exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors),
-	     thread,
-	     _kernelrpc_thread_get_exception_ports(thread, exception_mask, masks, masksCnt,
-						   old_handlers, old_behaviors, old_flavors))
-NOT_YET_HERE(thread_swap_exception_ports,
-	     (thread_act_t thread, exception_mask_t exception_mask, mach_port_t new_port,
-	      exception_behavior_t behavior, thread_state_flavor_t new_flavor,
-	      exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
-	      exception_handler_array_t old_handlers, exception_behavior_array_t old_behaviors,
-	      exception_flavor_array_t old_flavors),
-	     thread,
-	     _kernelrpc_thread_swap_exception_ports(thread, exception_mask, new_port, behavior,
-						    new_flavor, masks, masksCnt, old_handlers,
-						    old_behaviors, old_flavors))
 NOT_YET_HERE(host_set_exception_ports,
 	     (host_priv_t host_priv, exception_mask_t exception_mask, mach_port_t new_port,
 	      exception_behavior_t behavior, thread_state_flavor_t new_flavor),
@@ -193,14 +147,6 @@ NOT_YET_HERE(thread_abort, (thread_act_t target_act), target_act,
 	     _kernelrpc_thread_abort(target_act))
 NOT_YET_HERE(thread_abort_safely, (thread_act_t target_act), target_act,
 	     _kernelrpc_thread_abort_safely(target_act))
-NOT_YET_HERE(thread_get_state,
-	     (thread_read_t target_act, thread_state_flavor_t flavor, thread_state_t old_state,
-	      mach_msg_type_number_t *old_stateCnt),
-	     target_act, _kernelrpc_thread_get_state(target_act, flavor, old_state, old_stateCnt))
-NOT_YET_HERE(thread_set_state,
-	     (thread_act_t target_act, thread_state_flavor_t flavor, thread_state_t new_state,
-	      mach_msg_type_number_t new_stateCnt),
-	     target_act, _kernelrpc_thread_set_state(target_act, flavor, new_state, new_stateCnt))
 NOT_YET_HERE(thread_get_special_port,
 	     (thread_inspect_t thr_act, int which_port, mach_port_t *special_port), thr_act,
 	     _kernelrpc_thread_get_special_port(thr_act, which_port, special_port))

@@ -2,6 +2,7 @@
  * Traps: a thread's slots, asking, waiting, and how waiting ends.
  */
 #include "client/trap.h"
+#include "client/exception.h"
 
 #include "client/say.h"
 #include "client/site.h"
@@ -407,6 +408,8 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	if ((slot->reply.flags &
 	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);
+	if (__builtin_expect((slot->reply.flags & TRAP_WATCH_EXCEPTIONS) != 0, 0))
+		exception_watch();
 	if (site_is_on())
 		site_trap_done(trap);
 	if (__builtin_expect(slot->reply.guard.code != 0, 0) && !self.is_ending)

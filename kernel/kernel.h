@@ -274,6 +274,8 @@ uint32_t kernel_task_pid(const struct task *task);
 mach_port_name_t kernel_task_bootstrap_name(const struct task *task);
 /* Has the task got a bootstrap port that is alive?  New tasks wait until the first one has. */
 bool kernel_task_has_bootstrap(const struct task *task);
+/* Was an exception port ever set for the task, one of its threads, or who it inherits from? */
+bool kernel_task_watches_exceptions(const struct task *task);
 
 /*
  * A thread.  @alias_of: a nested level (a signal handler's) of that thread, with the same

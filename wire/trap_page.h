@@ -65,6 +65,10 @@ enum trap_flags {
 			      file is passed */
 };
 
+/* Of a reply: the task has exception ports, its own or inherited, whoever set them; it is to
+ * look at them when something happens. */
+#define TRAP_WATCH_EXCEPTIONS 32u
+
 /*
  * A trap's bytes are one *stream*, in either direction:
  *

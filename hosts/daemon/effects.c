@@ -132,6 +132,8 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 		return;
 	}
 	encoded.reply.flags |= own_flag;
+	if (kernel_task_watches_exceptions(slot->peer->task))
+		encoded.reply.flags |= TRAP_WATCH_EXCEPTIONS;
 	unstick(slot);
 	write_reply(slot, &encoded.reply);
 	if ((encoded.reply.flags & ALL_DESCRIPTORS) != 0)

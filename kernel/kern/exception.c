@@ -98,21 +98,34 @@ actions_get(const struct exception_actions *actions, exception_mask_t mask, exce
 	*count = found;
 }
 
+/* May @port be set, and is there room for it? */
 static kern_return_t
-exception_ports_set(struct kernel *k, struct exception_actions **actions, exception_mask_t mask,
-		    struct ipc_port *port, exception_behavior_t behavior,
-		    thread_state_flavor_t flavor)
+actions_prepare(struct task *task, struct exception_actions **actions, exception_mask_t mask,
+		const struct ipc_port *port, exception_behavior_t behavior,
+		thread_state_flavor_t flavor)
 {
 	if (!may_set(mask, port, behavior, flavor))
 		return KERN_INVALID_ARGUMENT;
 	if (ip_valid(port) && kind_of(behavior) > EXCEPTION_STATE_IDENTITY)
 		return KERN_NOT_SUPPORTED;
 	if (!*actions)
-		*actions = kernel_memory_alloc(k, sizeof(**actions));
+		*actions = kernel_memory_alloc(task->kernel, sizeof(**actions));
 	if (!*actions)
 		return KERN_RESOURCE_SHORTAGE;
-	actions_set(k, *actions, mask, port, behavior, flavor);
+	task->watches_exceptions |= ip_valid(port);
 	return KERN_SUCCESS;
+}
+
+static kern_return_t
+exception_ports_set(struct task *task, struct exception_actions **actions, exception_mask_t mask,
+		    struct ipc_port *port, exception_behavior_t behavior,
+		    thread_state_flavor_t flavor)
+{
+	kern_return_t kr = actions_prepare(task, actions, mask, port, behavior, flavor);
+
+	if (kr == KERN_SUCCESS)
+		actions_set(task->kernel, *actions, mask, port, behavior, flavor);
+	return kr;
 }
 
 static kern_return_t
@@ -127,22 +140,18 @@ exception_ports_get(const struct exception_actions *actions, exception_mask_t ma
 }
 
 static kern_return_t
-exception_ports_swap(struct kernel *k, struct exception_actions **actions, exception_mask_t mask,
+exception_ports_swap(struct task *task, struct exception_actions **actions, exception_mask_t mask,
 		     struct ipc_port *port, exception_behavior_t behavior,
 		     thread_state_flavor_t flavor, exception_mask_t *masks,
 		     mach_msg_type_number_t *count, struct ipc_port **ports,
 		     exception_behavior_t *behaviors, thread_state_flavor_t *flavors)
 {
-	if (!may_set(mask, port, behavior, flavor))
-		return KERN_INVALID_ARGUMENT;
-	if (ip_valid(port) && kind_of(behavior) > EXCEPTION_STATE_IDENTITY)
-		return KERN_NOT_SUPPORTED;
-	if (!*actions)
-		*actions = kernel_memory_alloc(k, sizeof(**actions));
-	if (!*actions)
-		return KERN_RESOURCE_SHORTAGE;
+	kern_return_t kr = actions_prepare(task, actions, mask, port, behavior, flavor);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
 	actions_get(*actions, mask, masks, count, ports, behaviors, flavors);
-	actions_set(k, *actions, mask, port, behavior, flavor);
+	actions_set(task->kernel, *actions, mask, port, behavior, flavor);
 	return KERN_SUCCESS;
 }
 
@@ -155,10 +164,17 @@ exception_actions_inherit(struct task *task, const struct task *parent)
 	if (!task->exceptions)
 		return false;
 	*task->exceptions = *parent->exceptions;
+	task->watches_exceptions = true;
 	for (uint32_t type = 1; type < EXC_TYPES_COUNT; type++)
 		task->exceptions->of[type].port =
 		    ipc_port_copy_send(parent->exceptions->of[type].port);
 	return true;
+}
+
+bool
+kernel_task_watches_exceptions(const struct task *task)
+{
+	return task->watches_exceptions;
 }
 
 void
@@ -180,8 +196,7 @@ kern_return_t
 task_set_exception_ports(struct task *task, exception_mask_t mask, struct ipc_port *port,
 			 exception_behavior_t behavior, thread_state_flavor_t flavor)
 {
-	return task ? exception_ports_set(task->kernel, &task->exceptions, mask, port, behavior,
-					  flavor)
+	return task ? exception_ports_set(task, &task->exceptions, mask, port, behavior, flavor)
 		    : KERN_INVALID_ARGUMENT;
 }
 
@@ -189,8 +204,8 @@ kern_return_t
 thread_set_exception_ports(struct thread *thread, exception_mask_t mask, struct ipc_port *port,
 			   exception_behavior_t behavior, thread_state_flavor_t flavor)
 {
-	return thread ? exception_ports_set(thread->task->kernel, &thread->exceptions, mask, port,
-					    behavior, flavor)
+	return thread ? exception_ports_set(thread->task, &thread->exceptions, mask, port, behavior,
+					    flavor)
 		      : KERN_INVALID_ARGUMENT;
 }
 
@@ -221,8 +236,8 @@ task_swap_exception_ports(struct task *task, exception_mask_t mask, struct ipc_p
 			  struct ipc_port **ports, exception_behavior_t *behaviors,
 			  thread_state_flavor_t *flavors)
 {
-	return task ? exception_ports_swap(task->kernel, &task->exceptions, mask, port, behavior,
-					   flavor, masks, count, ports, behaviors, flavors)
+	return task ? exception_ports_swap(task, &task->exceptions, mask, port, behavior, flavor,
+					   masks, count, ports, behaviors, flavors)
 		    : KERN_INVALID_ARGUMENT;
 }
 
@@ -234,8 +249,8 @@ thread_swap_exception_ports(struct thread *thread, exception_mask_t mask, struct
 			    thread_state_flavor_t *flavors)
 {
 	return thread
-		   ? exception_ports_swap(thread->task->kernel, &thread->exceptions, mask, port,
-					  behavior, flavor, masks, count, ports, behaviors, flavors)
+		   ? exception_ports_swap(thread->task, &thread->exceptions, mask, port, behavior,
+					  flavor, masks, count, ports, behaviors, flavors)
 		   : KERN_INVALID_ARGUMENT;
 }
 
@@ -344,6 +359,8 @@ trap_withdraw(struct syscall *call)
 	if (!thread->offered)
 		return KERN_FAILURE;
 	thread_output_take(call->thread, thread->offered, sizeof(*thread->offered));
+	call->result->bytes = thread->offered;
+	call->result->bytes_size = sizeof(*thread->offered);
 	thread->offered = NULL;
 	return KERN_SUCCESS;
 }

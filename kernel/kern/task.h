@@ -39,6 +39,7 @@ struct task {
 	struct ipc_port *registered[TASK_REGISTERED_COUNT];
 	bool access_port_set;
 	struct exception_actions *exceptions; /* NULL: none was ever set */
+	bool watches_exceptions;              /* for it or one of its threads */
 
 	uint64_t messages_sent;
 	uint64_t messages_received;
