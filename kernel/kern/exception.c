@@ -158,7 +158,9 @@ exception_ports_swap(struct task *task, struct exception_actions **actions, exce
 bool
 exception_actions_inherit(struct task *task, const struct task *parent)
 {
-	if (!parent->exceptions)
+	/* a program with other rights does not hand its ports to who started it */
+	if (!parent->exceptions ||
+	    memcmp(task->token.val, parent->token.val, TOKEN_PID * sizeof(uint32_t)) != 0)
 		return true;
 	task->exceptions = kernel_memory_alloc(task->kernel, sizeof(*task->exceptions));
 	if (!task->exceptions)
