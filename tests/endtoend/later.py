@@ -63,7 +63,8 @@ def later(root):
 def program(root, names):
     folder = os.path.join(root, "headers")
     includes = [f"#include <{part}/{name}>" for part in ("mach", "mach_debug", "sys")
-                for name in sorted(os.listdir(os.path.join(folder, part)))]
+                for name in sorted(os.listdir(os.path.join(folder, part)))
+                if name.endswith(".h")]
     calls = [f'call("{name}", (void (*)(void)){name}, 0);' for name in names]
     return PROGRAM.format(includes="\n".join(includes), calls="\n".join("\t" + c for c in calls))
 
