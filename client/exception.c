@@ -7,7 +7,7 @@
  * Handled: the thread goes on with the registers as they are then.  Not handled: the program's
  * own handler runs, or the signal does what it does.
  *
- * All signals are blocked meanwhile.  State behaviors need some 24 KiB of stack.
+ * All signals are blocked meanwhile.  State behaviors need some 32 KiB of stack.
  */
 #include "client/exception.h"
 
@@ -390,7 +390,11 @@ exception_happened(int signal, siginfo_t *info, void *context)
 		errno = saved_errno;
 		return;
 	}
+	pthread_mutex_lock(&lock);
 	struct sigaction action = programs[index];
+	if ((action.sa_flags & (int)SA_RESETHAND) != 0)
+		programs[index] = (struct sigaction){ .sa_handler = SIG_DFL };
+	pthread_mutex_unlock(&lock);
 	bool is_default =
 	    (action.sa_flags & SA_SIGINFO) == 0 &&
 	    (action.sa_handler == SIG_DFL || (action.sa_handler == SIG_IGN && info->si_code > 0));
@@ -398,21 +402,39 @@ exception_happened(int signal, siginfo_t *info, void *context)
 		tell_of_crash(signal, &raised, &registers);
 		let_die(signal, info);
 	} else if ((action.sa_flags & SA_SIGINFO) != 0 || action.sa_handler != SIG_IGN) {
-		if ((action.sa_flags & (int)SA_RESETHAND) != 0)
-			programs[index] = (struct sigaction){ .sa_handler = SIG_DFL };
 		errno = saved_errno;
 		pass_on(signal, info, context, &action);
 	}
 	errno = saved_errno;
 }
 
+/* The table is left alone by others until table_unlock(): by handlers of this thread, too. */
+static void
+table_lock(sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+	pthread_mutex_lock(&lock);
+}
+
+static void
+table_unlock(const sigset_t *before)
+{
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 void
 exception_watch(void)
 {
+	sigset_t before;
+
 	/* a set-uid program hands its ports to nobody */
 	if (is_watching || getauxval(AT_SECURE) != 0)
 		return;
-	pthread_mutex_lock(&lock);
+	table_lock(&before);
 	if (!is_watching) {
 		struct sigaction ours = { .sa_sigaction = exception_happened,
 					  .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -422,26 +444,31 @@ exception_watch(void)
 			__sigaction(watched[i], &ours, &programs[i]);
 		is_watching = true;
 	}
-	pthread_mutex_unlock(&lock);
+	table_unlock(&before);
+}
+
+void
+exception_forked(void)
+{
+	pthread_mutex_init(&lock, NULL);
 }
 
 bool
 exception_sigaction(int signal, const struct sigaction *action, struct sigaction *old)
 {
 	const size_t index = watched_index(signal);
-	sigset_t all, before;
+	struct sigaction wanted, was;
+	sigset_t before;
 
 	if (index == WATCHED_COUNT || !is_watching)
 		return false;
-	/* a fault in here finds the handler as it was or as it will be */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_mutex_lock(&lock);
-	struct sigaction was = programs[index];
 	if (action != NULL)
-		programs[index] = *action;
-	pthread_mutex_unlock(&lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+		wanted = *action; /* a bad pointer ends the program here, and locks nothing */
+	table_lock(&before);
+	was = programs[index];
+	if (action != NULL)
+		programs[index] = wanted;
+	table_unlock(&before);
 	if (old != NULL)
 		*old = was;
 	return true;

@@ -12,6 +12,9 @@
  * another program. */
 void exception_watch(void);
 
+/* In the child of a fork: nobody else is at work here. */
+void exception_forked(void);
+
 /*
  * The program's own way to take @signal, while exceptions are watched for: what sigaction() does
  * then, but that the handler of exceptions stays.  False: the signal is none of those, or

@@ -8,6 +8,7 @@
  */
 #include "client/bsd/system_socket.h"
 #include "client/connection.h"
+#include "client/exception.h"
 #include "client/site.h"
 #include "client/trap.h"
 
@@ -57,6 +58,7 @@ after_fork_in_child(void)
 
 	fork_child_fd = -1;
 	system_after_fork_in_child();
+	exception_forked();
 	site_forked();
 	trap_forked();
 	connection_start_over(child_fd);
