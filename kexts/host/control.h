@@ -297,7 +297,7 @@ void lane_end(struct lane *lane);
 
 /* ---- sending (enqueue.c) -------------------------------------------------------------------- */
 
-/* This thread is about to let others run.  If what it sent last found no room: wait, a moment
+/* This thread is about to let others run.  If what it sent last found no room: wait, 10 ms
  * at most, until the client has read a good part.  False: there is nothing to wait for. */
 bool enqueue_await_room(void);
 
