@@ -474,17 +474,27 @@ exception_sigaction(int signal, const struct sigaction *action, struct sigaction
 	return true;
 }
 
-BERTH_EXPORT int
+/*
+ * ThreadSanitizer sets its own handlers by these before it can take a report of a call, hence
+ * the attribute; nothing is watched so early.
+ */
+#define BEFORE_SANITIZER __attribute__((no_sanitize("thread")))
+
+BERTH_EXPORT BEFORE_SANITIZER int
 sigaction(int signal, const struct sigaction *action, struct sigaction *old)
 {
-	return exception_sigaction(signal, action, old) ? 0 : __sigaction(signal, action, old);
+	if (is_watching && exception_sigaction(signal, action, old))
+		return 0;
+	return __sigaction(signal, action, old);
 }
 
-BERTH_EXPORT __sighandler_t
+BERTH_EXPORT BEFORE_SANITIZER __sighandler_t
 signal(int number, __sighandler_t handler)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
 
+	if (!is_watching)
+		return ssignal(number, handler);
 	sigemptyset(&action.sa_mask);
 	return exception_sigaction(number, &action, &old) ? old.sa_handler
 							  : ssignal(number, handler);
