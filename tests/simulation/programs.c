@@ -58,6 +58,14 @@ draft_reply(struct sim_thread *self, mach_port_name_t local, uint32_t dispositio
 	draft_of(self)->header.msgh_bits |= MACH_MSGH_BITS(0, disposition);
 }
 
+/* Not inlined, or gcc takes the message for its header's first field, and warns. */
+static __attribute__((noinline)) void
+append(struct sim_thread *self, const void *bytes, uint32_t size_bytes)
+{
+	memcpy(self->out + self->out_size, bytes, size_bytes);
+	self->out_size += size_bytes;
+}
+
 static void
 draft_descriptor(struct sim_thread *self, const void *descriptor, uint32_t size_bytes)
 {
@@ -65,8 +73,7 @@ draft_descriptor(struct sim_thread *self, const void *descriptor, uint32_t size_
 		draft_of(self)->header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
 		self->out_size = sizeof(mach_msg_base_t);
 	}
-	memcpy(self->out + self->out_size, descriptor, size_bytes);
-	self->out_size += size_bytes;
+	append(self, descriptor, size_bytes);
 	draft_of(self)->body.msgh_descriptor_count++;
 }
 
@@ -123,8 +130,7 @@ fill_bulk(struct sim_thread *self, uint32_t arg)
 static void
 put_words(struct sim_thread *self, const uint32_t *words, uint32_t word_count)
 {
-	memcpy(self->out + self->out_size, words, 4 * word_count);
-	self->out_size += 4 * word_count;
+	append(self, words, 4 * word_count);
 }
 
 static void
