@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+
 #define PAGE_BYTES 4096u /* the smallest page of any machine: what is true of one is true of it */
 
 /* Can every page of @size bytes at @address be read?  One system call a page. */
@@ -22,6 +26,17 @@ bool memory_is_writable(void *address, size_t size);
 
 /* Memory was unmapped or protected: what memory_is_writable() remembers is void. */
 void memory_changed(void);
+
+/* Another process has written there, in memory shared with it: Valgrind did not see that. */
+static inline void
+memory_came(const void *address, size_t size)
+{
+#ifdef VALGRIND_MAKE_MEM_DEFINED
+	VALGRIND_MAKE_MEM_DEFINED(address, size);
+#else
+	(void)address, (void)size;
+#endif
+}
 
 /* A new memfd, close-on-exec, that can be sealed; or -errno. */
 int memory_fd_new(const char *name);

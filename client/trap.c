@@ -2,8 +2,9 @@
  * Traps: a thread's slots, asking, waiting, and how waiting ends.
  */
 #include "client/trap.h"
-#include "client/exception.h"
 
+#include "client/exception.h"
+#include "client/memory.h"
 #include "client/say.h"
 #include "client/site.h"
 #include "client/strict.h"
@@ -405,6 +406,7 @@ trap_run(struct trap *trap, enum trap_patience patience)
 		return TRAP_DIED;
 	}
 	enum trap_outcome outcome = TRAP_OK;
+	memory_came(slot, sizeof(*slot));
 	if ((slot->reply.flags &
 	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);

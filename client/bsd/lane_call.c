@@ -285,6 +285,7 @@ lane_call_run(struct lane_call *call, int shown_fd)
 		errno = saved_errno;
 		return EPIPE;
 	}
+	memory_came(slot, sizeof(*slot));
 	call->reply = slot->reply;
 	if ((call->reply.flags & LANE_OUT_MEMFD) != 0) {
 		lane_read_mail(call->lane);

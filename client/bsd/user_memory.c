@@ -4,25 +4,22 @@
 #include "client/bsd/user_memory.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Either may be missing: Linux finds out for both, where it reads on behalf of this process. */
 static int
-copy(void *to, const void *from, size_t size, bool is_write)
+copy(void *to, const void *from, size_t size)
 {
-	struct iovec ours = { .iov_base = is_write ? (void *)from : to, .iov_len = size };
-	struct iovec theirs = { .iov_base = is_write ? to : (void *)from, .iov_len = size };
+	struct iovec ours = { .iov_base = to, .iov_len = size };
+	struct iovec theirs = { .iov_base = (void *)from, .iov_len = size };
 	int saved_errno = errno;
 	ssize_t copied;
 
 	if (size == 0)
 		return 0;
-	if (is_write)
-		copied = process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0);
-	else
-		copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
+	copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
 	if (copied < 0 && errno != EFAULT) {
 		memcpy(to, from, size); /* a sandbox forbids the call: trust the program */
 		copied = (ssize_t)size;
@@ -34,11 +31,11 @@ copy(void *to, const void *from, size_t size, bool is_write)
 int
 user_read(void *to, const void *from, size_t size)
 {
-	return copy(to, from, size, false);
+	return copy(to, from, size);
 }
 
 int
 user_write(void *to, const void *from, size_t size)
 {
-	return copy(to, from, size, true);
+	return copy(to, from, size);
 }
