@@ -24,7 +24,7 @@ BUILD ?= $(subst $(space),-,$(strip build $(filter-out release,$(FLAVOUR)) $(com
 packages = build $(if $(findstring clang,$(compiler)),clang)
 
 .PHONY: build demo check model sim bench fuzz fuzz-targets \
-	coverage coverage-configured mutation install clean help configured
+	coverage coverage-configured mutation valgrind install clean help configured
 .DEFAULT_GOAL := build
 
 configured:
@@ -76,6 +76,11 @@ mutation: packages = build check
 mutation: configured
 	@scripts/mutate $(BUILD) $(FAULTS)
 
+valgrind: packages = build check
+valgrind: configured
+	@ninja -C $(BUILD) --quiet
+	@scripts/valgrind $(BUILD)
+
 install: configured
 	@ninja -C $(BUILD) --quiet
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
@@ -97,6 +102,7 @@ help:
 	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make coverage     what the tests reach of kernel/, line by line'
+	@echo 'make valgrind     the end-to-end tests under memcheck'
 	@echo 'make mutation     plant faults in kernel/, one by one: some test must see each;'
 	@echo '                  FAULTS="NAME..." plants only those'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='

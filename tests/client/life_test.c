@@ -3,6 +3,7 @@
  * of itself.
  */
 #include "kernel_test.h"
+#include "tests/support/memcheck.h"
 
 #include <berth/port_fd.h>
 #include <mach/mach_time.h>
@@ -71,6 +72,8 @@ more_threads_than_one_segment_has_slots_can_wait(void **state)
 	void *result;
 
 	(void)state;
+	if (is_under_memcheck())
+		skip(); /* runs one thread at a time, too slowly */
 	for (int i = 0; i < 150; i++) {
 		ports[i] = port_new();
 		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_number, &ports[i]), 0);
@@ -288,6 +291,8 @@ a_handler_may_fork_in_the_middle_of_a_receive(void **state)
 	int status;
 
 	(void)state;
+	if (is_under_memcheck())
+		skip(); /* does not let a handler fork */
 	handle(SIGALRM, handler_that_forks, SA_RESTART);
 	ualarm(50000, 0);
 	mach_msg_return_t code = mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,

@@ -3,6 +3,7 @@
  * shares a socket.
  */
 #include "tests/controls/fake_host.h"
+#include "tests/support/memcheck.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -540,6 +541,8 @@ static void
 a_handler_with_sa_restart_interrupts_nothing(void **state)
 {
 	(void)state;
+	if (is_under_memcheck())
+		skip(); /* knows no futex_waitv, and interrupts */
 	interrupt_block(SA_RESTART, 0);
 }
 
@@ -704,6 +707,8 @@ a_handler_may_fork_in_the_middle_of_a_call(void **state)
 	uint32_t blocked = fake->blocked_count;
 
 	(void)state;
+	if (is_under_memcheck())
+		skip(); /* does not let a handler fork */
 	sigaction(SIGUSR1, &action, &before);
 	int fd = client_new(5);
 	fake->release = 0;
