@@ -1,5 +1,5 @@
 /*
- * The calls on names and rights: mach-ports.md §9.1 to §9.11, §9.17, §10.
+ * The calls on names and rights: mach-ports.md §9.1 to §9.11, §10.
  *
  * Arguments and values of each: <berth/syscall_sw.h>.
  */
@@ -14,16 +14,28 @@
 static kern_return_t
 task_argument(struct m_task *caller, mach_port_name_t name, bool read_only, struct m_task **task)
 {
-	struct m_entry *entry = m_entry_find(caller, name);
+	struct m_port *port;
+	kern_return_t kr = m_kobject_named(caller, name, &port);
 
 	*task = NULL;
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (port->kernel != M_OWNER_TASK)
+		return read_only ? KERN_INVALID_ARGUMENT : KERN_INVALID_TASK;
+	*task = port->kernel_task;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+m_kobject_named(struct m_task *task, mach_port_name_t name, struct m_port **port)
+{
+	struct m_entry *entry = m_entry_find(task, name);
+
 	if (!entry || !(entry->type & MACH_PORT_TYPE_SEND) || !entry->port->alive)
 		return MACH_SEND_INVALID_DEST;
 	if (!entry->port->kernel)
 		return BERTH_TRAP_BY_MESSAGE;
-	if (entry->port->kernel != M_OWNER_TASK)
-		return read_only ? KERN_INVALID_ARGUMENT : KERN_INVALID_TASK;
-	*task = entry->port->kernel_task;
+	*port = entry->port;
 	return KERN_SUCCESS;
 }
 
@@ -200,8 +212,8 @@ destruct(struct model *m, struct m_task *task, const struct m_call *call)
 	return KERN_SUCCESS;
 }
 
-static kern_return_t
-destroy(struct model *m, struct m_task *task, mach_port_name_t name)
+kern_return_t
+m_call_destroy(struct model *m, struct m_task *task, mach_port_name_t name)
 {
 	struct m_entry *entry;
 
@@ -444,72 +456,17 @@ extract_right(struct model *m, struct m_thread *thread, struct m_task *task,
 	return KERN_SUCCESS;
 }
 
-/* ---- looking: §9.17 ------------------------------------------------------------------------- */
-
-static void
-names(struct m_thread *thread, struct m_task *task)
-{
-	struct m_result *result = &thread->result;
-	uint32_t count = task->entries.count, at = 0;
-
-	/* in the order of indices: the smallest that is larger than the last one */
-	for (uint32_t last = 0; at < count; at++) {
-		struct m_entry *next = NULL;
-		mach_port_type_t type;
-
-		M_EACH(struct m_entry, entry, &task->entries)
-		if (entry->name >> 8 > last && (!next || entry->name >> 8 < next->name >> 8))
-			next = entry;
-		last = next->name >> 8;
-		type = m_entry_type(next);
-		memcpy(result->bytes + 4 * at, &next->name, 4);
-		memcpy(result->bytes + 4 * (count + at), &type, 4);
-	}
-	result->bytes_size = 8 * count;
-	result->values[0] = count;
-}
-
-static kern_return_t
-type(struct m_thread *thread, struct m_task *task, mach_port_name_t name)
-{
-	struct m_entry *entry;
-
-	if (name == MACH_PORT_NULL)
-		return KERN_INVALID_NAME;
-	if (name == MACH_PORT_DEAD) {
-		thread->result.values[0] = MACH_PORT_TYPE_DEAD_NAME;
-		return KERN_SUCCESS;
-	}
-	entry = m_entry_find(task, name);
-	if (!entry)
-		return KERN_INVALID_NAME;
-	m_entry_notice(entry);
-	thread->result.values[0] =
-	    m_entry_type(entry) & ~(MACH_PORT_TYPE_SPREQUEST | MACH_PORT_TYPE_SPREQUEST_DELAYED);
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-get_srights(struct model *m, struct m_thread *thread, struct m_task *task, mach_port_name_t name)
-{
-	struct m_entry *entry;
-	kern_return_t kr = m_translate(task, name, MACH_PORT_TYPE_RECEIVE, &entry);
-
-	if (kr == KERN_SUCCESS)
-		thread->result.values[0] = m_port_srights(m, entry->port);
-	return kr;
-}
-
 /* ---- self and reply ports: §10 ------------------------------------------------------------- */
 
-/* One more user reference to a kernel object. */
-static void
-kernel_port(struct model *m, struct m_thread *thread, struct m_port *port)
+mach_port_name_t
+m_give_send(struct model *m, struct m_thread *thread, struct m_port *port)
 {
 	struct m_right right = { MACH_MSG_TYPE_PORT_SEND, 0, port };
-
-	thread->result.values[0] =
+	mach_port_name_t name =
 	    m_copyout(m, thread->task, &right, (mach_port_name_t)thread->actual.values[0]);
+
+	thread->result.values[0] = name;
+	return name;
 }
 
 static void
@@ -543,13 +500,13 @@ self_call(struct model *m, struct m_thread *thread, uint32_t number)
 		reply_port(m, thread, true);
 		return true;
 	case BERTH_TRAP_TASK_SELF:
-		kernel_port(m, thread, thread->task->port);
+		m_give_send(m, thread, thread->task->port);
 		return true;
 	case BERTH_TRAP_THREAD_SELF:
-		kernel_port(m, thread, thread->port);
+		m_give_send(m, thread, thread->port);
 		return true;
 	case BERTH_TRAP_HOST_SELF:
-		kernel_port(m, thread, m->host);
+		m_give_send(m, thread, m->host);
 		return true;
 	default:
 		return false;
@@ -579,7 +536,7 @@ rights_call(struct model *m, struct m_thread *thread, struct m_task *task,
 	case BERTH_TRAP_PORT_DESTRUCT:
 		return destruct(m, task, call);
 	case BERTH_TRAP_PORT_DESTROY:
-		return destroy(m, task, name);
+		return m_call_destroy(m, task, name);
 	case BERTH_TRAP_PORT_DEALLOCATE:
 		return deallocate(m, task, name);
 	case BERTH_TRAP_PORT_GET_REFS:
@@ -592,13 +549,6 @@ rights_call(struct model *m, struct m_thread *thread, struct m_task *task,
 		return extract_right(m, thread, task, call);
 	case BERTH_TRAP_PORT_REQUEST_NOTIFICATION:
 		return m_call_request_notification(m, thread, task, call);
-	case BERTH_TRAP_PORT_NAMES:
-		names(thread, task);
-		return KERN_SUCCESS;
-	case BERTH_TRAP_PORT_TYPE:
-		return type(thread, task, name);
-	case BERTH_TRAP_PORT_GET_SRIGHTS:
-		return get_srights(m, thread, task, name);
 	default:
 		*known = false;
 		return KERN_SUCCESS;
@@ -613,11 +563,14 @@ m_call(struct model *m, struct m_thread *thread, const struct m_call *call)
 	kern_return_t kr;
 
 	thread->done = true;
-	if (self_call(m, thread, call->number))
+	if (self_call(m, thread, call->number) || m_call_timer(m, thread, call) ||
+	    m_call_semaphore(m, thread, call) || m_call_voucher(m, thread, call))
 		return true;
 	kr = task_argument(thread->task, (mach_port_name_t)call->args[0],
 			   call->number == BERTH_TRAP_PORT_GET_ATTRIBUTES ||
 			       call->number == BERTH_TRAP_PORT_GET_SET_STATUS ||
+			       call->number == BERTH_TRAP_PORT_KOBJECT ||
+			       call->number == BERTH_TRAP_PORT_SPACE_INFO ||
 			       call->number == BERTH_TRAP_PORT_GET_CONTEXT,
 			   &task);
 	if (kr == KERN_SUCCESS) {
@@ -626,6 +579,8 @@ m_call(struct model *m, struct m_thread *thread, const struct m_call *call)
 			kr = m_call_sets(m, thread, task, call, &known);
 		if (!known)
 			kr = m_call_attributes(m, thread, task, call, &known);
+		if (!known)
+			kr = m_call_looking(m, thread, task, call, &known);
 	}
 	thread->result.code = kr;
 	return known;

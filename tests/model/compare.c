@@ -111,14 +111,45 @@ identity(struct report *report, struct m_port *port, uint64_t kernel_id)
 	number(report, "identity of the port", kernel_id, port->kernel_id);
 }
 
+/* As the kernel calls it; "": no object of its own. */
+static const char *
+kind_of(const struct m_port *port)
+{
+	static const char *const kinds[] = {
+		[M_OWNER_NONE] = "",
+		[M_OWNER_TASK] = "task",
+		[M_OWNER_THREAD] = "thread",
+		[M_OWNER_HOST] = "host",
+		[M_OWNER_SEMAPHORE] = "semaphore",
+		[M_OWNER_VOUCHER] = "voucher",
+	};
+
+	return port->timer ? "timer" : kinds[port->kernel];
+}
+
+static void
+semaphore_agrees(struct report *report, const struct kernel_right_row *row,
+		 const struct m_semaphore *semaphore)
+{
+	number(report, "semaphore's owner", row->kobject_pid,
+	       semaphore->owner ? semaphore->owner->token.val[5] : 0);
+	number(report, "who waits on the semaphore", row->waiting_receivers,
+	       semaphore->waiters.count);
+}
+
 static void
 port_agrees(struct report *report, struct model *m, const struct kernel_right_row *row,
 	    struct m_port *port)
 {
 	identity(report, port, row->port_id);
 	number(report, "alive", row->port_alive, port->alive);
-	number(report, "kernel's", row->kobject != NULL, port->kernel != M_OWNER_NONE);
-	if (!port->alive || port->kernel)
+	if (!port->alive)
+		return;
+	if (strcmp(row->kobject ? row->kobject : "", kind_of(port)) != 0)
+		differs(report, "  object: kernel %s, model %s\n", row->kobject, kind_of(port));
+	if (port->semaphore)
+		semaphore_agrees(report, row, port->semaphore);
+	if (port->kernel)
 		return;
 	number(report, "receiver", row->receiver_pid,
 	       port->receiver ? port->receiver->token.val[5] : 0);

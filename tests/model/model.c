@@ -213,6 +213,9 @@ model_interrupt(struct model *m, struct m_thread *thread)
 	} else if (thread->state == M_RECEIVING) {
 		m_unpark(m, thread);
 		m_msg_complete(thread, MACH_RCV_INTERRUPTED);
+	} else if (thread->state == M_WAITING) {
+		m_unpark(m, thread);
+		m_complete(thread, KERN_ABORTED);
 	}
 	step_end(m);
 }
@@ -239,26 +242,42 @@ thread_due(struct model *m)
 uint64_t
 model_next_deadline(const struct model *m)
 {
-	struct m_thread *due = thread_due((struct model *)(uintptr_t)m);
+	const struct m_thread *due = thread_due((struct model *)(uintptr_t)m);
+	const struct m_port *timer = m_timer_due(m);
+	uint64_t first = due ? due->deadline : M_NEVER;
 
-	return due ? due->deadline : M_NEVER;
+	return timer && timer->timer->when < first ? timer->timer->when : first;
 }
 
+static void
+thread_time_is_over(struct model *m, struct m_thread *thread)
+{
+	const enum m_state state = thread->state;
+
+	m_unpark(m, thread);
+	if (state == M_SENDING)
+		m_send_give_back(m, thread, MACH_SEND_TIMED_OUT);
+	else if (state == M_RECEIVING)
+		m_msg_complete(thread, MACH_RCV_TIMED_OUT);
+	else
+		m_complete(thread, KERN_OPERATION_TIMED_OUT);
+}
+
+/* In the order of their times.  The generator has no timer fall due when something else does. */
 void
 model_advance(struct model *m, uint64_t now_ns)
 {
-	struct m_thread *thread;
+	uint64_t next;
 
 	step_begin(m);
 	m->now_ns = now_ns;
-	while ((thread = thread_due(m)) && thread->deadline <= now_ns) {
-		bool sending = thread->state == M_SENDING;
+	while ((next = model_next_deadline(m)) <= now_ns) {
+		struct m_port *timer = m_timer_due(m);
 
-		m_unpark(m, thread);
-		if (sending)
-			m_send_give_back(m, thread, MACH_SEND_TIMED_OUT);
+		if (timer && timer->timer->when == next)
+			m_timer_expire(m, timer);
 		else
-			m_msg_complete(thread, MACH_RCV_TIMED_OUT);
+			thread_time_is_over(m, thread_due(m));
 	}
 	step_end(m);
 }
@@ -334,6 +353,7 @@ model_task_die(struct model *m, struct m_task *task)
 			m_unpark(m, &task->threads[j]);
 	while ((thread = oldest_thread(task)))
 		thread_end(m, thread);
+	m_semaphores_task_died(m, task);
 	while ((entry = entry_to_end(task, true))) {
 		m_entry_destroy(m, task, entry);
 	}

@@ -25,7 +25,7 @@
 
 #define M_TASKS 4
 #define M_THREADS 4
-#define M_ARGS 8
+#define M_ARGS 13 /* of a step; a trap has eight, the rest is in its bytes */
 #define M_VALUES 6
 #define M_BYTES 4096
 #define M_PIECES 4
@@ -35,6 +35,7 @@
 #define M_DATA 64
 #define M_FRESH 32 /* names that one step makes, at most */
 #define M_NEVER UINT64_MAX
+#define M_VOUCHER_KEYS 8
 
 /* Things in order; linear everywhere. */
 struct m_list {
@@ -74,6 +75,7 @@ struct m_set {
 	struct m_list members; /* m_port */
 	struct m_list ready;   /* m_port: those with messages, in the order of service */
 	struct m_list waiting; /* m_thread */
+	uint64_t kernel_id;
 };
 
 struct m_entry {
@@ -86,12 +88,46 @@ struct m_entry {
 	uint32_t label_step, label_ordinal; /* the runner's: where the name came from */
 };
 
-enum m_owner { M_OWNER_NONE, M_OWNER_TASK, M_OWNER_THREAD, M_OWNER_HOST };
+enum m_owner {
+	M_OWNER_NONE,
+	M_OWNER_TASK,
+	M_OWNER_THREAD,
+	M_OWNER_HOST,
+	M_OWNER_SEMAPHORE,
+	M_OWNER_VOUCHER
+};
+
+struct m_semaphore {
+	struct m_task *owner; /* NULL: terminated */
+	int32_t count;
+	bool lifo;
+	struct m_list waiters; /* m_thread, as they came */
+};
+
+/* One attribute of a voucher; command 0: it has the default. */
+struct m_attribute {
+	uint32_t command, size;
+	uint8_t bytes[M_PIECE_BYTES];
+};
+
+struct m_voucher {
+	struct m_attribute of[M_VOUCHER_KEYS]; /* of key 1 and so on */
+};
+
+/* What makes a receive right a timer. */
+struct m_timer {
+	bool armed;
+	uint64_t when, order;
+	bool queued; /* its message waits */
+};
 
 struct m_port {
 	bool alive;
 	enum m_owner kernel; /* a kernel object, and of what */
 	struct m_task *kernel_task;
+	struct m_semaphore *semaphore;
+	struct m_voucher *voucher;
+	struct m_timer *timer; /* NULL: none; its port is no kernel object */
 	uint32_t kernel_srights; /* held by the kernel itself */
 
 	struct m_task *receiver;   /* NULL: in transit or the kernel's */
@@ -120,7 +156,7 @@ struct m_descriptor {
 };
 
 struct m_message {
-	struct m_right dest, reply;
+	struct m_right dest, reply, voucher;
 	bool complex;
 	uint32_t dest_kind, reply_kind; /* dispositions as the receiver sees them */
 	uint32_t voucher_field, voucher_disposition;
@@ -131,6 +167,7 @@ struct m_message {
 	uint8_t data[M_DATA];
 	uint32_t data_size;
 	struct m_task *sender; /* NULL: the kernel */
+	struct m_timer *timer; /* whose message it is, or NULL */
 	bool bypass;           /* the queue's limit does not hold for it */
 	bool circular;         /* carries its destination, if by way of other messages */
 };
@@ -161,7 +198,7 @@ struct m_call {
 	uint32_t piece_count;
 };
 
-enum m_state { M_RUNNING, M_SENDING, M_RECEIVING };
+enum m_state { M_RUNNING, M_SENDING, M_RECEIVING, M_WAITING /* on a semaphore */ };
 
 struct m_thread {
 	struct m_task *task;
@@ -179,7 +216,7 @@ struct m_thread {
 	bool sent;
 	uint32_t captured;           /* descriptors whose memory the kernel has taken */
 	struct m_message *message;   /* M_SENDING */
-	struct m_port *waiting_port; /* M_RECEIVING: the port or the set, or M_SENDING */
+	struct m_port *waiting_port; /* M_RECEIVING: the port or the set; M_SENDING, M_WAITING */
 	struct m_set *waiting_set;
 
 	bool done; /* it completed in this step */
@@ -340,6 +377,8 @@ void m_admit(struct model *m, struct m_port *port);
 void m_offer(struct model *m, struct m_port *port, struct m_set *set);
 void m_wake_changed(struct model *m, struct m_list *threads);
 void m_unpark(struct model *m, struct m_thread *thread);
+/* It completes a trap that is no message. */
+void m_complete(struct m_thread *thread, kern_return_t code);
 void m_park(struct model *m, struct m_thread *thread, enum m_state state, bool timed);
 
 void m_result_clear(struct m_result *result);
@@ -366,7 +405,7 @@ void m_body_out(struct model *m, struct m_thread *thread, struct m_message *mess
 mach_port_name_t m_actual_name(const struct m_thread *thread, uint32_t offset);
 void m_header_out(struct m_result *result, const mach_msg_header_t *header);
 
-/* ---- calls (calls.c, attributes.c, kobject.c) ---------------------------------------------- */
+/* ---- calls (calls.c, attributes.c, looking.c) ---------------------------------------------- */
 
 /* One trap that is no message; false: the number is none that the model knows. */
 bool m_call(struct model *m, struct m_thread *thread, const struct m_call *call);
@@ -379,7 +418,38 @@ kern_return_t m_call_sets(struct model *m, struct m_thread *thread, struct m_tas
 kern_return_t m_translate(struct m_task *task, mach_port_name_t name, mach_port_type_t type,
 			  struct m_entry **entry);
 
-/* A message to a port of the kernel's, none of whose numbers is served. */
+/* mach_port_destroy() */
+kern_return_t m_call_destroy(struct model *m, struct m_task *task, mach_port_name_t name);
+/* One more user reference of @thread's task to @port. */
+mach_port_name_t m_give_send(struct model *m, struct m_thread *thread, struct m_port *port);
+/* The kernel object that @name is a send right to, as traps say what is wrong with it. */
+kern_return_t m_kobject_named(struct m_task *task, mach_port_name_t name, struct m_port **port);
+
+/* looking.c */
+kern_return_t m_call_looking(struct model *m, struct m_thread *thread, struct m_task *task,
+			     const struct m_call *call, bool *known);
+
+/* ---- objects (timers.c, semaphores.c, vouchers.c) ------------------------------------------ */
+
+/* Each: false, the number is none of theirs. */
+bool m_call_timer(struct model *m, struct m_thread *thread, const struct m_call *call);
+bool m_call_semaphore(struct model *m, struct m_thread *thread, const struct m_call *call);
+bool m_call_voucher(struct model *m, struct m_thread *thread, const struct m_call *call);
+
+/* Its time has come: one message, unless one waits. */
+void m_timer_expire(struct model *m, struct m_port *port);
+/* The armed timer that is due first; NULL: none is armed. */
+struct m_port *m_timer_due(const struct model *m);
+
+struct m_port *m_semaphore_new(struct model *m, struct m_task *owner, int32_t count, bool lifo);
+void m_semaphore_terminate(struct model *m, struct m_port *port);
+void m_semaphores_task_died(struct model *m, struct m_task *task);
+
+/* ---- messages to the kernel (kobject.c) ------------------------------------------------------ */
+
+/* Where a send right to a kernel object ends: those that live by these die with the last. */
+void m_kobject_unreferenced(struct model *m, struct m_port *port);
+/* A message to a port of the kernel's: semaphores are made and destroyed, all else is refused. */
 void m_kobject_serve(struct model *m, struct m_message *message, bool with_timeout);
 
 #endif

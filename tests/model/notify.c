@@ -141,7 +141,7 @@ request_port_destroyed(struct m_task *task, mach_port_name_t name, uint32_t sync
 	entry = m_entry_find(task, name);
 	if (!entry)
 		return KERN_INVALID_NAME;
-	if (!(entry->type & MACH_PORT_TYPE_RECEIVE) || entry->port->special)
+	if (!(entry->type & MACH_PORT_TYPE_RECEIVE) || entry->port->special || entry->port->timer)
 		return KERN_INVALID_RIGHT;
 	if (entry->port->port_destroyed.kind)
 		return KERN_FAILURE;

@@ -254,7 +254,7 @@ msg_build(const struct play *p, const struct step *step, struct m_call *call)
 				step->voucher_disposition, complex ? MACH_MSGH_BITS_COMPLEX : 0),
 			    .msgh_remote_port = (mach_port_name_t)arg_value(p, &step->dest),
 			    .msgh_local_port = (mach_port_name_t)arg_value(p, &step->reply),
-			    .msgh_voucher_port = step->voucher,
+			    .msgh_voucher_port = (mach_port_name_t)arg_value(p, &step->voucher),
 			    .msgh_id = step->msgh_id },
 		.body = { step->descriptor_count + step->count_error },
 	};
@@ -274,6 +274,14 @@ msg_build(const struct play *p, const struct step *step, struct m_call *call)
 	memcpy(call->bytes, &base, call->bytes_size);
 	for (uint32_t i = 0; i < step->descriptor_count; i++)
 		descriptor_build(p, &step->descriptors[i], call);
+	if (step->word_count) {
+		const NDR_record_t ndr = { .int_rep = NDR_INT_LITTLE_ENDIAN };
+
+		memcpy(call->bytes + call->bytes_size, &ndr, sizeof ndr);
+		call->bytes_size += sizeof ndr;
+		memcpy(call->bytes + call->bytes_size, step->words, 4 * step->word_count);
+		call->bytes_size += 4 * step->word_count;
+	}
 	for (uint32_t i = 0; i < step->data_size; i++)
 		call->bytes[call->bytes_size++] = (uint8_t)(step->id + i);
 	call->args[1] = call->bytes_size + (uint32_t)step->size_error;
@@ -282,6 +290,26 @@ msg_build(const struct play *p, const struct step *step, struct m_call *call)
 	/* what is said to follow and is not there: zeros */
 	while (call->bytes_size < call->args[1] && call->bytes_size < sizeof call->bytes)
 		call->bytes[call->bytes_size++] = 0;
+}
+
+/* The recipes of a voucher, of which sequence.h says how they are written. */
+static void
+recipes_build(struct m_call *call, uint32_t arg_count)
+{
+	for (uint32_t i = 1; i + 4 <= arg_count; i += 4) {
+		const uint32_t content = (uint32_t)call->args[i + 3];
+		const uint32_t size = content & (M_PIECE_BYTES - 1);
+		const uint32_t recipe[] = { (uint32_t)call->args[i], (uint32_t)call->args[i + 1],
+					    (uint32_t)call->args[i + 2],
+					    content & 0x10000 ? size + 1000 : size };
+
+		memcpy(call->bytes + call->bytes_size, recipe, sizeof recipe);
+		call->bytes_size += sizeof recipe;
+		memset(call->bytes + call->bytes_size, (int)(content >> 8 & 0xff), size);
+		call->bytes_size += size;
+		call->args[i] = 0;
+	}
+	call->bytes_size += arg_count > 1 && (arg_count - 1) % 4 ? 4 : 0;
 }
 
 static void
@@ -293,6 +321,8 @@ trap_build(const struct play *p, const struct step *step, struct m_call *call)
 	call->bytes_size = 0;
 	for (uint32_t i = 0; i < M_ARGS; i++)
 		call->args[i] = i < step->arg_count ? arg_value(p, &step->args[i]) : 0;
+	if (step->trap == BERTH_TRAP_HOST_CREATE_MACH_VOUCHER)
+		recipes_build(call, step->arg_count);
 	if (step->trap != BERTH_TRAP_PORT_SET_ATTRIBUTES &&
 	    step->trap != BERTH_TRAP_PORT_ASSERT_ATTRIBUTES)
 		return;

@@ -20,6 +20,8 @@ void
 m_message_forget(struct model *m, struct m_message *message)
 {
 	m_list_remove(&m->messages, message);
+	if (message->timer)
+		message->timer->queued = false;
 }
 
 void
@@ -27,6 +29,7 @@ m_message_destroy(struct model *m, struct m_message *message)
 {
 	m_right_destroy(m, &message->dest);
 	m_right_destroy(m, &message->reply);
+	m_right_destroy(m, &message->voucher);
 	for (uint32_t i = 0; i < message->descriptor_count; i++) {
 		struct m_descriptor *d = &message->descriptors[i];
 
@@ -74,6 +77,8 @@ m_unpark(struct model *m, struct m_thread *thread)
 		m_list_remove(&thread->waiting_set->waiting, thread);
 	else if (thread->state == M_RECEIVING)
 		m_list_remove(&thread->waiting_port->receivers, thread);
+	else if (thread->state == M_WAITING)
+		m_list_remove(&thread->waiting_port->semaphore->waiters, thread);
 	thread->state = M_RUNNING;
 	thread->waiting_port = NULL;
 	thread->waiting_set = NULL;

@@ -212,7 +212,7 @@ take_too_large(struct model *m, struct m_thread *thread, struct m_port *port,
 		.msgh_size = sizeof header,
 		.msgh_remote_port = message->reply.kind ? MACH_PORT_NULL : message->reply.name,
 		.msgh_local_port = receiver_name(thread->task, port),
-		.msgh_voucher_port = message->voucher_field,
+		.msgh_voucher_port = message->voucher.kind ? 0 : message->voucher_field,
 		.msgh_id = message->id,
 	};
 
@@ -231,6 +231,13 @@ take_too_large(struct model *m, struct m_thread *thread, struct m_port *port,
 	m_msg_complete(thread, MACH_RCV_TOO_LARGE);
 }
 
+/* mach-messages.md §10: a copy arrives as a send right does; without one the field is as sent */
+static uint32_t
+received_voucher(const struct m_message *message)
+{
+	return message->voucher.kind ? MACH_MSG_TYPE_PORT_SEND : message->voucher_disposition;
+}
+
 void
 m_receive_take(struct model *m, struct m_thread *thread, struct m_port *port,
 	       struct m_message *message, uint32_t seqno)
@@ -240,7 +247,7 @@ m_receive_take(struct model *m, struct m_thread *thread, struct m_port *port,
 	const uint32_t dest_kind = message->dest.kind;
 	mach_msg_header_t header = {
 		.msgh_bits = MACH_MSGH_BITS_SET(message->reply_kind, dest_kind,
-						wants_voucher ? message->voucher_disposition : 0,
+						wants_voucher ? received_voucher(message) : 0,
 						message->complex ? MACH_MSGH_BITS_COMPLEX : 0),
 		.msgh_size = message->size,
 		.msgh_voucher_port = message->voucher_disposition ? 0 : message->voucher_field,
@@ -255,6 +262,11 @@ m_receive_take(struct model *m, struct m_thread *thread, struct m_port *port,
 	header.msgh_remote_port =
 	    m_copyout(m, thread->task, &message->reply,
 		      m_actual_name(thread, offsetof(mach_msg_header_t, msgh_remote_port)));
+	if (message->voucher.kind && wants_voucher)
+		header.msgh_voucher_port = m_copyout(
+		    m, thread->task, &message->voucher,
+		    m_actual_name(thread, offsetof(mach_msg_header_t, msgh_voucher_port)));
+	m_right_destroy(m, &message->voucher);
 	header.msgh_local_port = receiver_name(thread->task, port);
 	message->dest = m_right_null(0);
 	if (dest_kind == MACH_MSG_TYPE_PORT_SEND)

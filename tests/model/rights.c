@@ -34,6 +34,7 @@ count_carried(const struct model *m, const struct m_port *port, uint32_t kind)
 	{
 		count += is_right(&message->dest, port, kind);
 		count += is_right(&message->reply, port, kind);
+		count += is_right(&message->voucher, port, kind);
 		for (uint32_t i = 0; i < message->descriptor_count; i++) {
 			const struct m_descriptor *d = &message->descriptors[i];
 
@@ -80,7 +81,9 @@ m_port_sorights(const struct model *m, const struct m_port *port)
 void
 m_senders_check(struct model *m, struct m_port *port)
 {
-	if (port->alive && port->no_senders.kind && m_port_srights(m, port) == 0)
+	if (port->alive && port->kernel && m_port_srights(m, port) == 0)
+		m_kobject_unreferenced(m, port);
+	else if (port->alive && port->no_senders.kind && m_port_srights(m, port) == 0)
 		m_notify(m, &port->no_senders, MACH_NOTIFY_NO_SENDERS, port->mscount);
 }
 
@@ -112,7 +115,7 @@ copyin_receive(struct model *m, struct m_task *task, struct m_entry *entry, stru
 {
 	struct m_port *port = entry->port;
 
-	if (port->immovable || port->special)
+	if (port->immovable || port->special || port->timer)
 		return KERN_INVALID_CAPABILITY;
 	*right = (struct m_right){ .kind = MACH_MSG_TYPE_PORT_RECEIVE, .port = port };
 	port->receiver = NULL;

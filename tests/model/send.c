@@ -235,6 +235,18 @@ take_dest(struct model *m, struct m_task *task, mach_port_name_t name, uint32_t 
 	m_copyin(m, task, name, remote, &message->dest);
 }
 
+/* mach-messages.md §10 */
+static bool
+voucher_possible(struct m_task *task, mach_port_name_t name, struct m_right *carried)
+{
+	struct m_entry *entry = m_entry_find(task, name);
+
+	if (!entry || !(entry->type & MACH_PORT_TYPE_SEND) || !entry->port->voucher)
+		return false;
+	*carried = (struct m_right){ MACH_MSG_TYPE_PORT_SEND, 0, entry->port };
+	return true;
+}
+
 /* mach-messages.md §4.2: all or nothing */
 static kern_return_t
 header_in(struct model *m, struct m_task *task, const mach_msg_header_t *h,
@@ -246,8 +258,11 @@ header_in(struct model *m, struct m_task *task, const mach_msg_header_t *h,
 	const bool same = h->msgh_remote_port == h->msgh_local_port;
 	struct m_entry *dest = m_entry_find(task, h->msgh_remote_port), *reply = NULL;
 
-	if (voucher != 0 && MACH_PORT_VALID(h->msgh_voucher_port))
-		return MACH_SEND_INVALID_VOUCHER; /* the model has no vouchers */
+	struct m_right carried = m_right_null(0);
+
+	if (voucher != 0 && MACH_PORT_VALID(h->msgh_voucher_port) &&
+	    !voucher_possible(task, h->msgh_voucher_port, &carried))
+		return MACH_SEND_INVALID_VOUCHER;
 	if (!names_a_port(dest))
 		return MACH_SEND_INVALID_DEST;
 	if (MACH_PORT_VALID(h->msgh_local_port)) {
@@ -255,8 +270,13 @@ header_in(struct model *m, struct m_task *task, const mach_msg_header_t *h,
 		if (!names_a_port(reply) || !reply_possible(reply, local))
 			return MACH_SEND_INVALID_REPLY;
 	}
+	/* one reference cannot go twice */
+	if (carried.kind && h->msgh_remote_port == h->msgh_voucher_port && dest->urefs < 2 &&
+	    remote == MACH_MSG_TYPE_MOVE_SEND && voucher == MACH_MSG_TYPE_MOVE_SEND)
+		return MACH_SEND_INVALID_DEST;
 	if (!dest_possible(dest, remote, same, local))
 		return MACH_SEND_INVALID_DEST;
+	message->voucher = carried;
 
 	message->reply = m_right_null(h->msgh_local_port);
 	/* of one name a copy is made before the right is moved away */
@@ -265,6 +285,8 @@ header_in(struct model *m, struct m_task *task, const mach_msg_header_t *h,
 	take_dest(m, task, dest->name, remote, message);
 	if (reply && !(same && local == MACH_MSG_TYPE_COPY_SEND))
 		m_copyin(m, task, reply->name, local, &message->reply);
+	if (carried.kind && voucher == MACH_MSG_TYPE_MOVE_SEND)
+		m_entry_drop_send(m, task, m_entry_find(task, h->msgh_voucher_port), 1);
 	message->dest_kind = received_kind(remote);
 	message->reply_kind = received_kind(local);
 	return MACH_MSG_SUCCESS;
@@ -489,6 +511,12 @@ m_send_give_back(struct model *m, struct m_thread *thread, kern_return_t code)
 	header.msgh_local_port =
 	    m_copyout(m, thread->task, &message->reply,
 		      m_actual_name(thread, offsetof(mach_msg_header_t, msgh_local_port)));
+	/* what was moved comes back; of what was copied the name is as it was */
+	if (message->voucher.kind && message->voucher_disposition == MACH_MSG_TYPE_MOVE_SEND)
+		header.msgh_voucher_port = m_copyout(
+		    m, thread->task, &message->voucher,
+		    m_actual_name(thread, offsetof(mach_msg_header_t, msgh_voucher_port)));
+	m_right_destroy(m, &message->voucher);
 	thread->result.values[BERTH_MSG_BUFFER] = BERTH_MSG_BUFFER_SEND;
 	m_header_out(&thread->result, &header);
 	m_body_out(m, thread, message, false);

@@ -43,6 +43,24 @@ static const struct {
 	{ BERTH_TRAP_PORT_GET_SRIGHTS, "get_srights" },
 	{ BERTH_TRAP_PORT_NAMES, "names" },
 	{ BERTH_TRAP_PORT_TYPE, "type" },
+	{ BERTH_TRAP_MK_TIMER_CREATE, "timer_create" },
+	{ BERTH_TRAP_MK_TIMER_DESTROY, "timer_destroy" },
+	{ BERTH_TRAP_MK_TIMER_ARM, "timer_arm" },
+	{ BERTH_TRAP_MK_TIMER_ARM_LEEWAY, "timer_arm_leeway" },
+	{ BERTH_TRAP_MK_TIMER_CANCEL, "timer_cancel" },
+	{ BERTH_TRAP_SEMAPHORE_SIGNAL, "signal" },
+	{ BERTH_TRAP_SEMAPHORE_SIGNAL_ALL, "signal_all" },
+	{ BERTH_TRAP_SEMAPHORE_SIGNAL_THREAD, "signal_thread" },
+	{ BERTH_TRAP_SEMAPHORE_WAIT, "wait" },
+	{ BERTH_TRAP_SEMAPHORE_TIMEDWAIT, "timedwait" },
+	{ BERTH_TRAP_SEMAPHORE_WAIT_SIGNAL, "wait_signal" },
+	{ BERTH_TRAP_SEMAPHORE_TIMEDWAIT_SIGNAL, "timedwait_signal" },
+	{ BERTH_TRAP_HOST_CREATE_MACH_VOUCHER, "voucher" },
+	{ BERTH_TRAP_MACH_VOUCHER_EXTRACT_ATTR_RECIPE, "voucher_recipe" },
+	{ BERTH_TRAP_PORT_KOBJECT, "kobject" },
+	{ BERTH_TRAP_PORT_SPACE_INFO, "space_info" },
+	{ BERTH_TRAP_PORT_DNREQUEST_INFO, "dnrequest_info" },
+	{ BERTH_TRAP_PORT_PEEK, "peek" },
 };
 
 #define TRAP_NAME_COUNT (sizeof trap_names / sizeof trap_names[0])
@@ -149,9 +167,10 @@ msg_print(FILE *to, const struct step *step)
 	right_print(to, "reply", &step->reply, step->reply_disposition);
 	number_print(to, "id", step->msgh_id);
 	number_print(to, "data", step->data_size);
+	for (uint32_t i = 0; i < step->word_count; i++)
+		fprintf(to, " word=%d", (int)step->words[i]);
 	number_print(to, "complex", step->complex);
-	number_print(to, "voucher", step->voucher);
-	number_print(to, "voucher_disposition", step->voucher_disposition);
+	right_print(to, "voucher", &step->voucher, step->voucher_disposition);
 	number_print(to, "size_error", step->size_error);
 	number_print(to, "count_error", step->count_error);
 	number_print(to, "timeout", step->timeout);
@@ -343,6 +362,8 @@ value_read(const char *key, char *value, struct step *step)
 		return right_read(value, &step->reply, &step->reply_disposition);
 	if (strcmp(key, "from") == 0)
 		return right_read(value, &step->rcv_name, &step->rcv_size);
+	if (strcmp(key, "voucher") == 0)
+		return right_read(value, &step->voucher, &step->voucher_disposition);
 	if (strcmp(key, "sync") == 0)
 		return right_read(value, &step->sync_name, &ignored);
 	if (!number_read(value, &n))
@@ -353,10 +374,8 @@ value_read(const char *key, char *value, struct step *step)
 		step->data_size = (uint32_t)n;
 	else if (strcmp(key, "complex") == 0)
 		step->complex = n != 0;
-	else if (strcmp(key, "voucher") == 0)
-		step->voucher = (uint32_t)n;
-	else if (strcmp(key, "voucher_disposition") == 0)
-		step->voucher_disposition = (uint32_t)n;
+	else if (strcmp(key, "word") == 0 && step->word_count < STEP_WORDS)
+		step->words[step->word_count++] = (uint32_t)n;
 	else if (strcmp(key, "size_error") == 0)
 		step->size_error = (int32_t)n;
 	else if (strcmp(key, "count_error") == 0)

@@ -12,6 +12,9 @@
  *	6 0.1 interrupt                         also: exit, thread (a new one)
  *	7 2 die
  *
+ * The recipes of a voucher follow its host in groups of four: key, command, previous voucher, and
+ * a content: its size, its bytes from 8 bits on, and with 0x10000 a size that is not true.
+ *
  * The first line is "tasks N"; a # starts a comment.
  */
 #ifndef TESTS_MODEL_SEQUENCE_H
@@ -20,6 +23,9 @@
 #include <stdio.h>
 
 #include "tests/model/model.h"
+
+#define STEP_WORDS 2
+#define STEP_RECIPES 3
 
 /* A number, or the name that a step made. */
 struct arg {
@@ -59,9 +65,10 @@ struct step {
 	uint32_t option, timeout;
 	struct arg dest, reply, rcv_name, sync_name;
 	uint32_t dest_disposition, reply_disposition, voucher_disposition;
-	uint32_t voucher;
+	struct arg voucher; /* a name, or 32 bits that pass */
 	int32_t msgh_id;
 	uint32_t data_size;
+	uint32_t word_count, words[STEP_WORDS]; /* the body: these behind an NDR record */
 	bool complex;
 	int32_t size_error; /* the size said is wrong by so much */
 	uint32_t count_error;

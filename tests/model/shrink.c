@@ -83,7 +83,10 @@ simplify_message(struct play *p, struct sequence *s, uint32_t index)
 	step.reply_disposition = 0;
 	changed |= try_step(p, s, index, &step);
 	step = s->steps[index];
-	step.voucher = step.voucher_disposition = 0;
+	step.voucher = (struct arg){ 0 };
+	step.voucher_disposition = 0;
+	changed |= try_step(p, s, index, &step);
+	step = s->steps[index];
 	step.data_size = 0;
 	step.msgh_id = 0;
 	changed |= try_step(p, s, index, &step);
