@@ -174,9 +174,30 @@ ipc_kmsg_use_dest(struct kernel *k, struct ipc_kmsg *kmsg)
 		ipc_port_release_send(k, dest);
 }
 
+/*
+ * The receive rights of a message that ends travel nowhere any more, not even the last ones of
+ * it: a backup among them can still be sent what the first ones held.
+ */
+static void
+body_leaves_transit(struct kernel *k, struct ipc_kmsg *kmsg)
+{
+	for (uint32_t i = 0; i < kmsg->descriptors_taken; i++) {
+		struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+		const bool is_array = d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR;
+		struct ipc_port **ports = is_array ? d->ports : &d->port;
+
+		if (d->disposition != MACH_MSG_TYPE_PORT_RECEIVE || !ports)
+			continue;
+		for (uint32_t j = 0; j < (is_array ? d->count : 1); j++)
+			if (ip_valid(ports[j]))
+				ipc_port_leave_transit(k, ports[j]);
+	}
+}
+
 void
 ipc_kmsg_clean_body(struct kernel *k, struct ipc_kmsg *kmsg)
 {
+	body_leaves_transit(k, kmsg);
 	for (uint32_t i = 0; i < kmsg->descriptors_taken; i++) {
 		struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
 

@@ -127,7 +127,7 @@ struct m_port {
 	struct m_task *kernel_task;
 	struct m_semaphore *semaphore;
 	struct m_voucher *voucher;
-	struct m_timer *timer; /* NULL: none; its port is no kernel object */
+	struct m_timer *timer;   /* NULL: none; its port is no kernel object */
 	uint32_t kernel_srights; /* held by the kernel itself */
 
 	struct m_task *receiver;   /* NULL: in transit or the kernel's */
