@@ -58,6 +58,13 @@ draft_reply(struct sim_thread *self, mach_port_name_t local, uint32_t dispositio
 	draft_of(self)->header.msgh_bits |= MACH_MSGH_BITS(0, disposition);
 }
 
+void
+draft_voucher(struct sim_thread *self, mach_port_name_t name, uint32_t disposition)
+{
+	draft_of(self)->header.msgh_voucher_port = name;
+	draft_of(self)->header.msgh_bits |= MACH_MSGH_BITS_SET(0, 0, disposition, 0);
+}
+
 /* Not inlined, or gcc takes the message for its header's first field, and warns. */
 static __attribute__((noinline)) void
 append(struct sim_thread *self, const void *bytes, uint32_t size_bytes)
@@ -250,6 +257,8 @@ mail_of(const struct sim_thread *self)
 	mail.local = header.msgh_local_port;
 	mail.remote = header.msgh_remote_port;
 	mail.remote_type = MACH_MSGH_BITS_REMOTE(header.msgh_bits);
+	mail.voucher = header.msgh_voucher_port;
+	mail.voucher_type = MACH_MSGH_BITS_VOUCHER(header.msgh_bits);
 	if (header.msgh_id > LETTER_ID)
 		mail.letter = (uint32_t)(header.msgh_id - LETTER_ID);
 	if (!back && r->trailer_size >= sizeof(mach_msg_seqno_trailer_t))

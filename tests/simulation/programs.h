@@ -136,6 +136,7 @@ void ask6(struct sim_thread *self, uint32_t number, uint64_t arg0, uint64_t arg1
 /* A message: to whom, then what is in it, then one of the ask_ functions. */
 void draft_to(struct sim_thread *self, mach_port_name_t remote, uint32_t disposition);
 void draft_reply(struct sim_thread *self, mach_port_name_t local, uint32_t disposition);
+void draft_voucher(struct sim_thread *self, mach_port_name_t name, uint32_t disposition);
 void draft_port(struct sim_thread *self, mach_port_name_t name, uint32_t disposition);
 /* Memory beside it, filled with a byte that the receipt checks. */
 void draft_bulk(struct sim_thread *self, uint32_t size_bytes, bool as_segment);
@@ -164,6 +165,8 @@ struct mail {
 	uint32_t letter; /* 0: not a program's */
 	mach_port_name_t local, remote;
 	uint32_t remote_type; /* MACH_MSG_TYPE_PORT_SEND, _SEND_ONCE or 0 */
+	mach_port_name_t voucher;
+	uint32_t voucher_type;
 	uint32_t kind, arg;
 	uint32_t port_count;
 	mach_port_name_t ports[2];
