@@ -42,6 +42,7 @@ static const struct sim_scenario *const scenarios[] = {
 	&scenario_rpc,     &scenario_queues, &scenario_semaphores, &scenario_sets,
 	&scenario_moving,  &scenario_alarms, &scenario_names,      &scenario_families,
 	&scenario_notices, &scenario_crowd,  &scenario_timers,     &scenario_vouchers,
+	&scenario_guards,
 };
 
 #define SCENARIO_COUNT (sizeof scenarios / sizeof scenarios[0])

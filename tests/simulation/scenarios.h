@@ -15,6 +15,7 @@ extern const struct sim_scenario scenario_families;
 extern const struct sim_scenario scenario_notices;
 extern const struct sim_scenario scenario_crowd;
 extern const struct sim_scenario scenario_timers;
+extern const struct sim_scenario scenario_guards;
 extern const struct sim_scenario scenario_vouchers;
 
 #endif
