@@ -252,3 +252,28 @@ TEST_1(a_name_is_dropped_once)
 	assert_ok(port_destroy(a, port));
 	assert_refused_without_trace(w, port_destroy(a, port), KERN_INVALID_NAME);
 }
+
+/*
+ * For each send-once right the kernel keeps a message; of rights that are gone it keeps a few for
+ * the next ones, however many there were.
+ */
+TEST_1(memory_for_send_once_rights_is_given_back)
+{
+	mach_port_name_t port = new_port(a), names[1000];
+	uint64_t before, most, after;
+
+	/* names first, so that the table has its size */
+	for (uint32_t i = 0; i < 1000; i++)
+		names[i] = new_dead_name(a);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_ok(port_deallocate(a, names[i]));
+	w->quiet_audit = true;
+	before = world_counts(w).bytes;
+	for (uint32_t i = 0; i < 1000; i++)
+		(void)new_send_once(a, port);
+	most = world_counts(w).bytes;
+	assert_ok(port_destroy(a, port));
+	after = world_counts(w).bytes;
+	assert_true(after - before < (most - before) / 4);
+	w->quiet_audit = false;
+}
