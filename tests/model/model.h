@@ -1,13 +1,16 @@
 /*
- * The reference model: the rights algebra and the queues of Mach once more, as plain as can be.
+ * The reference model: the rights algebra and the queues of Mach once more, as plain as can be,
+ * and timers, semaphores and vouchers with them.
  *
- * Written from mach-ports.md and mach-messages.md alone.  Everything is a list that is searched
- * from its start; what can be counted is counted, not kept; nothing is freed before the end.  It
- * shares no code with kernel/ and is right to be slow where that makes it plain.
+ * Written from mach-ports.md, mach-messages.md and mach-kobjects.md alone.  Everything is a list
+ * that is searched from its start; what can be counted is counted, not kept; nothing is freed
+ * before the end.  It shares no code with kernel/ and is right to be slow where that makes it
+ * plain.
  *
  * The model is told each step after the kernel has made it.  The one thing that it takes from
  * the kernel is the choice of a fresh name (`actual` of a thread), and of that it checks that
- * the name was free and is one that may be.
+ * the name was free and is one that may be; sizes of tables and numbers of objects, which only
+ * looks show, it takes as they are told and checks that they fit.
  */
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H

@@ -34,6 +34,11 @@ struct model *play_model(struct play *p);
 /* A whole sequence from the start, a look after every @look_every steps; false: they differ. */
 bool play_sequence(struct play *p, const struct sequence *s, uint32_t look_every);
 
+/* A number, or the name that a label stands for; 0: that was never made. */
+uint64_t play_arg(const struct play *p, const struct arg *arg);
+/* frames.c */
+void call_build(const struct play *p, const struct step *step, struct m_call *call);
+
 /* compare.c: what differs goes into @difference. */
 bool compare_results(const struct m_thread *thread, char *difference, size_t size);
 bool compare_state(struct kernel *k, struct model *m, struct task *const *tasks, char *difference,
