@@ -7,6 +7,7 @@
 #include "client/bsd/system_socket.h"
 #include "client/bsd/user_memory.h"
 #include "client/export.h"
+#include "client/fileport.h"
 #include "client/trap.h"
 
 #include <mach/mach_init.h>
@@ -69,10 +70,8 @@ fileport_makeport(int fd, fileport_t *port)
 	return -1;
 }
 
-/* Is the table of this process full?  Asked first, because what does not fit is lost, and the
- * kernel's next message with it perhaps. */
-static bool
-is_table_full(void)
+bool
+fileport_table_is_full(void)
 {
 	int spare = fcntl(connection.socket_fd, F_DUPFD_CLOEXEC, 0);
 
@@ -102,7 +101,7 @@ open_file(mach_port_name_t port, int *fd)
 
 	if (outcome != TRAP_OK)
 		return outcome == TRAP_SHORTAGE ? ENFILE : EINVAL; /* no kernel, no right */
-	if (is_table_full()) {
+	if (fileport_table_is_full()) {
 		trap_end(&trap);
 		return is_fileport(port) ? EMFILE : EINVAL;
 	}

@@ -9,6 +9,7 @@
 #include "client/bsd/system_socket.h"
 #include "client/connection.h"
 #include "client/exception.h"
+#include "client/mach/vm_object.h"
 #include "client/site.h"
 #include "client/trap.h"
 
@@ -35,6 +36,7 @@ before_fork(void)
 	if (atomic_load(&connection.state) == CONNECTION_READY)
 		fork_child_fd = connection_fork();
 	system_before_fork();
+	vm_object_before_fork();
 }
 
 static void
@@ -45,6 +47,7 @@ after_fork_in_parent(void)
 	if (fork_child_fd >= 0)
 		close(fork_child_fd);
 	fork_child_fd = -1;
+	vm_object_after_fork(false);
 	system_after_fork_in_parent();
 	connection_unlock(&signals);
 }
@@ -57,6 +60,7 @@ after_fork_in_child(void)
 	int child_fd = fork_child_fd;
 
 	fork_child_fd = -1;
+	vm_object_after_fork(true);
 	system_after_fork_in_child();
 	exception_forked();
 	site_forked();

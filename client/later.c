@@ -9,7 +9,6 @@
 #include <mach/clock.h>
 #include <mach/clock_priv.h>
 #include <mach/host_priv.h>
-#include <mach/vm_map.h>
 
 #include "client/export.h"
 #include "client/mach/kernelrpc.h"
@@ -85,14 +84,6 @@ NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
 			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))
 NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
 NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
-
-/* memory entries */
-NOT_YET(mach_make_memory_entry,
-	(vm_map_t target_task, vm_size_t *size, vm_offset_t offset, vm_prot_t permission,
-	 mem_entry_name_port_t *object_handle, mem_entry_name_port_t parent_entry))
-NOT_YET(mach_make_memory_entry_64,
-	(vm_map_t target_task, memory_object_size_t *size, memory_object_offset_t offset,
-	 vm_prot_t permission, mach_port_t *object_handle, mem_entry_name_port_t parent_entry))
 
 /* tasks */
 NOT_YET_HERE(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token),

@@ -11,6 +11,7 @@
 #include "kern/clock.h"
 #include "kern/exception.h"
 #include "kern/fileport.h"
+#include "kern/memory_entry.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
@@ -40,6 +41,7 @@ struct audit {
 	uint64_t timers, timers_paid;
 	uint64_t vouchers;
 	uint64_t fileports;
+	uint64_t memory_entries;
 	uint32_t slot_count;                  /* a power of 2 */
 	struct audit_sums found[AUDIT_SLOTS]; /* last: only so many are used, and zeroed */
 };
@@ -370,6 +372,22 @@ audit_fileport(struct audit *a, const struct ipc_port *port)
 }
 
 static void
+audit_memory_entry(struct audit *a, const struct ipc_port *port)
+{
+	const struct memory_entry *entry = port->kobject;
+	const struct kernel_file *file = entry->file;
+	const struct account *payer = file->payer;
+
+	check(file->port == port && file->ref_count > 0 && port->srights > 0);
+	check(entry->size_bytes > 0 && entry->data_bytes < entry->size_bytes);
+	check(entry->offset_bytes + entry->size_bytes > entry->offset_bytes);
+	check(entry->offset_bytes + entry->size_bytes <= file->memory_bytes);
+	check(payer->memory_entry_count > 0 && payer->memory_entry_count <= TASK_MEMORY_ENTRY_MAX);
+	found_ref(a, port);
+	a->memory_entries++;
+}
+
+static void
 audit_port(struct audit *a, const struct ipc_port *port)
 {
 	uint32_t messages = 0;
@@ -404,6 +422,8 @@ audit_port(struct audit *a, const struct ipc_port *port)
 			audit_voucher(a, port);
 		if (port->object.kobject == IKOT_FILEPORT)
 			audit_fileport(a, port);
+		if (port->object.kobject == IKOT_NAMED_ENTRY)
+			audit_memory_entry(a, port);
 		break;
 	default:
 		check(port->object.place == PORT_DEAD); /* no limbo between two steps */
@@ -464,7 +484,7 @@ kernel_audit(const struct kernel *k)
 	}
 	check(ports == k->port_count);
 	audit_sets(k);
-	check(a.fileports == k->fileport_count);
+	check(a.fileports == k->fileport_count && a.memory_entries == k->memory_entry_count);
 	check(a.alarms == k->alarm_count && k->deadlines.count <= k->deadlines.capacity);
 	check(a.vouchers == k->voucher_count);
 	check(a.timers == k->timer_count && a.timers_paid == k->timer_count);

@@ -163,6 +163,7 @@ kernel_counts(const struct kernel *k, struct kernel_counts *counts)
 		.notifications = k->notify_reserved_count,
 		.watches = k->watch_count,
 		.fileports = k->fileport_count,
+		.memory_entries = k->memory_entry_count,
 		.kext_hosts = k->kext.host_count,
 		.kexts = k->kext.count,
 		.controls = k->ctl.count,

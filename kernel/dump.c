@@ -9,6 +9,7 @@
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
 #include "kern/exception.h"
+#include "kern/memory_entry.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
@@ -98,6 +99,16 @@ dump_timer(const struct dump *d, const struct mk_timer *timer)
 }
 
 static void
+dump_memory_entry(const struct dump *d, const struct memory_entry *entry)
+{
+	dump_number(d, " offset ", entry->offset_bytes, 10);
+	dump_number(d, " size ", entry->size_bytes, 10);
+	dump_number(d, " data ", entry->data_bytes, 10);
+	dump_number(d, " protection ", entry->protection, 10);
+	dump_number(d, " file refs ", entry->file->ref_count, 10);
+}
+
+static void
 dump_port(const struct dump *d, const struct ipc_port *port)
 {
 	dump_number(d, "  port ", port->id, 10);
@@ -115,6 +126,8 @@ dump_port(const struct dump *d, const struct ipc_port *port)
 	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_FILEPORT)
 		dump_number(d, " file refs ",
 			    ((const struct kernel_file *)port->kobject)->ref_count, 10);
+	if (port->object.place == PORT_KERNEL && port->object.kobject == IKOT_NAMED_ENTRY)
+		dump_memory_entry(d, port->kobject);
 	if (port->object.place == PORT_IN_SPACE)
 		dump_number(d, " of task ", port->receiver->task->id, 10);
 	if (port->object.place == PORT_IN_TRANSIT)
@@ -164,6 +177,7 @@ dump_task(const struct dump *d, const struct task *task)
 	dump_number(d, " timers ", task->account->timer_count, 10);
 	dump_number(d, " vouchers ", task->account->voucher_bytes, 10);
 	dump_number(d, " fileports ", task->account->fileport_count, 10);
+	dump_number(d, " memory entries ", task->account->memory_entry_count, 10);
 	dump_number(d, " queued ", task->account->queued_bytes, 10);
 	dump_text(d, "\n");
 	for (uint32_t i = 1; i < space->table_size; i++) {

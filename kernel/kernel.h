@@ -69,12 +69,13 @@ struct kernel_piece {
 };
 
 /*
- * An open file that a task handed over, to be passed on as a fileport: in berthd a descriptor.
- * Counted like a segment, and likewise made by the host and given back to it as an effect.  A
- * fileport is made for it once, and each makes a file of its own.
+ * An open file that a task handed over, to be passed on as a fileport or as the memory of a
+ * memory entry: in berthd a descriptor.  Counted like a segment, and likewise made by the host and
+ * given back to it as an effect.  A port is made for it once, and each makes a file of its own.
  */
 struct kernel_file {
 	uint32_t ref_count;       /* the host's own counts too; starts at 1 */
+	uint64_t memory_bytes;    /* of memory: its size, below which it never falls; else 0 */
 	struct kernel_file *next; /* the core's: the list of effects */
 	void *payer;              /* the core's: the account charged, while a port stands for it */
 	void *port;               /* the core's */
@@ -99,7 +100,8 @@ struct trap_frame {
 	struct kernel_piece tail;
 	const struct kernel_piece *pieces;
 	uint32_t piece_count;
-	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE: borrowed; NULL: none came */
+	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE, BERTH_TRAP_MEMORY_ENTRY_MAKE:
+				     borrowed; NULL: none came */
 	/* BERTH_TRAP_TASK_FOR_PID and _NAME_FOR_PID: the task of that pid; NULL: there is none, or
 	 * the caller may not have the port */
 	struct task *subject;
@@ -131,7 +133,8 @@ struct trap_result {
 	uint32_t piece_count;
 	struct kernel_watch
 	    *watch;                /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
-	struct kernel_file *file;  /* BERTH_TRAP_FILEPORT_OPEN: what the task gets one of, too */
+	struct kernel_file *file;  /* BERTH_TRAP_FILEPORT_OPEN, BERTH_TRAP_MEMORY_ENTRY_OPEN: what
+				      the task gets one of, too */
 	struct kernel_guard guard; /* of a strict task, with a code that is no success */
 };
 
@@ -494,7 +497,7 @@ bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_ro
 /* What the kernel holds. */
 struct kernel_counts {
 	uint32_t tasks, threads, ports, port_sets, messages, segments, notifications, watches;
-	uint32_t fileports;
+	uint32_t fileports, memory_entries;
 	uint32_t kext_hosts, kexts, controls, kev_sockets;
 	uint64_t bytes; /* allocated from the heap */
 };

@@ -32,6 +32,7 @@
 #define TASK_SEMAPHORE_MAX 65536u           /* semaphores that it owns, or died owning */
 #define TASK_ALARM_MAX 4096u                /* alarms of clocks that it waits for */
 #define TASK_FILEPORT_MAX 4096u             /* fileports: a descriptor of the host's each */
+#define TASK_MEMORY_ENTRY_MAX 4096u         /* memory entries: likewise */
 #define TASK_TIMER_MAX 4096u                /* timers: each holds a message and a deadline */
 #define TASK_VOUCHER_BYTES_MAX (1u << 20)   /* bytes of vouchers that it made first */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */

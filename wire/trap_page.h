@@ -61,7 +61,8 @@ enum trap_flags {
 	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
 	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
 	TRAP_HAS_EVENT = 4, /* reply of PORT_WATCH: what to poll is passed */
-	TRAP_HAS_FILE = 16 /* request of FILEPORT_MAKE and TASK_FOR_PID, reply of FILEPORT_OPEN: the
+	TRAP_HAS_FILE = 16 /* request of FILEPORT_MAKE, MEMORY_ENTRY_MAKE and TASK_FOR_PID, reply of
+			      FILEPORT_OPEN and MEMORY_ENTRY_OPEN: the
 			      file is passed */
 };
 

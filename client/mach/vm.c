@@ -13,6 +13,8 @@
 #include "client/export.h"
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
+#include "client/mach/memory_entry.h"
+#include "client/mach/vm_object.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -27,6 +29,8 @@
 	 VM_FLAGS_RESILIENT_CODESIGN | VM_FLAGS_RESILIENT_MEDIA | VM_FLAGS_SUPERPAGE_MASK |        \
 	 VM_FLAGS_ALIAS_MASK)
 #define FLAGS_PLACE (VM_FLAGS_ANYWHERE | VM_FLAGS_OVERWRITE)
+/* Flags that ask for the address of the data, not of its page: zeroed memory begins with a page. */
+#define FLAGS_DATA (VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)
 /* Flags that promise something that Linux does not do. */
 #define FLAGS_PROMISES (VM_FLAGS_4GB_CHUNK | VM_FLAGS_PERMANENT | VM_FLAGS_TPRO)
 
@@ -64,9 +68,8 @@ vm_range_pages(mach_vm_address_t address, mach_vm_size_t size, uintptr_t *start,
 	return true;
 }
 
-/* Linux's protection for Mach's. */
-static int
-linux_protection(vm_prot_t protection)
+int
+vm_linux_protection(vm_prot_t protection)
 {
 	return ((protection & VM_PROT_READ) != 0 ? PROT_READ : 0) |
 	       ((protection & VM_PROT_WRITE) != 0 ? PROT_WRITE : 0) |
@@ -111,10 +114,9 @@ map_aligned(size_t size, uintptr_t mask, int protection)
 	return aligned;
 }
 
-/* Zero-filled memory as of allocate and map.  @size is not 0. */
-static kern_return_t
-allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_offset_t mask,
-	 vm_prot_t protection)
+kern_return_t
+vm_allocate_at(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_offset_t mask,
+	       vm_prot_t protection)
 {
 	uintptr_t start;
 	size_t page_bytes;
@@ -123,7 +125,7 @@ allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_off
 		/* a mask is a row of ones from the lowest bit */
 		if ((mask & (mask + 1)) != 0 || !vm_range_pages(0, size, &start, &page_bytes))
 			return (mask & (mask + 1)) != 0 ? KERN_INVALID_ARGUMENT : KERN_NO_SPACE;
-		start = map_aligned(page_bytes, (uintptr_t)mask, linux_protection(protection));
+		start = map_aligned(page_bytes, (uintptr_t)mask, vm_linux_protection(protection));
 		if (start == 0)
 			return KERN_NO_SPACE;
 		*address = start;
@@ -135,13 +137,48 @@ allocate(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_vm_off
 	if (wanted == 0) /* nobody gets the page of the null pointer */
 		return KERN_INVALID_ADDRESS;
 	int place = (flags & VM_FLAGS_OVERWRITE) != 0 ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-	void *memory = mmap((void *)start, page_bytes, linux_protection(protection),
+	void *memory = mmap((void *)start, page_bytes, vm_linux_protection(protection),
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | place, -1, 0);
 	if (memory == MAP_FAILED)
 		return mmap_error(errno);
 	memory_changed();
 	*address = start;
 	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_place(void *memory, size_t size, mach_vm_address_t *address, int flags, mach_vm_offset_t mask)
+{
+	mach_vm_address_t place = *address;
+
+	if ((flags & VM_FLAGS_ANYWHERE) != 0 && (mask & ~(mach_vm_offset_t)vm_page_mask) == 0) {
+		if ((mask & (mask + 1)) != 0) {
+			munmap(memory, size);
+			return KERN_INVALID_ARGUMENT;
+		}
+		*address = (uintptr_t)memory;
+		return KERN_SUCCESS;
+	}
+	kern_return_t code;
+	if ((flags & VM_FLAGS_OVERWRITE) != 0 && (flags & VM_FLAGS_ANYWHERE) == 0) {
+		/* what is there stays until the one system call that replaces it */
+		place = mach_vm_trunc_page(place);
+		code = place == 0 || place + size < place ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+	} else {
+		code = vm_allocate_at(&place, size, flags, mask, VM_PROT_NONE);
+	}
+	if (code == KERN_SUCCESS && mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+					   (void *)(uintptr_t)place) == MAP_FAILED) {
+		code = mmap_error(errno);
+		if ((flags & VM_FLAGS_OVERWRITE) == 0)
+			munmap((void *)(uintptr_t)place, size);
+	}
+	if (code != KERN_SUCCESS)
+		munmap(memory, size);
+	else
+		*address = place;
+	memory_changed();
+	return code;
 }
 
 BERTH_EXPORT kern_return_t
@@ -156,7 +193,7 @@ mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t siz
 		*address = 0;
 		return KERN_SUCCESS;
 	}
-	return allocate(address, size, flags, 0, VM_PROT_DEFAULT);
+	return vm_allocate_at(address, size, flags, 0, VM_PROT_DEFAULT);
 }
 
 BERTH_EXPORT kern_return_t
@@ -171,8 +208,10 @@ mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t si
 	if (!vm_range_pages(address, size, &start, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
 	memory_changed();
-	if (munmap((void *)start, page_bytes) == 0)
+	if (munmap((void *)start, page_bytes) == 0) {
+		vm_object_unmapped();
 		return KERN_SUCCESS;
+	}
 	return errno == ENOMEM ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS; /* EINVAL: nothing there */
 }
 
@@ -184,8 +223,6 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 {
 	const vm_prot_t known = VM_PROT_ALL | VM_PROT_IS_MASK;
 
-	(void)offset;
-	(void)copy;
 	OWN_TASK(target_task,
 		 _kernelrpc_mach_vm_map(target_task, address, size, mask, flags, object, offset,
 					copy, cur_protection, max_protection, inheritance));
@@ -194,16 +231,16 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 		return KERN_INVALID_ARGUMENT;
 	if (inheritance > VM_INHERIT_NONE || size == 0)
 		return KERN_INVALID_ARGUMENT;
-	if ((flags & (FLAGS_PROMISES | VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)) !=
-	    0)
+	if ((flags & FLAGS_PROMISES) != 0)
 		return NOT_SUPPORTED("a flag that promises where memory lies or that it stays");
-	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE)) != 0)
+	if ((flags & ~(FLAGS_HINTS | FLAGS_PLACE | FLAGS_DATA)) != 0)
 		return KERN_INVALID_ARGUMENT;
-	if (object != MACH_PORT_NULL)
-		return NOT_SUPPORTED("mapping a memory entry");
-	if (inheritance == VM_INHERIT_SHARE)
+	if (inheritance == VM_INHERIT_SHARE && (object == MACH_PORT_NULL || copy))
 		return NOT_SUPPORTED("memory shared with children");
-	kern_return_t code = allocate(address, size, flags, mask, cur_protection);
+	if (object != MACH_PORT_NULL)
+		return memory_entry_map(object, address, size, mask, flags, offset, copy,
+					cur_protection, max_protection, inheritance);
+	kern_return_t code = vm_allocate_at(address, size, flags, mask, cur_protection);
 	if (code == KERN_SUCCESS && inheritance == VM_INHERIT_NONE)
 		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size),
 			MADV_DONTFORK);
@@ -229,7 +266,7 @@ mach_vm_protect(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	if (set_maximum)
 		return NOT_SUPPORTED("a maximum for later protections");
 	memory_changed();
-	if (mprotect((void *)start, page_bytes, linux_protection(new_protection)) == 0)
+	if (mprotect((void *)start, page_bytes, vm_linux_protection(new_protection)) == 0)
 		return KERN_SUCCESS;
 	return errno == EACCES ? KERN_PROTECTION_FAILURE : KERN_INVALID_ADDRESS;
 }

@@ -139,6 +139,19 @@ vm_other_copy(mach_port_t task, mach_vm_address_t from, mach_vm_size_t size, mac
 }
 
 kern_return_t
+vm_other_open(mach_port_t task, struct task_process *process, int *maps_fd)
+{
+	kern_return_t code = target_open(task, process);
+
+	if (code != KERN_SUCCESS)
+		return code;
+	*maps_fd = task_process_file(process, "maps", O_RDONLY, &code);
+	if (*maps_fd < 0)
+		task_process_close(process);
+	return code;
+}
+
+kern_return_t
 vm_other_allows(mach_port_t task, mach_vm_address_t address, mach_vm_size_t size, int protection)
 {
 	struct task_process process;

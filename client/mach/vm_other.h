@@ -19,6 +19,9 @@ kern_return_t vm_other_read(mach_port_t task, mach_vm_address_t address, void *h
 			    mach_vm_size_t size);
 kern_return_t vm_other_write(mach_port_t task, mach_vm_address_t address, const void *here,
 			     mach_vm_size_t size);
+/* The process of the task, and its maps, to be closed. */
+struct task_process;
+kern_return_t vm_other_open(mach_port_t task, struct task_process *process, int *maps_fd);
 /* Inside the other task. */
 kern_return_t vm_other_copy(mach_port_t task, mach_vm_address_t from, mach_vm_size_t size,
 			    mach_vm_address_t to);

@@ -184,6 +184,14 @@ enum berth_trap_number {
 	BERTH_TRAP_TASK_SUSPEND,
 	BERTH_TRAP_TASK_RESUME,
 
+	/* Memory entries.  The host takes the memory that comes along.  args: offset and size in
+	 * it, protection, where the data begins in the range.  values: name of a send right.
+	 * mach-kobjects.md §8 */
+	BERTH_TRAP_MEMORY_ENTRY_MAKE = 192,
+	/* args: entry.  values: enum berth_memory_entry_value.  The host hands back a descriptor.
+	 */
+	BERTH_TRAP_MEMORY_ENTRY_OPEN,
+
 	BERTH_TRAP_LIMIT
 };
 
@@ -222,6 +230,14 @@ enum berth_task_value {
 	BERTH_TASK_IS_CONTROL = 2, /* 1: the port is the control port; 0: the name port */
 	BERTH_TASK_SUSPEND_COUNT = 3,
 	BERTH_TASK_THREAD = 4 /* its number in Linux, as the task says it; 0: unknown */
+};
+
+/* values of BERTH_TRAP_MEMORY_ENTRY_OPEN: as they were given when the entry was made */
+enum berth_memory_entry_value {
+	BERTH_MEMORY_ENTRY_OFFSET = 0,
+	BERTH_MEMORY_ENTRY_SIZE = 1,
+	BERTH_MEMORY_ENTRY_PROTECTION = 2,
+	BERTH_MEMORY_ENTRY_DATA = 3
 };
 
 /* BERTH_TRAP_REPLY_PORT, BERTH_TRAP_GET_SPECIAL_REPLY_PORT */

@@ -101,7 +101,10 @@ extern kern_return_t mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_
  * Map the memory entry @object from @offset on, or zeroed memory if it is null, at an address
  * of which the bits of @mask are zero.  With @copy the mapping is the task's own.
  *
- * KERN_INVALID_ARGUMENT  size 0; no VM_INHERIT_*; no protection
+ * KERN_INVALID_ARGUMENT  size 0; no VM_INHERIT_*; no protection; no right of that name; more than
+ *                        the entry has
+ * KERN_INVALID_OBJECT    @object is no entry
+ * KERN_INVALID_RIGHT     the entry does not allow the protection
  * KERN_NO_SPACE          as of mach_vm_allocate()
  */
 extern kern_return_t mach_vm_map(vm_map_t target_task, mach_vm_address_t *address,

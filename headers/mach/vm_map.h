@@ -101,7 +101,13 @@ extern kern_return_t mach_make_memory_entry(vm_map_t target_task, vm_size_t *siz
  *
  * KERN_INVALID_ADDRESS     nothing is mapped there
  * KERN_PROTECTION_FAILURE  @permission is more than the memory allows
- * KERN_INVALID_ARGUMENT    a null or dead task
+ * KERN_INVALID_ARGUMENT    a null or dead task; no size, or one beyond the end of all addresses
+ *                          or of @parent_entry
+ * KERN_INVALID_VALUE       no such MAP_MEM_*, or two sources at once
+ * KERN_INVALID_OBJECT      @parent_entry is no entry
+ * KERN_RESOURCE_SHORTAGE   no memory, or too many entries
+ * KERN_NO_ACCESS           memory of a task that Linux does not let the caller touch
+ * KERN_NOT_SUPPORTED       memory that Linux does not share: docs/compatibility.md
  */
 extern kern_return_t mach_make_memory_entry_64(vm_map_t target_task, memory_object_size_t *size,
 					       memory_object_offset_t offset, vm_prot_t permission,

@@ -61,7 +61,7 @@ adopt_file(struct slot *slot, struct trap_source *source)
 {
 	uint32_t number = source->request.number;
 
-	if (number != BERTH_TRAP_FILEPORT_MAKE ||
+	if ((number != BERTH_TRAP_FILEPORT_MAKE && number != BERTH_TRAP_MEMORY_ENTRY_MAKE) ||
 	    (source->request.flags & ALL_DESCRIPTORS) != TRAP_HAS_FILE)
 		return bad_data(number);
 	if (slot->descriptors_lost)

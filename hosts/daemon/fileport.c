@@ -1,6 +1,6 @@
 /*
- * Files that tasks handed over as fileports: a descriptor of ours each, for as long as there is
- * a right to the port.
+ * Files that tasks handed over as fileports or memory entries: a descriptor of ours each, for as
+ * long as there is a right to the port.
  *
  * What is not asked of such a descriptor is anything that the server of its file system would
  * have to answer, and it is closed by the closer: both may wait for a hostile task.
@@ -81,6 +81,19 @@ is_sendable(const struct host *host, int fd)
 	}
 }
 
+/* Of memory that was sealed against becoming shorter, how long it is; 0: of any other file.  Only
+ * such memory is mapped without the fear of what its maker does: Linux does the asking alone. */
+static uint64_t
+memory_size(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat status;
+
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd, &status) != 0)
+		return 0;
+	return status.st_size > 0 ? (uint64_t)status.st_size : 0;
+}
+
 /* Made if need be; NULL: no memory. */
 static struct file_owner *
 owner_of(struct host *host, uid_t uid)
@@ -138,6 +151,7 @@ file_new(struct peer *peer, int fd, struct kernel_file **made)
 		return -EDQUOT;
 	}
 	file->core.ref_count = 1;
+	file->core.memory_bytes = memory_size(fd);
 	file->fd = fd;
 	file->owner = owner;
 	owner->file_count++;

@@ -137,17 +137,18 @@ keep_counts(struct host *host, struct inspection *inspection)
 	    inspection->json
 		? "{\"tasks\": %u, \"threads\": %u, \"ports\": %u, \"port_sets\": %u, "
 		  "\"messages\": %u, \"segments\": %u, \"notifications\": %u, \"watches\": %u, "
-		  "\"fileports\": %u, "
+		  "\"fileports\": %u, \"memory_entries\": %u, "
 		  "\"kext_hosts\": %u, \"kexts\": %u, \"controls\": %u, \"event_sockets\": %u, "
 		  "\"bytes\": %llu}\n"
 		: "tasks %u\nthreads %u\nports %u\nport_sets %u\nmessages %u\nsegments %u\n"
-		  "notifications %u\nwatches %u\nfileports %u\nkext_hosts %u\nkexts %u\ncontrols "
+		  "notifications %u\nwatches %u\nfileports %u\nmemory_entries %u\nkext_hosts "
+		  "%u\nkexts %u\ncontrols "
 		  "%u\n"
 		  "event_sockets %u\nbytes %llu\n",
 	    counts.tasks, counts.threads, counts.ports, counts.port_sets, counts.messages,
 	    counts.segments, counts.notifications, counts.watches, counts.fileports,
-	    counts.kext_hosts, counts.kexts, counts.controls, counts.kev_sockets,
-	    (unsigned long long)counts.bytes);
+	    counts.memory_entries, counts.kext_hosts, counts.kexts, counts.controls,
+	    counts.kev_sockets, (unsigned long long)counts.bytes);
 }
 
 /* A report was asked for by other means: leaks.c fills it. */

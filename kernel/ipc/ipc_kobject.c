@@ -12,6 +12,7 @@
 #include "ipc/ipc_kobject_message.h"
 #include "ipc/ipc_mqueue.h"
 #include "kern/fileport.h"
+#include "kern/memory_entry.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
 
@@ -35,6 +36,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "clock";
 	case IKOT_VOUCHER:
 		return "voucher";
+	case IKOT_NAMED_ENTRY:
+		return "memory entry";
 	case IKOT_FILEPORT:
 		return "fileport";
 	default:
@@ -51,6 +54,8 @@ ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port)
 		voucher_no_senders(k, port->kobject);
 	else if (port->object.kobject == IKOT_FILEPORT)
 		fileport_no_senders(k, port);
+	else if (port->object.kobject == IKOT_NAMED_ENTRY)
+		memory_entry_no_senders(k, port);
 }
 
 /* The reply right of @request moves into a reply, if anybody can get one. */

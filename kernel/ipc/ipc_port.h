@@ -46,6 +46,7 @@ enum ipc_kobject_kind {
 	IKOT_TASK_NAME = 20,
 	IKOT_SEMAPHORE = 23,
 	IKOT_CLOCK = 25,
+	IKOT_NAMED_ENTRY = 28,
 	IKOT_FILEPORT = 34,
 	IKOT_VOUCHER = 37
 };

@@ -31,6 +31,7 @@ account_unref(struct account *account)
 	check(account->set_link_count == 0 && account->semaphore_count == 0);
 	check(account->alarm_count == 0 && account->timer_count == 0);
 	check(account->voucher_bytes == 0 && account->fileport_count == 0);
+	check(account->memory_entry_count == 0);
 	check(account->queued_bytes == 0 && account->segment_bytes == 0);
 	kernel_memory_free(account->kernel, account, sizeof(*account));
 	return NULL;

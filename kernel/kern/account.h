@@ -21,6 +21,7 @@ struct account {
 	uint32_t alarm_count;
 	uint32_t timer_count;
 	uint32_t fileport_count;
+	uint32_t memory_entry_count;
 	uint64_t voucher_bytes;
 	uint64_t queued_bytes;
 	uint64_t segment_bytes;

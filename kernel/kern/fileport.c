@@ -6,8 +6,8 @@
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static struct kernel_file *
-file_ref(struct kernel_file *file)
+struct kernel_file *
+kernel_file_ref(struct kernel_file *file)
 {
 	check(file->ref_count > 0 && file->ref_count < UINT32_MAX);
 	file->ref_count++;
@@ -57,7 +57,7 @@ fileport_alloc(struct task *task, struct kernel_file *file, struct ipc_port **po
 	made = ipc_port_new_kernel(k, IKOT_FILEPORT, file);
 	if (!made)
 		return KERN_RESOURCE_SHORTAGE;
-	file_ref(file);
+	kernel_file_ref(file);
 	file->port = made;
 	file->payer = account_ref(account);
 	account->fileport_count++;
@@ -135,7 +135,7 @@ trap_open(struct syscall *call)
 	}
 	if (!file)
 		return KERN_INVALID_CAPABILITY;
-	call->result->file = file_ref(file);
+	call->result->file = kernel_file_ref(file);
 	return KERN_SUCCESS;
 }
 

@@ -22,6 +22,9 @@
  */
 kern_return_t fileport_alloc(struct task *task, struct kernel_file *file, struct ipc_port **port);
 
+/* One more reference on @file, for kernel_file_unref(). */
+struct kernel_file *kernel_file_ref(struct kernel_file *file);
+
 /* The file behind a port, borrowed; NULL for any other port, a dead one, NULL, IP_DEAD. */
 struct kernel_file *convert_port_to_file(struct ipc_port *port);
 

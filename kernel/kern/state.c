@@ -157,7 +157,7 @@ kernel_free(struct kernel *k)
 	vouchers_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
-	check(k->fileport_count == 0);
+	check(k->fileport_count == 0 && k->memory_entry_count == 0);
 	check(k->deadlines.count == 0 && k->alarm_count == 0 && k->timer_count == 0);
 	kernel_memory_free(k, k->deadlines.slots,
 			   k->deadlines.capacity * sizeof(*k->deadlines.slots));

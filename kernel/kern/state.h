@@ -51,6 +51,7 @@ struct kernel {
 	uint32_t segment_count;
 	uint32_t watch_count;
 	uint32_t fileport_count;
+	uint32_t memory_entry_count;
 
 	struct kernel_host_facts facts;
 	struct ipc_port *host_port;

@@ -392,6 +392,8 @@ some_number(struct fuzz *fuzz)
 		return (uint32_t)fuzz_extreme(fuzz);
 	switch (below(fuzz, 9)) {
 	case 8:
+		if (one_in(fuzz, 3))
+			return BERTH_TRAP_MEMORY_ENTRY_MAKE + below(fuzz, 2);
 		return one_in(fuzz, 2)
 			   ? BERTH_TRAP_FILEPORT_MAKE + below(fuzz, 2)
 			   : BERTH_TRAP_TASK_FOR_PID +
@@ -481,7 +483,14 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 	}
 	if (request.number == BERTH_TRAP_TASK_FOR_PID && one_in(fuzz, 2))
 		request.args[0] = (uint64_t)getpid();
+	if (request.number == BERTH_TRAP_MEMORY_ENTRY_MAKE && one_in(fuzz, 2)) {
+		request.args[0] = 0;
+		request.args[1] = 1 + below(fuzz, 8192);
+		request.args[2] = below(fuzz, 8);
+		request.args[3] = 0;
+	}
 	if ((request.number == BERTH_TRAP_FILEPORT_MAKE ||
+	     request.number == BERTH_TRAP_MEMORY_ENTRY_MAKE ||
 	     request.number == BERTH_TRAP_TASK_FOR_PID) &&
 	    !lies(fuzz, 4)) {
 		request.flags = TRAP_HAS_FILE;

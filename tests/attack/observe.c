@@ -112,6 +112,7 @@ observe(const struct raw_kernel *kernel)
 	seen.notifications = field(text, "notifications");
 	seen.watches = field(text, "watches");
 	seen.fileports = field(text, "fileports");
+	seen.memory_entries = field(text, "memory_entries");
 	seen.descriptors = raw_kernel_descriptors(kernel);
 	seen.rss_kb = resident_kb(kernel->pid);
 	return seen;
@@ -125,7 +126,9 @@ as_before(const struct observation *now, const struct observation *before)
 	       now->ports <= before->ports + 1 && now->port_sets == before->port_sets &&
 	       now->messages <= before->messages + 1 && now->segments == before->segments &&
 	       now->notifications == before->notifications && now->watches == before->watches &&
-	       now->fileports == before->fileports && now->descriptors <= before->descriptors + 1 &&
+	       now->fileports == before->fileports &&
+	       now->memory_entries == before->memory_entries &&
+	       now->descriptors <= before->descriptors + 1 &&
 	       now->rss_kb <= before->rss_kb + RSS_SLACK_KB;
 }
 

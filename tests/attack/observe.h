@@ -24,7 +24,7 @@ struct observation {
 	unsigned descriptors; /* 0: not ours to look at */
 	unsigned long rss_kb;
 	unsigned tasks, threads, ports, port_sets, messages, segments, notifications, watches,
-	    fileports;
+	    fileports, memory_entries;
 };
 
 /* Looks now; the kernel audits itself on the way, and berthd ends if it finds a mistake. */

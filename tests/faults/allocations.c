@@ -553,6 +553,29 @@ SCENARIO(a_fileport_is_made_sent_and_opened)
 	TRY(msg_receive(b, b->party->mailbox, 0, ANY_SIZE, 0, NULL));
 }
 
+/* ---- memory entries -------------------------------------------------------------------------- */
+
+SCENARIO(a_memory_entry_is_made_sent_and_opened)
+{
+	struct file *file = file_new(w);
+	struct message m = message_to(a->party->mailbox_of[1], COPY);
+	mach_port_name_t port;
+	const struct file *same;
+	kern_return_t kr;
+
+	file->core.memory_bytes = 8192;
+	kr = memory_entry_make(a, file, 4096, 4096, 1, 0, &port);
+	file_drop(file);
+	assert_int_equal(w->live_files, kr == KERN_SUCCESS); /* refused: nobody keeps it */
+	TRY(kr);
+	message_add_port(&m, port, COPY);
+	TRY(msg_send(a, &m, 0, 0));
+	TRY(memory_entry_open(a, port, &same));
+	assert_ptr_equal(same, file);
+	TRY(port_deallocate(a, port));
+	TRY(msg_receive(b, b->party->mailbox, 0, ANY_SIZE, 0, NULL));
+}
+
 /* ---- special ports, death
  * -------------------------------------------------------------------------- */
 

@@ -358,6 +358,29 @@ fileport_open(struct actor *t, mach_port_name_t name, const struct file **file)
 	return kr;
 }
 
+kern_return_t
+memory_entry_make(struct actor *t, struct file *file, uint64_t offset, uint64_t size,
+		  uint64_t protection, uint64_t data, mach_port_name_t *name)
+{
+	struct trap_frame frame = { .number = BERTH_TRAP_MEMORY_ENTRY_MAKE,
+				    .args = { offset, size, protection, data },
+				    .file = file ? &file->core : NULL };
+
+	assert_true(world_trap(t, &frame));
+	*name = (mach_port_name_t)t->outcome.values[0];
+	return t->outcome.code;
+}
+
+kern_return_t
+memory_entry_open(struct actor *t, mach_port_name_t name, const struct file **file)
+{
+	kern_return_t kr = trap(t, BERTH_TRAP_MEMORY_ENTRY_OPEN, name, 0, 0, 0, 0, 0);
+
+	*file = t->outcome.file;
+	assert_int_equal(kr == KERN_SUCCESS, *file != NULL);
+	return kr;
+}
+
 /* ---- short ways ---------------------------------------------------------------------- */
 
 mach_port_name_t

@@ -72,6 +72,11 @@ mach_port_name_t special_reply_port(struct actor *t);
 kern_return_t fileport_make(struct actor *t, struct file *file, mach_port_name_t *name);
 kern_return_t fileport_open(struct actor *t, mach_port_name_t name, const struct file **file);
 
+/* A memory entry for @size bytes at @offset of @file. */
+kern_return_t memory_entry_make(struct actor *t, struct file *file, uint64_t offset, uint64_t size,
+				uint64_t protection, uint64_t data, mach_port_name_t *name);
+kern_return_t memory_entry_open(struct actor *t, mach_port_name_t name, const struct file **file);
+
 /* ---- short ways to what tests ask for all the time ----------------------------------- */
 
 /* A port with receive right; with a send right of one user reference, too. */
