@@ -6,8 +6,6 @@
 #include "client/later.h"
 
 #include <mach/mach.h>
-#include <mach/clock.h>
-#include <mach/clock_priv.h>
 #include <mach/host_priv.h>
 
 #include "client/export.h"
@@ -74,16 +72,6 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
 		return KERN_NOT_SUPPORTED;                                                         \
 	}
-
-/* clocks */
-NOT_YET_HERE(host_get_clock_control,
-	     (host_priv_t host_priv, clock_id_t clock_id, clock_ctrl_t *clock_ctrl), host_priv,
-	     _kernelrpc_host_get_clock_control(host_priv, clock_id, clock_ctrl))
-NOT_YET(clock_set_time, (clock_ctrl_t clock_ctrl, mach_timespec_t new_time))
-NOT_YET(clock_set_attributes, (clock_ctrl_t clock_ctrl, clock_flavor_t flavor,
-			       clock_attr_t clock_attr, mach_msg_type_number_t clock_attrCnt))
-NOT_YET(clock_get_res, (mach_port_t clock, clock_res_t *resolution))
-NOT_YET(clock_set_res, (mach_port_t clock, clock_res_t resolution))
 
 /* tasks */
 NOT_YET_HERE(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token),

@@ -123,6 +123,7 @@ own_trap(struct site_change *change, uint32_t number, const uint64_t *args, cons
 	case BERTH_TRAP_HOST_CREATE_MACH_VOUCHER:
 	case BERTH_TRAP_FILEPORT_MAKE:
 	case BERTH_TRAP_MEMORY_ENTRY_MAKE:
+	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
 	case BERTH_TRAP_TASK_FOR_PID:
 	case BERTH_TRAP_TASK_NAME_FOR_PID:
 		site_gain(change, (mach_port_name_t)values[0], SITE_SEND, 1);
@@ -223,6 +224,7 @@ is_of_interest(uint32_t number)
 	case BERTH_TRAP_HOST_CREATE_MACH_VOUCHER:
 	case BERTH_TRAP_FILEPORT_MAKE:
 	case BERTH_TRAP_MEMORY_ENTRY_MAKE:
+	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
 	case BERTH_TRAP_TASK_FOR_PID:
 	case BERTH_TRAP_TASK_NAME_FOR_PID:
 	case BERTH_TRAP_TASK_THREADS:

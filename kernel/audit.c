@@ -476,8 +476,11 @@ kernel_audit(const struct kernel *k)
 	}
 	check(tasks == k->task_count);
 	found_ref(&a, k->host_port);
-	for (int id = 0; id < CLOCK_COUNT; id++)
+	for (int id = 0; id < CLOCK_COUNT; id++) {
 		found_ref(&a, k->clocks[id].port);
+		if (k->clocks[id].control)
+			found_ref(&a, k->clocks[id].control);
+	}
 	LIST_FOR_EACH (port, &k->ports, struct ipc_port, link) {
 		audit_port(&a, port);
 		ports++;

@@ -192,6 +192,13 @@ enum berth_trap_number {
 	 */
 	BERTH_TRAP_MEMORY_ENTRY_OPEN,
 
+	/* Control of clocks, for root: it says which clock is meant, and is no power to set it,
+	 * which Linux alone gives.  args: host, clock id.  values: name of a send right.
+	 * mach-kobjects.md §5 */
+	BERTH_TRAP_HOST_GET_CLOCK_CONTROL,
+	/* args: clock control.  values: clock id */
+	BERTH_TRAP_CLOCK_CONTROL_ID,
+
 	BERTH_TRAP_LIMIT
 };
 

@@ -23,7 +23,8 @@ extern kern_return_t host_get_special_port(host_priv_t host_priv, int node, int 
 /* Set one of those that may be set; the send right is copied. */
 extern kern_return_t host_set_special_port(host_priv_t host_priv, int which, mach_port_t port);
 
-/* The control port of a clock, for <mach/clock_priv.h>.  Gives a send right. */
+/* The control port of a clock, for <mach/clock_priv.h>.  Gives a send right.  KERN_NO_ACCESS: the
+ * caller is not root.  KERN_INVALID_ARGUMENT: no host, or no such clock. */
 extern kern_return_t host_get_clock_control(host_priv_t host_priv, clock_id_t clock_id,
 					    clock_ctrl_t *clock_ctrl);
 

@@ -206,6 +206,8 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_TASK_RESUME] = { "task_resume", { "task" } },
 	[BERTH_TRAP_MEMORY_ENTRY_MAKE] = { "mach_make_memory_entry",
 					   { "offset", "size", "#protection", "#data" } },
+	[BERTH_TRAP_HOST_GET_CLOCK_CONTROL] = { "host_get_clock_control", { "host", "#clock" } },
+	[BERTH_TRAP_CLOCK_CONTROL_ID] = { "clock_control_id", { "control" } },
 	[BERTH_TRAP_MEMORY_ENTRY_OPEN] = { "memory_entry_open", { "entry" } },
 };
 

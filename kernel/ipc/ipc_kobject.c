@@ -34,6 +34,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "semaphore";
 	case IKOT_CLOCK:
 		return "clock";
+	case IKOT_CLOCK_CTRL:
+		return "clock control";
 	case IKOT_VOUCHER:
 		return "voucher";
 	case IKOT_NAMED_ENTRY:

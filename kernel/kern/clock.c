@@ -1,8 +1,12 @@
 #include "kern/clock.h"
 
 #include "ipc/ipc_notify.h"
+#include "ipc/ipc_right.h"
+#include "kern/host.h"
 #include "kern/ipc_tt.h"
+#include "kern/syscall.h"
 
+#define TOKEN_EUID 1           /* in audit_token_t */
 #define RESOLUTION_NS 10000000 /* as Darwin says of its own */
 
 struct clock *
@@ -157,4 +161,74 @@ clock_alarms_task_died(struct kernel *k, struct task *task)
 	while ((first = list_first(&task->alarms)) != NULL)
 		ipc_port_release_send_once(
 		    k, alarm_free(k, list_entry(first, struct clock_alarm, in_task)));
+}
+
+/* ---- control ------------------------------------------------------------------------------ */
+
+kern_return_t
+host_get_clock_control(struct kernel *k, const struct task *asker, clock_id_t id,
+		       struct ipc_port **control)
+{
+	struct clock *clock;
+
+	if (!k || id < 0 || id >= CLOCK_COUNT)
+		return KERN_INVALID_ARGUMENT;
+	if (asker->token.val[TOKEN_EUID] != 0)
+		return KERN_NO_ACCESS;
+	clock = &k->clocks[id];
+	if (!clock->control)
+		clock->control = ipc_port_new_kernel(k, IKOT_CLOCK_CTRL, clock);
+	if (!clock->control)
+		return KERN_RESOURCE_SHORTAGE;
+	*control = ipc_port_make_send(clock->control);
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+trap_get_control(struct syscall *call)
+{
+	struct ipc_port *port, *control;
+	mach_port_name_t name;
+	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
+
+	if (kr == KERN_SUCCESS)
+		kr = ipc_space_reserve(&call->caller->space, 1);
+	if (kr == KERN_SUCCESS)
+		kr = host_get_clock_control(convert_port_to_host(port), call->caller,
+					    (clock_id_t)call_arg32(call, 1), &control);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = ipc_right_copyout(&call->caller->space, control, MACH_MSG_TYPE_PORT_SEND, &name);
+	call->result->values[0] = name;
+	return kr;
+}
+
+/* KERN_SUCCESS and values; KERN_INVALID_ARGUMENT: another kernel object. */
+static kern_return_t
+trap_control_id(struct syscall *call)
+{
+	const struct clock *clock;
+	struct ipc_port *port;
+	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	clock = convert_port_to_kobject(port, IKOT_CLOCK_CTRL);
+	if (!clock)
+		return KERN_INVALID_ARGUMENT;
+	call->result->values[0] = (uint64_t)clock->id;
+	return KERN_SUCCESS;
+}
+
+syscall_function *
+clock_syscall(uint32_t number)
+{
+	switch (number) {
+	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
+		return trap_get_control;
+	case BERTH_TRAP_CLOCK_CONTROL_ID:
+		return trap_control_id;
+	default:
+		return NULL;
+	}
 }

@@ -38,6 +38,16 @@ struct clock *convert_port_to_clock(struct ipc_port *port);
 
 /* *@clock becomes a send right: the caller's.  KERN_INVALID_ARGUMENT: no such clock, too. */
 kern_return_t host_get_clock_service(struct kernel *k, clock_id_t id, struct ipc_port **clock);
+/*
+ * The control of a clock, for who is root: *@control becomes a send right, the caller's.  It sets
+ * nothing: that is Linux's to allow, to whoever asks it himself.
+ *
+ * KERN_INVALID_ARGUMENT   no host, or no such clock
+ * KERN_NO_ACCESS          @asker is not root
+ * KERN_RESOURCE_SHORTAGE  no memory
+ */
+kern_return_t host_get_clock_control(struct kernel *k, const struct task *asker, clock_id_t id,
+				     struct ipc_port **control);
 kern_return_t clock_get_time(struct clock *clock, mach_timespec_t *time);
 /* KERN_FAILURE: *@count is not 1.  KERN_INVALID_VALUE: no such flavor. */
 kern_return_t clock_get_attributes(struct clock *clock, clock_flavor_t flavor, clock_attr_t attr,

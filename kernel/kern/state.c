@@ -99,8 +99,10 @@ static void
 own_ports_free(struct kernel *k)
 {
 	own_port_free(k, &k->host_port);
-	for (int id = 0; id < CLOCK_COUNT; id++)
+	for (int id = 0; id < CLOCK_COUNT; id++) {
 		own_port_free(k, &k->clocks[id].port);
+		own_port_free(k, &k->clocks[id].control);
+	}
 }
 
 struct kernel *

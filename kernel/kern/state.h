@@ -21,6 +21,7 @@ struct clock {
 	struct kernel *kernel;
 	int id; /* SYSTEM_CLOCK, CALENDAR_CLOCK */
 	struct ipc_port *port;
+	struct ipc_port *control; /* made when first asked for; NULL: nobody has */
 };
 
 #define CLOCK_COUNT 2

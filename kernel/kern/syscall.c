@@ -41,6 +41,8 @@ syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *
 	if (!function)
 		function = memory_entry_syscall(frame->number);
 	if (!function)
+		function = clock_syscall(frame->number);
+	if (!function)
 		function = exception_syscall(frame->number);
 	if (!function)
 		function = bsd_syscall(frame->number);

@@ -4,9 +4,14 @@
 #include "kernel_test.h"
 
 #include <mach/clock.h>
+#include <mach/clock_priv.h>
 #include <mach/clock_reply.h>
+#include <mach/host_priv.h>
 #include <mach/mach_time.h>
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -150,6 +155,88 @@ an_alarm_comes_in_time(void **state)
 	port_end(port);
 }
 
+/* Gives up what lets a process set Linux's clock.  True: it is certainly gone. */
+static bool
+cannot_set_clocks(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return false;
+	data[0].effective &= ~(1u << CAP_SYS_TIME);
+	data[0].permitted &= ~(1u << CAP_SYS_TIME);
+	if (syscall(SYS_capset, &header, data) != 0 || syscall(SYS_capget, &header, data) != 0)
+		return false;
+	return (data[0].effective & (1u << CAP_SYS_TIME)) == 0;
+}
+
+/* In a process of its own; 0: as it should be.  Never sets the clock of the machine. */
+static int
+ask_to_set(void)
+{
+	clock_ctrl_t calendar, system;
+	mach_timespec_t bad = { 1, NSEC_PER_SEC }, now;
+	clock_attr_t none = NULL;
+	host_t host = mach_host_self();
+
+	if (!cannot_set_clocks())
+		return 1;
+	if (host_get_clock_control(host, 2, &system) != KERN_INVALID_ARGUMENT ||
+	    host_get_clock_control(MACH_PORT_NULL, 0, &system) != KERN_INVALID_ARGUMENT ||
+	    host_get_clock_control(mach_task_self(), 0, &system) != KERN_INVALID_ARGUMENT)
+		return 2;
+	if (geteuid() != 0)
+		return host_get_clock_control(host, CALENDAR_CLOCK, &calendar) == KERN_NO_ACCESS
+			   ? 0
+			   : 3;
+	if (host_get_clock_control(host, CALENDAR_CLOCK, &calendar) != KERN_SUCCESS ||
+	    host_get_clock_control(host, SYSTEM_CLOCK, &system) != KERN_SUCCESS)
+		return 4;
+	if (clock_get_time(clock_of(CALENDAR_CLOCK), &now) != KERN_SUCCESS ||
+	    clock_set_time(calendar, bad) != KERN_INVALID_VALUE ||
+	    clock_set_time(system, now) != KERN_FAILURE ||
+	    clock_set_time(host, now) != KERN_INVALID_ARGUMENT ||
+	    clock_set_time(MACH_PORT_NULL, now) != KERN_INVALID_ARGUMENT ||
+	    clock_set_time(calendar, now) != KERN_NO_ACCESS)
+		return 5;
+	int number = 1;
+	none = &number;
+	if (clock_set_attributes(calendar, CLOCK_ALARM_CURRES, none, 1) != KERN_FAILURE ||
+	    clock_set_attributes(calendar, 99, none, 1) != KERN_INVALID_VALUE ||
+	    clock_set_attributes(host, CLOCK_ALARM_CURRES, none, 1) != KERN_INVALID_ARGUMENT ||
+	    clock_set_res(calendar, 1) != KERN_FAILURE)
+		return 6;
+	return 0;
+}
+
+static void
+nobody_sets_a_clock_whom_linux_does_not_let(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(ask_to_set());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void
+the_resolution_is_that_of_the_time(void **state)
+{
+	(void)state;
+	clock_serv_t clock = clock_of(SYSTEM_CLOCK);
+	clock_res_t resolution = 0;
+
+	assert_int_equal(clock_get_res(clock, &resolution), KERN_SUCCESS);
+	assert_int_equal(resolution, 10000000);
+	assert_int_equal(clock_get_res(MACH_PORT_NULL, &resolution), MACH_SEND_INVALID_DEST);
+	clock_end(clock);
+}
+
 int
 main(void)
 {
@@ -157,6 +244,8 @@ main(void)
 		cmocka_unit_test(the_clocks_agree_with_linux),
 		cmocka_unit_test(what_is_asked_wrongly_is_refused),
 		cmocka_unit_test(an_alarm_comes_in_time),
+		cmocka_unit_test(nobody_sets_a_clock_whom_linux_does_not_let),
+		cmocka_unit_test(the_resolution_is_that_of_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

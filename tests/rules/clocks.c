@@ -367,3 +367,50 @@ TEST_1(a_task_has_so_many_alarms_and_gets_each_back)
 	assert_ok(set_alarm(a, clock, TIME_RELATIVE, 1, 0, port));
 	kernel_audit(w->kernel);
 }
+
+/* ---- control -------------------------------------------------------------------------------- */
+
+static kern_return_t
+clock_control(struct actor *t, mach_port_name_t host, uint64_t id, mach_port_name_t *name)
+{
+	struct trap_frame frame = { .number = BERTH_TRAP_HOST_GET_CLOCK_CONTROL,
+				    .args = { host, id } };
+
+	assert_true(world_trap(t, &frame));
+	*name = (mach_port_name_t)t->outcome.values[0];
+	return t->outcome.code;
+}
+
+static kern_return_t
+control_id(struct actor *t, mach_port_name_t name)
+{
+	struct trap_frame frame = { .number = BERTH_TRAP_CLOCK_CONTROL_ID, .args = { name } };
+
+	assert_true(world_trap(t, &frame));
+	return t->outcome.code;
+}
+
+TEST_1(root_has_the_control_of_each_clock_and_nobody_else)
+{
+	mach_port_name_t host = host_self(a), control, again, port = new_port_with_send(a);
+
+	assert_refused_without_trace(w, clock_control(a, host, 0, &control), KERN_NO_ACCESS);
+	a->party->token.val[1] = 0;
+	kernel_task_set_token(a->party->task, &a->party->token);
+	assert_refused_without_trace(w, clock_control(a, host, 2, &control), KERN_INVALID_ARGUMENT);
+	assert_refused_without_trace(w, clock_control(a, host, UINT32_MAX, &control),
+				     KERN_INVALID_ARGUMENT);
+	assert_refused_without_trace(w, clock_control(a, BERTH_NAME_TASK_SELF, 0, &control),
+				     KERN_INVALID_ARGUMENT);
+	assert_refused_without_trace(w, clock_control(a, 0, 0, &control), MACH_SEND_INVALID_DEST);
+	for (uint32_t id = 0; id < 2; id++) {
+		assert_ok(clock_control(a, host, id, &control));
+		assert_ok(clock_control(a, host, id, &again));
+		assert_int_equal(control, again);
+		assert_entry(a, control, MACH_PORT_TYPE_SEND, 2);
+		assert_ok(control_id(a, control));
+		assert_int_equal(a->outcome.values[0], id);
+	}
+	assert_refused_without_trace(w, control_id(a, host), KERN_INVALID_ARGUMENT);
+	assert_refused_without_trace(w, control_id(a, port), BERTH_TRAP_BY_MESSAGE);
+}

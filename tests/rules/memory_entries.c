@@ -143,8 +143,8 @@ TEST_1(only_a_send_right_to_an_entry_opens_memory)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_refused_without_trace(w, memory_entry_open(a, cases[i].name, &file),
 					     cases[i].code);
-	assert_refused_without_trace(w, fileport_open(a, new_entry(a, &file), &file),
-				     KERN_INVALID_CAPABILITY);
+	mach_port_name_t entry = new_entry(a, &file);
+	assert_refused_without_trace(w, fileport_open(a, entry, &file), KERN_INVALID_CAPABILITY);
 }
 
 TEST_2(a_task_makes_so_many_entries_and_no_more)
