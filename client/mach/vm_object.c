@@ -272,7 +272,8 @@ vm_object_of_other(int proc_fd, pid_t pid, const struct vm_mapping *mapping, boo
 		close(pidfd);
 	if (found < 0)
 		return code == KERN_NOT_SUPPORTED
-			   ? SHARING_NOT_SUPPORTED("what is neither of an entry nor of an open memfd that keeps its size")
+			   ? SHARING_NOT_SUPPORTED("what is neither of an entry nor of an open "
+						   "memfd that keeps its size")
 			   : code;
 	*fd = found;
 	return KERN_SUCCESS;
