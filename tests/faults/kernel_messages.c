@@ -6,7 +6,9 @@
  * for the reply.  Then nothing has been done, and the rights of the request are gone; after it
  * the same call works.
  */
+#include <mach/exception_types.h>
 #include <mach/mig_errors.h>
+#include <mach/thread_status.h>
 
 #include <string.h>
 
@@ -196,6 +198,83 @@ no_voucher_any_more(mach_port_name_t port)
 	return r;
 }
 
+/* Those of two exceptions: @id says of what, and whether the old ones are told. */
+static struct rpc
+exception_ports(int32_t id, mach_port_name_t port)
+{
+	struct rpc r = rpc_to(id);
+
+	message_add_port(&r.message, port, MAKE);
+	rpc_u32(&r, EXC_MASK_BAD_ACCESS | EXC_MASK_ARITHMETIC);
+	rpc_u32(&r, EXCEPTION_DEFAULT);
+	rpc_u32(&r, x86_THREAD_STATE64);
+	return r;
+}
+
+static struct rpc
+set_task_exceptions(mach_port_name_t port)
+{
+	return exception_ports(3413, port);
+}
+
+static struct rpc
+swap_task_exceptions(mach_port_name_t port)
+{
+	return exception_ports(3415, port);
+}
+
+static struct rpc
+set_thread_exceptions(mach_port_name_t port)
+{
+	return exception_ports(3613, port);
+}
+
+static struct rpc
+swap_thread_exceptions(mach_port_name_t port)
+{
+	return exception_ports(3615, port);
+}
+
+static struct rpc
+get_task_exceptions(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3414);
+
+	rpc_u32(&r, EXC_MASK_ALL);
+	return r;
+}
+
+static struct rpc
+get_thread_exceptions(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3614);
+
+	rpc_u32(&r, EXC_MASK_ALL);
+	return r;
+}
+
+static struct rpc
+get_state(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3603);
+
+	rpc_u32(&r, x86_THREAD_STATE64);
+	rpc_u32(&r, x86_THREAD_STATE64_COUNT);
+	return r;
+}
+
+static struct rpc
+set_state(mach_port_name_t port)
+{
+	struct rpc r = rpc_to(3604);
+
+	rpc_u32(&r, x86_THREAD_STATE64);
+	rpc_u32(&r, x86_THREAD_STATE64_COUNT);
+	for (uint32_t i = 0; i < x86_THREAD_STATE64_COUNT; i++)
+		rpc_u32(&r, i);
+	return r;
+}
+
 /* Of these tasks none is served: the error form needs memory, too. */
 static struct rpc
 unknown(mach_port_name_t port)
@@ -226,6 +305,43 @@ static mach_port_name_t
 some_voucher(struct actor *a)
 {
 	return voucher_new(a, "some");
+}
+
+/* Objects with an exception port, which the call replaces or tells. */
+static mach_port_name_t
+with_exceptions(struct actor *a, mach_port_name_t subject, request *set)
+{
+	struct rpc r = set(new_port(a));
+
+	a->target = subject;
+	assert_ok(rpc_call(a, reply_port(a), &r));
+	return subject;
+}
+
+static mach_port_name_t
+task_with_exceptions(struct actor *a)
+{
+	return with_exceptions(a, BERTH_NAME_TASK_SELF, set_task_exceptions);
+}
+
+static mach_port_name_t
+thread_with_exceptions(struct actor *a)
+{
+	return with_exceptions(a, thread_self(a), set_thread_exceptions);
+}
+
+/* A thread that lets others have its registers. */
+static mach_port_name_t
+offering_thread(struct actor *a)
+{
+	static const uint8_t state[sizeof(x86_thread_state64_t) + sizeof(x86_exception_state64_t)];
+	const struct trap_frame offer = { .number = BERTH_TRAP_THREAD_STATE_OFFER,
+					  .bytes = state,
+					  .bytes_size = sizeof state };
+
+	assert_true(world_trap(a, &offer));
+	assert_ok(a->outcome.code);
+	return thread_self(a);
 }
 
 static bool
@@ -286,4 +402,12 @@ TEST(requests_to_the_kernel_fail_for_want_of_memory_and_work_afterwards)
 	fails_or_works(host_self, new_voucher, KERN_SUCCESS);
 	fails_or_works(some_voucher, recipes_of_all, KERN_SUCCESS);
 	fails_or_works(thread_self, no_voucher_any_more, KERN_SUCCESS);
+	fails_or_works(own_task, set_task_exceptions, KERN_SUCCESS);
+	fails_or_works(task_with_exceptions, swap_task_exceptions, KERN_SUCCESS);
+	fails_or_works(task_with_exceptions, get_task_exceptions, KERN_SUCCESS);
+	fails_or_works(thread_self, set_thread_exceptions, KERN_SUCCESS);
+	fails_or_works(thread_with_exceptions, swap_thread_exceptions, KERN_SUCCESS);
+	fails_or_works(thread_with_exceptions, get_thread_exceptions, KERN_SUCCESS);
+	fails_or_works(offering_thread, get_state, KERN_SUCCESS);
+	fails_or_works(offering_thread, set_state, KERN_SUCCESS);
 }
