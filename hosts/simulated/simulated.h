@@ -74,13 +74,16 @@ struct sim_record {
 
 /* What is known when a schedule fails, in memory that outlives the process that ran it. */
 struct sim_report {
-	uint64_t seed; /* of the schedule that runs */
-	uint64_t schedules;
+	uint64_t seed;              /* of the schedule that runs */
+	uint64_t schedules, deaths; /* that ran; and schedules with a death by plan */
 	uint32_t step;
 	bool failed; /* `why` says it; not set: the process ended otherwise */
 	char scenario[32];
 	char why[512];
-	uint32_t record_count; /* all that there were; the last SIM_RECORDS are here */
+	uint32_t kill_task, kill_at; /* see struct sim_options; 0 if nobody is killed by plan */
+	bool killed;                 /* it came to that */
+	bool kill_later;             /* it did not, but may at a later event */
+	uint32_t record_count;       /* all that there were; the last SIM_RECORDS are here */
 	struct sim_record records[SIM_RECORDS];
 };
 
@@ -217,6 +220,9 @@ struct sim_options {
 	void (*failed)(struct sim *sim);
 	FILE *text;
 	bool lose_a_wakeup;
+	/* beside all else task number @kill_task, if it is mortal, dies before event @kill_at of
+	 * the storm; 0: nobody does.  report->killed tells whether it came to that */
+	uint32_t kill_task, kill_at;
 };
 
 /* One schedule.  The hash of its trace; a failure calls options->failed instead. */

@@ -2,7 +2,7 @@
  * sim: runs schedules.
  *
  * usage: sim [--seed N] [--count N] [--seconds N] [--scenario NAME] [--trace] [--here]
- *            [--lose-a-wakeup] [--stored FILE] [--list]
+ *            [--kill-each | --kill TASK:N] [--lose-a-wakeup] [--stored FILE] [--list]
  *
  * Schedules run in a child, so that a crash, a failed check and a hang of the kernel cost one
  * schedule and are reported like any other failure: with seed, scenario, step, the end of the
@@ -11,6 +11,9 @@
  *   --count N        so many seeds, from --seed on (default 1)
  *   --seconds N      as many as there is time for
  *   --scenario NAME  of that kind only; else the seed chooses
+ *   --kill-each      each schedule once for each of its mortal tasks and each event of its storm,
+ *                    before which that task dies
+ *   --kill TASK:N    such a schedule alone
  *   --trace          the whole trace, then its hash
  *   --here           no child: for a debugger
  *   --stored FILE    the schedules of a file: a line for each, scenario, seed and why it is kept
@@ -33,10 +36,12 @@
 
 #include "tests/simulation/scenarios.h"
 
-#define HANG_S 120       /* of one schedule; it takes some milliseconds */
-#define FAILURES_MAX 10u /* then it is clear enough */
-#define TRACE_LINES 60u  /* of a failed schedule */
-#define EXIT_FAILED 3    /* of the child: the report says why */
+#define HANG_S 120              /* of one schedule; it takes some milliseconds */
+#define KILLED_TASKS_MAX 16u    /* with --kill-each: the first tasks */
+#define KILLED_EVENTS_MAX 2000u /* ... and the first events */
+#define FAILURES_MAX 10u        /* then it is clear enough */
+#define TRACE_LINES 60u         /* of a failed schedule */
+#define EXIT_FAILED 3           /* of the child: the report says why */
 
 static const struct sim_scenario *const scenarios[] = {
 	&scenario_rpc,     &scenario_queues, &scenario_semaphores, &scenario_sets,
@@ -51,7 +56,8 @@ struct options {
 	uint64_t seed, count;
 	double seconds;
 	const struct sim_scenario *scenario;
-	bool trace, here, lose_a_wakeup;
+	bool trace, here, lose_a_wakeup, kill_each;
+	uint32_t kill_task, kill_at;
 	const char *stored;
 };
 
@@ -102,15 +108,43 @@ failed_here(struct sim *sim)
 	abort();
 }
 
+/* One schedule, or it with each death. */
+static uint64_t
+run_seed(const struct sim_scenario *scenario, uint64_t seed, struct sim_options *sim_options,
+	 const struct options *options)
+{
+	uint64_t hash;
+
+	if (!options->here)
+		alarm(HANG_S);
+	hash = sim_run(scenario, seed, sim_options);
+	for (uint32_t task = 0; options->kill_each && task < KILLED_TASKS_MAX; task++) {
+		sim_options->kill_task = task;
+		for (uint32_t at = 1; at <= KILLED_EVENTS_MAX; at++) {
+			sim_options->kill_at = at;
+			if (!options->here)
+				alarm(HANG_S);
+			hash = sim_run(scenario, seed, sim_options);
+			report->deaths += report->killed;
+			if (!report->killed && !report->kill_later)
+				break; /* immortal, dead already, or the storm is over */
+		}
+		sim_options->kill_at = 0;
+	}
+	return hash;
+}
+
 /* Schedules from report->seed to @end or @until. */
 static void
 run(const struct options *options, uint64_t end, double until)
 {
-	const struct sim_options sim_options = {
+	struct sim_options sim_options = {
 		.report = report,
 		.failed = options->here ? failed_here : failed_in_child,
 		.text = options->trace ? stdout : NULL,
 		.lose_a_wakeup = options->lose_a_wakeup,
+		.kill_task = options->kill_task,
+		.kill_at = options->kill_at,
 	};
 
 	for (uint64_t seed = report->seed; seed < end; seed++) {
@@ -118,9 +152,7 @@ run(const struct options *options, uint64_t end, double until)
 
 		if (until > 0 && now_s() >= until)
 			return;
-		if (!options->here)
-			alarm(HANG_S);
-		hash = sim_run(scenario_of(seed, options), seed, &sim_options);
+		hash = run_seed(scenario_of(seed, options), seed, &sim_options, options);
 		report->schedules++;
 		report->seed = seed + 1;
 		if (options->trace)
@@ -141,11 +173,17 @@ print_failure(const struct options *options, int status)
 		snprintf(how, sizeof how, "it ends with status %d", WEXITSTATUS(status));
 	printf("\nsim: FAILED: seed %" PRIu64 ", scenario %s, step %" PRIu32 ": %s\n", report->seed,
 	       report->scenario, report->step, report->failed ? report->why : how);
+	if (report->kill_at > 0)
+		printf("sim: task %" PRIu32 " dies before event %" PRIu32 " of the storm\n",
+		       report->kill_task, report->kill_at);
 	sim_report_print(report, TRACE_LINES, stdout);
 	printf("repeat it: scripts/sim --seed %" PRIu64 " --trace%s%s%s\n", report->seed,
 	       options->scenario ? " --scenario " : "",
 	       options->scenario ? options->scenario->name : "",
 	       options->lose_a_wakeup ? " --lose-a-wakeup" : "");
+	if (report->kill_at > 0)
+		printf("  with --kill %" PRIu32 ":%" PRIu32 "\n", report->kill_task,
+		       report->kill_at);
 }
 
 /* The number of failures. */
@@ -191,9 +229,9 @@ static _Noreturn void
 wrong_use(const char *what, const char *value)
 {
 	fprintf(stderr, "sim: %s%s%s\n", what, value ? ": " : "", value ? value : "");
-	fprintf(stderr,
-		"usage: sim [--seed N] [--count N | --seconds N] [--scenario NAME] "
-		"[--trace] [--here] [--lose-a-wakeup] [--stored FILE] [--list]\nscenarios:");
+	fprintf(stderr, "usage: sim [--seed N] [--count N | --seconds N] [--scenario NAME] "
+			"[--trace] [--here] [--kill-each | --kill TASK:N] [--lose-a-wakeup] "
+			"[--stored FILE] [--list]\nscenarios:");
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
 		fprintf(stderr, " %s", scenarios[i]->name);
 	fprintf(stderr, "\n");
@@ -233,6 +271,8 @@ options_read(int argc, char **argv)
 		{ "trace", no_argument, NULL, 'v' },
 		{ "here", no_argument, NULL, 'h' },
 		{ "lose-a-wakeup", no_argument, NULL, 'l' },
+		{ "kill-each", no_argument, NULL, 'K' },
+		{ "kill", required_argument, NULL, 'k' },
 		{ "stored", required_argument, NULL, 'f' },
 		{ "list", no_argument, NULL, 'L' },
 		{ NULL, 0, NULL, 0 },
@@ -262,6 +302,14 @@ options_read(int argc, char **argv)
 			break;
 		case 'l':
 			options.lose_a_wakeup = true;
+			break;
+		case 'K':
+			options.kill_each = true;
+			break;
+		case 'k':
+			if (sscanf(optarg, "%" SCNu32 ":%" SCNu32, &options.kill_task,
+				   &options.kill_at) != 2)
+				wrong_use("no task and event", optarg);
 			break;
 		case 'f':
 			options.stored = optarg;
@@ -332,6 +380,8 @@ main(int argc, char **argv)
 		run(&options, end, until);
 	else
 		failures = run_in_children(&options, end, until);
+	if (options.kill_each)
+		printf("sim: %" PRIu64 " deaths of tasks by plan\n", report->deaths);
 	printf("sim: %" PRIu64 " schedules, seeds %" PRIu64 "-%" PRIu64 ", %" PRIu32 " failures\n",
 	       report->schedules, options.seed, report->seed - (report->seed > options.seed),
 	       failures);
