@@ -76,6 +76,17 @@ kernel_totals_ask(struct kernel_totals *totals)
 	close(fd);
 }
 
+void
+kernel_audit_ask(void)
+{
+	struct answer answer;
+	int fd = ask(WIRE_INSPECT_DUMP, 0);
+
+	while (answer_next(fd, &answer))
+		continue;
+	close(fd);
+}
+
 unsigned
 kernel_blocked_ask(void)
 {

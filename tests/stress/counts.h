@@ -21,6 +21,9 @@ void kernel_totals_ask(struct kernel_totals *totals);
  */
 void kernel_totals_await(const struct kernel_totals *wanted);
 
+/* Have the kernel check all its invariants: one that does not hold ends it. */
+void kernel_audit_ask(void);
+
 /* How many threads of all tasks are blocked in a call now.  Ends the program as above. */
 unsigned kernel_blocked_ask(void);
 
