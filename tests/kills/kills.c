@@ -72,18 +72,42 @@ start(enum task task, const struct death *death, const char *name, int ready)
 	_exit(0);
 }
 
-/* Its end is what was planned.  @woken: it may have been stopped by the server, which is dead. */
+/* The end of @pid.  The server stops the clients and lets them go: if it dies in between, then
+ * whoever started both of them does. */
+static int
+end_of(pid_t pid, pid_t server)
+{
+	bool is_stopped = false;
+	int status = 0;
+
+	for (;;) {
+		siginfo_t dead = { .si_pid = 0 };
+		pid_t changed =
+		    waitpid(pid, &status, WUNTRACED | WCONTINUED | (is_stopped ? WNOHANG : 0));
+
+		if (changed == pid && (WIFEXITED(status) || WIFSIGNALED(status)))
+			return status;
+		if (changed == pid)
+			is_stopped = WIFSTOPPED(status);
+		if (!is_stopped)
+			continue;
+		if (waitid(P_PID, (id_t)server, &dead, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    dead.si_pid == server)
+			kill(pid, SIGCONT);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+}
+
+/* Its end is what was planned. */
 static bool
-ended_well(enum task task, pid_t pid, const struct death *death, bool *killed)
+ended_well(enum task task, const pid_t pids[TASKS], const struct death *death, bool *killed)
 {
 	bool is_victim = death->task == task && death->trap != 0;
 	int status;
 
-	while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
-		/* the server does that, and undoes it unless it dies meanwhile */
-		if (death->task == SERVER && death->trap != 0)
-			kill(pid, SIGCONT);
-	}
+	if (pids[task] < 0)
+		return false;
+	status = end_of(pids[task], pids[SERVER]);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
 	if (is_victim && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
@@ -134,9 +158,9 @@ run(const struct death *death, bool *killed)
 	for (enum task task = FIRST; task < TASKS; task++)
 		pids[task] = start(task, death, name, -1);
 	for (enum task task = FIRST; task < TASKS; task++)
-		well &= pids[task] > 0 && ended_well(task, pids[task], death, killed);
+		well &= ended_well(task, pids, death, killed);
 	stop_server(name);
-	return (pids[SERVER] > 0 && ended_well(SERVER, pids[SERVER], death, killed)) && well;
+	return ended_well(SERVER, pids, death, killed) && well;
 }
 
 /* ---- what is left -----------------------------------------------------------------------------
