@@ -71,6 +71,7 @@ struct options {
 	bool leaks;
 	bool strict; /* every task but the name server */
 	bool no_launchd;
+	bool no_seccomp;
 	bool daemonize;
 	int64_t idle_exit_seconds; /* -1: never */
 };
@@ -274,6 +275,11 @@ struct first_task {
 	char why[64];      /* how the last try ended, for those who are refused */
 };
 
+struct starter {
+	int fd;    /* -1: none */
+	pid_t pid; /* 0: none */
+};
+
 struct host {
 	struct options options;
 	struct kernel *kernel;
@@ -320,6 +326,7 @@ struct host {
 	uint32_t woken_cpu; /* where the last answer went */
 
 	struct first_task first;
+	struct starter starter;
 
 	/* the kernel page */
 	struct kernel_page *page;
@@ -610,6 +617,17 @@ void first_task_ask_to_stop(struct host *host);
 void first_task_stop(struct host *host);
 /* May tasks be answered? */
 bool first_task_settled(const struct host *host);
+
+/* ---- starter.c, confine.c ---------------------------------------------------------- */
+
+/* Makes the process that starts the name server.  0, -errno: the mistake has been told. */
+mustuse int starter_new(struct host *host);
+/* Runs the name server with the connection @fd, borrowed; its pid in @pid.  0, -errno. */
+mustuse int starter_run(struct host *host, int fd, pid_t *pid);
+void starter_end(struct host *host);
+
+/* Gives up all that serving does not need.  What cannot be had is told, and is no mistake. */
+void host_confine(const struct host *host);
 
 /* ---- inspect.c, trace.c, leaks.c, control.c ---------------------------------------- */
 

@@ -8,17 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,132 +22,6 @@
 #define PAUSE_MAX_NS 30000000000u
 #define LIVED_NS 10000000000u /* so long, and its death is a new one */
 #define STOP_MS 500           /* for one that is dying: its connection is closed */
-
-extern char **environ;
-
-/* @folder/PROGRAM, if it can be run. */
-static bool
-found_in(const char *folder, char *path, size_t size)
-{
-	int n = snprintf(path, size, "%s/" PROGRAM, folder);
-
-	return n > 0 && (size_t)n < size && access(path, X_OK) == 0;
-}
-
-static bool
-find_program(char *path, size_t size)
-{
-	static const char *const beside[] = { "", "/../libexec/berth", "/../../libexec/berth" };
-	const char *named = getenv("BERTH_LIBEXECDIR");
-	char self[PATH_MAX], folder[PATH_MAX + 32];
-	ssize_t n;
-
-	if (named != NULL && named[0] == '/' && found_in(named, path, size))
-		return true;
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-			snprintf(folder, sizeof(folder), "%s%s", self, beside[i]);
-			if (found_in(folder, path, size))
-				return true;
-		}
-	}
-#ifdef BERTH_LIBEXECDIR
-	if (found_in(BERTH_LIBEXECDIR, path, size))
-		return true;
-#endif
-	return false;
-}
-
-/* "BERTH_KERNEL=" and the path that we listen at, so that the jobs which the name server
- * starts find this kernel.  False: it has no path. */
-static bool
-kernel_variable(struct host *host, char *text, size_t size)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNSPEC };
-	socklen_t length = sizeof(address);
-	int n;
-
-	if (getsockname(host->listener.fd, (struct sockaddr *)&address, &length) != 0 ||
-	    address.sun_family != AF_UNIX || length <= offsetof(struct sockaddr_un, sun_path) ||
-	    address.sun_path[0] != '/')
-		return false;
-	n = snprintf(text, size, "BERTH_KERNEL=%.*s", (int)sizeof(address.sun_path),
-		     address.sun_path);
-	return n > 0 && (size_t)n < size;
-}
-
-static bool
-is_variable(const char *text, const char *name)
-{
-	return strncmp(text, name, strlen(name)) == 0;
-}
-
-/* Our environment, BERTH_TASK_FD and BERTH_KERNEL.  NULL: no memory; one allocation. */
-static char **
-environment_new(struct host *host, int fd)
-{
-	enum { TEXT_SIZE = 32, PATH_SIZE = 160 };
-	size_t count = 0, used = 0;
-	bool has_path;
-	char **all;
-	char *text, *path;
-
-	while (environ[count] != NULL)
-		count++;
-	all = calloc(1, (count + 3) * sizeof(all[0]) + TEXT_SIZE + PATH_SIZE);
-	if (all == NULL)
-		return NULL;
-	text = (char *)(all + count + 3);
-	path = text + TEXT_SIZE;
-	has_path = kernel_variable(host, path, PATH_SIZE);
-	for (size_t i = 0; i < count; i++)
-		if (!is_variable(environ[i], "BERTH_TASK_FD=") &&
-		    !(has_path && is_variable(environ[i], "BERTH_KERNEL=")))
-			all[used++] = environ[i];
-	snprintf(text, TEXT_SIZE, "BERTH_TASK_FD=%d", fd);
-	all[used++] = text;
-	if (has_path)
-		all[used++] = path;
-	return all;
-}
-
-/* Runs @path with the connection @fd.  0, -errno. */
-static int
-spawn(struct host *host, const char *path, int fd, pid_t *pid)
-{
-	char owner[32];
-	char *argv[] = { (char *)(uintptr_t)PROGRAM, owner, NULL, NULL };
-	char **environment = environment_new(host, fd);
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
-	int error;
-
-	if (environment == NULL)
-		return -ENOMEM;
-	snprintf(owner, sizeof(owner), "--owner-uid=%u", (unsigned)host->options.owner_uid);
-	if (host->options.mode == MODE_SYSTEM)
-		argv[2] = (char *)(uintptr_t) "--system";
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	sigaddset(&defaults, SIGHUP);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawn_file_actions_init(&actions);
-	error = posix_spawn_file_actions_adddup2(&actions, fd, fd); /* clears close-on-exec */
-	if (error == 0)
-		error = posix_spawn(pid, path, &actions, &attributes, argv, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	free(environment);
-	return -error;
-}
 
 /* Again, after a pause that doubles with each death in a row. */
 static void
@@ -168,7 +37,7 @@ start_later(struct host *host)
 
 /* The connection and the process.  0, -errno. */
 static int
-start(struct host *host, const char *path)
+start(struct host *host)
 {
 	int ends[2], on = 1, pidfd, error;
 	struct peer *peer;
@@ -185,7 +54,7 @@ start(struct host *host, const char *path)
 	}
 	peer->is_first = true;
 	slice_sleeps(host);
-	error = spawn(host, path, ends[1], &host->first.pid);
+	error = starter_run(host, ends[1], &host->first.pid);
 	close(ends[1]);
 	if (error != 0) {
 		peer_doom(peer);
@@ -203,7 +72,6 @@ start(struct host *host, const char *path)
 void
 first_task_start(struct host *host)
 {
-	char path[PATH_MAX];
 	int error;
 
 	host->first.again_ns = UINT64_MAX;
@@ -211,17 +79,10 @@ first_task_start(struct host *host)
 	host->first.since_ns = wait_now_ns();
 	if (!host->first.wanted || host->ending)
 		return;
-	if (!find_program(path, sizeof(path))) {
-		log_line("cannot find " PROGRAM ", the name server, beside berthd nor in "
-			 "BERTH_LIBEXECDIR: tasks have no bootstrap port");
-		host->first.wanted = false;
-		greeting_release(host);
-		return;
-	}
-	error = start(host, path);
+	error = start(host);
 	if (error != 0) {
 		snprintf(host->first.why, sizeof(host->first.why), "%s", strerror(-error));
-		log_line("cannot start %s: %s", path, host->first.why);
+		log_line("cannot start " PROGRAM ", the name server: %s", host->first.why);
 		start_later(host);
 	}
 }

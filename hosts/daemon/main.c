@@ -48,17 +48,12 @@ raise_descriptor_limit(void)
 	return limit.rlim_cur > 1u << 24 ? 1u << 24 : (uint32_t)limit.rlim_cur;
 }
 
-/* What the process gives up before it talks to anybody. */
+/* What holds for us and for what we start; confine.c has what holds for us alone. */
 static void
-harden(void)
+prepare(void)
 {
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* deadlines in microseconds, not in 50 of them */
-#if !defined(__SANITIZE_ADDRESS__)
-	/* nobody of the same user reads the rights of all by debugging us; the leak checker of
-	 * the address sanitizer must */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-#endif
 }
 
 /* Signals come as events, so that none interrupts a step.  0, -errno. */
@@ -219,6 +214,7 @@ host_deinit(struct host *host)
 	while ((peer = TAILQ_FIRST(&host->peers)) != NULL)
 		peer_free(peer);
 	first_task_stop(host);
+	starter_end(host);
 	address_unlock(host);
 	kernel_page_end(host);
 	event_sockets_end(host);
@@ -302,14 +298,15 @@ main(int argc, char **argv)
 			return 1;
 		}
 	}
-	harden();
+	prepare();
 	source_init(&host.listener, SOURCE_LISTEN, &host, NULL);
 	source_init(&host.signals, SOURCE_SIGNAL, &host, NULL);
 	error = host_init(&host);
 	if (error == 0) {
 		if (ready_fd >= 0)
 			tell_ready(ready_fd);
-		host.first.wanted = !host.options.no_launchd;
+		host.first.wanted = !host.options.no_launchd && starter_new(&host) == 0;
+		host_confine(&host);
 		first_task_start(&host);
 		error = host_run(&host);
 		if (error != 0)

@@ -1,6 +1,8 @@
 /* The command line of berthd. */
 #include "hosts/daemon/berthd.h"
 
+#include "confine/confine.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -21,6 +23,7 @@ static const char usage[] =
     "  --strict               tell programs of misuse that is fatal on newer macOS: they stop\n"
     "  --no-launchd           no name server: tasks have no bootstrap port\n"
     "  --idle-exit SECONDS    end when nobody was attached for so long (--user: 5)\n"
+    "  --no-seccomp           no filter of system calls, for debuggers (BERTH_SECCOMP=0: too)\n"
     "  --daemon               return when the kernel serves\n"
     "  --help, --version\n";
 
@@ -33,6 +36,7 @@ enum {
 	OPTION_LEAKS,
 	OPTION_STRICT,
 	OPTION_NO_LAUNCHD,
+	OPTION_NO_SECCOMP,
 	OPTION_IDLE,
 	OPTION_DAEMON,
 	OPTION_HELP,
@@ -48,6 +52,7 @@ static const struct option long_options[] = {
 	{ "leaks", no_argument, NULL, OPTION_LEAKS },
 	{ "strict", no_argument, NULL, OPTION_STRICT },
 	{ "no-launchd", no_argument, NULL, OPTION_NO_LAUNCHD },
+	{ "no-seccomp", no_argument, NULL, OPTION_NO_SECCOMP },
 	{ "idle-exit", required_argument, NULL, OPTION_IDLE },
 	{ "daemon", no_argument, NULL, OPTION_DAEMON },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -157,6 +162,9 @@ take_option(struct options *options, int option)
 	case OPTION_NO_LAUNCHD:
 		options->no_launchd = true;
 		return 0;
+	case OPTION_NO_SECCOMP:
+		options->no_seccomp = true;
+		return 0;
 	case OPTION_IDLE:
 		if (parse_number("idle-exit", optarg, 1000000000, &number) != 0)
 			return -EINVAL;
@@ -169,7 +177,8 @@ take_option(struct options *options, int option)
 		fputs(usage, stdout);
 		return 1;
 	case OPTION_VERSION:
-		printf("berthd, wire version %u\n", WIRE_VERSION);
+		printf("berthd, wire version %u%s\n", WIRE_VERSION,
+		       confine_is_built() ? "" : ", without a filter of system calls");
 		return 1;
 	default:
 		fputs(usage, stderr);

@@ -140,7 +140,7 @@ job_start(struct job *job)
 	uint64_t now = now_ns();
 
 	job->start_at_ns = 0;
-	pid_t pid = spawn_job(job);
+	pid_t pid = start_job(job);
 	if (pid < 0) {
 		log_error("%s: cannot start a process: %s", job->config->label,
 			  strerrordesc_np((int)-pid));

@@ -276,6 +276,10 @@ bool job_crashed(const struct job *job);
 /* spawn.c: start the process.  Its pid, or -errno. */
 pid_t spawn_job(struct job *job);
 
+/* confine.c: the same by a thread that may, once we have given up what our loop does not need. */
+pid_t start_job(struct job *job);
+void launchd_confine(void);
+
 /* paths.c: WatchPaths, QueueDirectories and KeepAlive's PathState */
 int paths_open(struct launchd *l);
 int paths_watch(struct job *job); /* 0, -ENOMEM */

@@ -426,6 +426,7 @@ main(int argc, char **argv)
 			return 1;
 		}
 	}
+	launchd_confine();
 	run(&l);
 	return optind < argc ? l.main_status : 0;
 }

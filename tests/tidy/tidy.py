@@ -91,16 +91,20 @@ def may_include(name, kind, included, path):
         if ours in ("wire", None):
             return None
         return "wire/ includes itself and the system's headers only"
+    if top == "confine":
+        if ours in ("confine", None):
+            return None
+        return "confine/ includes itself and the system's headers only"
     if top == "headers":
         if kind == "<" and (ours in ("headers", None)):
             return None
         return "a public header includes public headers, in angle brackets"
     allowed = {
-        "hosts": {"hosts", "wire", "headers"},
+        "hosts": {"hosts", "wire", "confine", "headers"},
         "client": {"client", "wire", "headers"},
         "kexts": {"kexts", "wire", "headers"},
         "tools": {"tools", "wire", "headers"},
-        "servers": {"servers", "headers"},
+        "servers": {"servers", "confine", "headers"},
         "examples": {"examples", "headers"},
     }.get(top)
     if allowed is None or ours is None or ours in allowed:
