@@ -97,6 +97,7 @@ static const struct confine_rule common_rules[] = {
 	CONFINE_ANY(set_robust_list),
 	CONFINE_ANY(rseq),
 	CONFINE_ANY(futex),
+	CONFINE_ANY(futex_waitv),
 	CONFINE_ANY(sched_yield),
 	CONFINE_ANY(sched_getaffinity),
 	CONFINE_ANY(getcpu),
@@ -115,6 +116,7 @@ static const struct confine_rule common_rules[] = {
 	CONFINE_ANY(clock_gettime),
 	CONFINE_ANY(clock_getres),
 	CONFINE_ANY(clock_nanosleep),
+	CONFINE_ANY(nanosleep),
 	CONFINE_ANY(gettimeofday),
 	CONFINE_ANY(getrandom),
 	/* descriptors that there are */
@@ -166,6 +168,9 @@ static const struct confine_rule common_rules[] = {
 	CONFINE_ANY(getgid),
 	CONFINE_ANY(getppid),
 	CONFINE_ANY(uname),
+	CONFINE_ANY(sysinfo),
+	CONFINE_ANY(getrlimit),
+	{ SCMP_SYS(prlimit64), 1, { { 2, SCMP_CMP_EQ, 0, 0 } } }, /* limits are looked at */
 	CONFINE_ANY(pidfd_open),
 	CONFINE_ANY(wait4),
 	CONFINE_ANY(waitid),
