@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""The name server is confined like berthd; what it starts is not.
+
+usage: berth run -- confined_launchd.py BERTH FILTER   (FILTER: 1 if the build has one)
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE_S = 60
+CAP_DAC_READ_SEARCH, CAP_KILL = 1 << 2, 1 << 5
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def children(pid):
+    found = {}
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        for child in file.read().split():
+            found[status(child)["Name"]] = int(child)
+    return found
+
+
+def check(true, what):
+    if not true:
+        sys.exit(f"confined_launchd.py: {what}")
+
+
+def wait_for(what, why):
+    limit = time.monotonic() + PATIENCE_S
+    while not what():
+        check(time.monotonic() < limit, f"waited in vain for {why}")
+        time.sleep(0.01)
+
+
+def job_status(berth):
+    """/proc/self/status of a job."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = os.path.join(folder, "status")
+        subprocess.run([berth, "launch", "submit", "-l", "confined", "--", "/bin/sh", "-c",
+                        f"cp /proc/self/status {text}.new; mv {text}.new {text}; exec sleep 60"],
+                       check=True)
+        wait_for(lambda: os.path.exists(text), "the job")
+        with open(text, encoding="utf-8") as file:
+            seen = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        subprocess.run([berth, "launch", "remove", "confined"], check=True)
+        return seen
+
+
+def main():
+    berth, has_filter = sys.argv[1], sys.argv[2] == "1"
+    own = status("self")
+    kernel = children(os.getppid())["berthd"]
+    programs = children(kernel)
+    server = status(programs["berth-launchd"])
+    starter = status(programs["berthd"] if "berthd" in programs else programs["berthd-starter"])
+    has_filter = has_filter and os.environ.get("BERTH_SECCOMP") != "0"
+
+    check(server["NoNewPrivs"] == "1", "the name server could gain privileges")
+    kept = (CAP_DAC_READ_SEARCH | CAP_KILL) & int(own["CapEff"], 16)
+    for name in ("CapEff", "CapPrm"):
+        check(int(server[name], 16) == kept, f"{name} of the name server: {server[name]}")
+    check(server["Seccomp"] == ("2" if has_filter else own["Seccomp"]),
+          f"the filter of the name server: {server['Seccomp']}")
+    check(starter["Seccomp"] == own["Seccomp"], "a filter goes over to the name server")
+
+    job = job_status(berth)
+    for name in ("Seccomp", "CapEff", "CapBnd"):
+        check(job[name] == own[name], f"{name} of a job is {job[name]}, not {own[name]}")
+
+
+main()
