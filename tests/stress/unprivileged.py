@@ -13,6 +13,7 @@ build folder may be closed to other users.
 import argparse
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -203,6 +204,34 @@ def test_users(place):
     wait_for(lambda: not any(map(os.path.exists, sockets)), "the kernels to end")
 
 
+def one_round(process):
+    """Lets a neighbour talk to its service once more."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    check(process.stdout.readline() == "again\n", "a program has ended")
+
+
+def check_trace(place, programs, own, other):
+    """The trace of one user has a line for each of his messages, and none of the other's."""
+    trace = place.start(place.words_as(USERS[own], place.berth, "trace"),
+                        place.environment_of(USERS[own], BERTH_KERNEL="system"))
+    limit = time.monotonic() + PATIENCE_S
+    seen = b""
+    # his own show that it has begun; only then is silence about the other worth something
+    while str(programs[own].pid).encode() not in seen:
+        check(time.monotonic() < limit, "the trace shows nothing")
+        one_round(programs[own])
+        if select.select([trace.stdout], [], [], 0.05)[0]:
+            more = os.read(trace.stdout.fileno(), 65536)
+            check(more != b"", "the trace ended")
+            seen += more
+    for program in (other, own):
+        one_round(programs[program])
+    trace.send_signal(signal.SIGINT)
+    seen += trace.communicate(timeout=PATIENCE_S)[0].encode()
+    check(str(programs[other].pid).encode() not in seen, "the trace shows another's task")
+
+
 def test_system(place):
     """In a mount namespace of its own, with an empty /run."""
     os.mkdir("/run/berth", 0o755)
@@ -226,6 +255,9 @@ def test_system(place):
         check(str(programs[other].pid) not in out, "berth ports shows another's task: " + out)
         code, out, _ = place.run(place.words_as(uid, place.berth, "dump"), environment)
         check(code != 0 and out == "", "dump shows all to anybody")
+        code, out, _ = place.run(place.words_as(uid, place.berth, "kext", "log"), environment)
+        check(code != 0 and out == "", "the log is shown to anybody")
+        check_trace(place, programs, own, other)
     code = place.run([place.berth, "dump"], {**place.environment, "BERTH_KERNEL": "system"})[0]
     check(code == 0, "root cannot look at everything")
     seen = tasks_seen(place, 0, "system")
