@@ -182,6 +182,8 @@ set_limits(const struct kexthost_options *options)
 {
 	struct rlimit limit;
 
+	/* what a kext runs has no more privileges than the kext */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
