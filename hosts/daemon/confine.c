@@ -1,8 +1,9 @@
 /*
  * What berthd gives up before it talks to anybody.
  *
- * It needs no privilege to serve: who a peer is Linux says to everybody.  Root keeps one, to write
- * a trace into the pipe of an ordinary user, which it opens anew (trace_out.c).
+ * It needs no privilege to serve: who a peer is Linux says to everybody.  Root keeps two: to
+ * write a trace into the pipe of an ordinary user, which it opens anew (trace_out.c); and to send
+ * descriptors whatever all of root's programs together have under way, which Linux counts as one.
  */
 #include "hosts/daemon/berthd.h"
 
@@ -43,7 +44,7 @@ host_confine(const struct host *host)
 	umask(077);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 	confine_memory();
-	error = confine_capabilities(1ull << CAP_DAC_OVERRIDE);
+	error = confine_capabilities(1ull << CAP_DAC_OVERRIDE | 1ull << CAP_SYS_RESOURCE);
 	if (error != 0)
 		log_line("cannot give up capabilities: %s", strerror(-error));
 	if (!host->options.no_seccomp &&
