@@ -19,7 +19,6 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,68 +28,9 @@
 
 #include <cmocka.h>
 
+#include "tests/daemon/raw_file.h"
 #include "tests/daemon/raw_kext.h"
 #include "tests/daemon/raw_task.h"
-
-#define SELF ((uint64_t)BERTH_NAME_TASK_SELF)
-#define ANSWER_MS 20000 /* a hang, not a speed */
-
-/* ---- asking -------------------------------------------------------------------------- */
-
-/* Asks for a port of these descriptors, which the test keeps. */
-static kern_return_t
-make_with(struct raw_task *task, uint32_t flags, const int *fds, unsigned fd_count,
-	  mach_port_name_t *port)
-{
-	struct trap_slot *slot = raw_slot(task, 0);
-
-	raw_ask(slot, BERTH_TRAP_FILEPORT_MAKE, NULL, 0);
-	slot->request.flags = flags;
-	raw_ring_with(task, 0, fds, fd_count);
-	assert_true(raw_await(slot, ANSWER_MS));
-	if (port != NULL)
-		*port = (mach_port_name_t)slot->reply.values[0];
-	return slot->reply.code;
-}
-
-/* A port of @fd, which is closed. */
-static mach_port_name_t
-make(struct raw_task *task, int fd)
-{
-	mach_port_name_t port;
-
-	assert_int_equal(make_with(task, TRAP_HAS_FILE, &fd, 1, &port), KERN_SUCCESS);
-	close(fd);
-	return port;
-}
-
-static int
-open_port(struct raw_task *task, mach_port_name_t port)
-{
-	int fds[8];
-
-	assert_int_equal(raw_trap(task, 0, BERTH_TRAP_FILEPORT_OPEN, 1, (uint64_t)port),
-			 KERN_SUCCESS);
-	assert_int_equal(raw_slot(task, 0)->reply.flags, TRAP_HAS_FILE);
-	assert_int_equal(raw_descriptors(task, fds), 1);
-	return fds[0];
-}
-
-static void
-drop(struct raw_task *task, mach_port_name_t port)
-{
-	assert_int_equal(raw_trap(task, 0, BERTH_TRAP_PORT_DEALLOCATE, 2, SELF, (uint64_t)port),
-			 KERN_SUCCESS);
-}
-
-/* The other end of @fd is closed everywhere. */
-static bool
-hangs_up(int fd)
-{
-	struct pollfd look = { .fd = fd };
-
-	return poll(&look, 1, ANSWER_MS) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
-}
 
 static bool
 is_held(int fd)
@@ -98,12 +38,6 @@ is_held(int fd)
 	struct pollfd look = { .fd = fd };
 
 	return poll(&look, 1, 0) == 0;
-}
-
-static void
-pipe_new(int ends[2])
-{
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 }
 
 /* ---- life of a file ------------------------------------------------------------------- */
@@ -117,19 +51,19 @@ a_file_comes_back_by_its_port_and_is_closed_with_it(void **state)
 	int ends[2], fd;
 	char bytes[8];
 
-	pipe_new(ends);
-	mach_port_name_t port = make(&task, ends[1]);
+	raw_pipe_new(ends);
+	mach_port_name_t port = raw_file_make(&task, ends[1]);
 
 	assert_true(is_held(ends[0]));
 	for (int i = 0; i < 3; i++) {
-		fd = open_port(&task, port);
+		fd = raw_file_open(&task, port);
 		assert_int_equal(write(fd, "abc", 3), 3);
 		assert_int_equal(read(ends[0], bytes, sizeof(bytes)), 3);
 		close(fd);
 	}
 	assert_true(is_held(ends[0]));
-	drop(&task, port);
-	assert_true(hangs_up(ends[0]));
+	raw_file_drop(&task, port);
+	assert_true(raw_file_hangs_up(ends[0]));
 	raw_until(raw_kernel_descriptors(&kernel) <= before);
 	assert_int_equal(raw_trap(&task, 0, BERTH_TRAP_FILEPORT_OPEN, 1, (uint64_t)port),
 			 KERN_INVALID_RIGHT);
@@ -145,15 +79,15 @@ a_file_that_was_opened_outlives_its_port(void **state)
 	struct raw_task task = raw_task_new(&kernel);
 	int ends[2], fd;
 
-	pipe_new(ends);
-	mach_port_name_t port = make(&task, ends[1]);
+	raw_pipe_new(ends);
+	mach_port_name_t port = raw_file_make(&task, ends[1]);
 
-	fd = open_port(&task, port);
-	drop(&task, port);
+	fd = raw_file_open(&task, port);
+	raw_file_drop(&task, port);
 	raw_port(&task, 0);
 	assert_true(is_held(ends[0]));
 	close(fd);
-	assert_true(hangs_up(ends[0]));
+	assert_true(raw_file_hangs_up(ends[0]));
 	close(ends[0]);
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
@@ -166,14 +100,14 @@ holder_start(const struct raw_kernel *kernel, int fd, int *ready)
 	int ends[2];
 	pid_t pid;
 
-	pipe_new(ends);
+	raw_pipe_new(ends);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		struct raw_task task = raw_task_new(kernel);
 
-		make(&task, fd);
+		raw_file_make(&task, fd);
 		assert_int_equal(write(ends[1], "", 1), 1);
 		for (;;)
 			pause();
@@ -190,7 +124,7 @@ the_death_of_who_holds_the_only_right_closes_the_file(void **state)
 	int ends[2], ready;
 	char byte;
 
-	pipe_new(ends);
+	raw_pipe_new(ends);
 	pid_t holder = holder_start(&kernel, ends[1], &ready);
 
 	close(ends[1]);
@@ -198,7 +132,7 @@ the_death_of_who_holds_the_only_right_closes_the_file(void **state)
 	assert_true(is_held(ends[0]));
 	kill(holder, SIGKILL);
 	waitpid(holder, NULL, 0);
-	assert_true(hangs_up(ends[0]));
+	assert_true(raw_file_hangs_up(ends[0]));
 	close(ready);
 	close(ends[0]);
 	raw_kernel_end(&kernel);
@@ -211,11 +145,11 @@ what_nobody_fetched_is_closed_with_its_kernel(void **state)
 	struct raw_task task = raw_task_new(&kernel);
 	int ends[2];
 
-	pipe_new(ends);
-	make(&task, ends[1]);
+	raw_pipe_new(ends);
+	raw_file_make(&task, ends[1]);
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
-	assert_true(hangs_up(ends[0]));
+	assert_true(raw_file_hangs_up(ends[0]));
 	close(ends[0]);
 }
 
@@ -228,7 +162,7 @@ what_macos_knows_can_be_sent(void **state)
 	struct raw_task task = raw_task_new(&kernel);
 	int ends[2], pair[2];
 
-	pipe_new(ends);
+	raw_pipe_new(ends);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	int kinds[] = { ends[0],
 			ends[1],
@@ -245,14 +179,14 @@ what_macos_knows_can_be_sent(void **state)
 		struct stat mine, theirs;
 
 		assert_int_equal(fstat(kinds[i], &mine), 0);
-		mach_port_name_t port = make(&task, kinds[i]);
-		int fd = open_port(&task, port);
+		mach_port_name_t port = raw_file_make(&task, kinds[i]);
+		int fd = raw_file_open(&task, port);
 
 		assert_int_equal(fstat(fd, &theirs), 0);
 		assert_int_equal(mine.st_dev, theirs.st_dev);
 		assert_int_equal(mine.st_ino, theirs.st_ino);
 		close(fd);
-		drop(&task, port);
+		raw_file_drop(&task, port);
 	}
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
@@ -286,7 +220,7 @@ what_belongs_to_its_maker_is_refused_and_closed(void **state)
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		assert_true(kinds[i] >= 0);
-		assert_int_equal(make_with(&task, TRAP_HAS_FILE, &kinds[i], 1, NULL),
+		assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE, &kinds[i], 1, NULL),
 				 KERN_INVALID_ARGUMENT);
 		close(kinds[i]);
 	}
@@ -306,40 +240,43 @@ only_one_file_for_one_port_is_taken(void **state)
 	unsigned before = raw_kernel_descriptors(&kernel);
 	int ends[2], readers[3], many[3];
 
-	pipe_new(ends);
+	raw_pipe_new(ends);
 	for (unsigned i = 0; i < 3; i++) {
 		int other[2];
 
-		pipe_new(other);
+		raw_pipe_new(other);
 		readers[i] = other[0];
 		many[i] = other[1];
 	}
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE, NULL, 0, NULL), KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE, many, 2, NULL), KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE, many, 3, NULL), KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, 0, many, 1, NULL), KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE | TRAP_HAS_SPILL, many, 2, NULL),
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE, NULL, 0, NULL),
 			 KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE | TRAP_HAS_BULK, many, 2, NULL),
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE, many, 2, NULL),
 			 KERN_INVALID_ARGUMENT);
-	assert_int_equal(make_with(&task, TRAP_HAS_EVENT | TRAP_HAS_FILE, many, 1, NULL),
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE, many, 3, NULL),
+			 KERN_INVALID_ARGUMENT);
+	assert_int_equal(raw_file_make_with(&task, 0, many, 1, NULL), KERN_INVALID_ARGUMENT);
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE | TRAP_HAS_SPILL, many, 2, NULL),
+			 KERN_INVALID_ARGUMENT);
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE | TRAP_HAS_BULK, many, 2, NULL),
+			 KERN_INVALID_ARGUMENT);
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_EVENT | TRAP_HAS_FILE, many, 1, NULL),
 			 KERN_INVALID_ARGUMENT);
 	/* another trap with a file */
 	raw_ask(slot, BERTH_TRAP_TASK_SELF, NULL, 0);
 	slot->request.flags = TRAP_HAS_FILE;
 	raw_ring_with(&task, 0, many, 1);
-	assert_true(raw_await(slot, ANSWER_MS));
+	assert_true(raw_await(slot, RAW_ANSWER_MS));
 	assert_int_equal(slot->reply.code, KERN_INVALID_ARGUMENT);
 	/* descriptors with what asks for none, and for nobody */
 	raw_ask(slot, BERTH_TRAP_TASK_SELF, NULL, 0);
 	raw_ring_with(&task, 0, many, 3);
-	assert_true(raw_await(slot, ANSWER_MS));
+	assert_true(raw_await(slot, RAW_ANSWER_MS));
 	assert_int_equal(slot->reply.code, KERN_SUCCESS);
 	raw_ring_with(&task, 0, many, 3);
 	raw_ring_with(&task, 7, many, 3);
 	for (unsigned i = 0; i < 3; i++) {
 		close(many[i]);
-		assert_true(hangs_up(readers[i]));
+		assert_true(raw_file_hangs_up(readers[i]));
 		close(readers[i]);
 	}
 	/* a bell without the file is no request yet */
@@ -348,9 +285,9 @@ only_one_file_for_one_port_is_taken(void **state)
 	raw_ring(&task, 0);
 	assert_false(raw_await(slot, 50));
 	raw_ring_with(&task, 0, &ends[1], 1);
-	assert_true(raw_await(slot, ANSWER_MS));
+	assert_true(raw_await(slot, RAW_ANSWER_MS));
 	assert_int_equal(slot->reply.code, KERN_SUCCESS);
-	drop(&task, (mach_port_name_t)slot->reply.values[0]);
+	raw_file_drop(&task, (mach_port_name_t)slot->reply.values[0]);
 	raw_until(raw_kernel_descriptors(&kernel) <= before);
 	close(ends[0]);
 	close(ends[1]);
@@ -368,18 +305,19 @@ sockets_that_carry_themselves_are_let_go(void **state)
 	for (int i = 0; i < 200; i++) {
 		int pair[2], ends[2];
 
-		pipe_new(ends);
+		raw_pipe_new(ends);
 		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
 		int load[] = { pair[0], pair[1], ends[1] };
 
 		raw_send(pair[0], "x", 1, load, 3);
 		raw_send(pair[1], "x", 1, load, 3);
 		close(ends[1]);
-		mach_port_name_t first = make(&task, pair[0]), second = make(&task, pair[1]);
+		mach_port_name_t first = raw_file_make(&task, pair[0]),
+				 second = raw_file_make(&task, pair[1]);
 
 		assert_true(is_held(ends[0]));
-		drop(&task, first);
-		drop(&task, second);
+		raw_file_drop(&task, first);
+		raw_file_drop(&task, second);
 		close(ends[0]);
 	}
 	raw_until(raw_kernel_descriptors(&kernel) <= before);
@@ -470,7 +408,7 @@ a_close_that_waits_makes_nobody_wait(void **state)
 		int fd = lingering(listener, &far[i]);
 
 		if (i % 2 == 0)
-			drop(&task, make(&task, fd));
+			raw_file_drop(&task, raw_file_make(&task, fd));
 		else
 			press_upon(&kernel, &task, fd);
 		raw_port(&other, 0);
@@ -479,9 +417,9 @@ a_close_that_waits_makes_nobody_wait(void **state)
 	/* files that close at once are closed in spite of those that do not */
 	int ends[2];
 
-	pipe_new(ends);
-	drop(&task, make(&task, ends[1]));
-	assert_true(hangs_up(ends[0]));
+	raw_pipe_new(ends);
+	raw_file_drop(&task, raw_file_make(&task, ends[1]));
+	assert_true(raw_file_hangs_up(ends[0]));
 	close(ends[0]);
 	/* it ends with some of them still waiting */
 	for (unsigned i = 0; i < 6; i++)
@@ -506,16 +444,16 @@ whose_files_do_not_get_closed_hands_over_no_more(void **state)
 	mach_port_name_t ports[STUCK_COUNT];
 
 	for (unsigned i = 0; i < STUCK_COUNT; i++)
-		ports[i] = make(&task, lingering(listener, &far[i]));
+		ports[i] = raw_file_make(&task, lingering(listener, &far[i]));
 	for (unsigned i = 0; i < STUCK_COUNT; i++)
-		drop(&task, ports[i]);
+		raw_file_drop(&task, ports[i]);
 	raw_until(!is_welcome(&kernel));
 	raw_port(&task, 0); /* who is here and hands over nothing is served */
-	pipe_new(ends);
-	assert_int_equal(make_with(&task, TRAP_HAS_FILE, &ends[1], 1, NULL),
+	raw_pipe_new(ends);
+	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_FILE, &ends[1], 1, NULL),
 			 KERN_RESOURCE_SHORTAGE);
 	close(ends[1]);
-	assert_true(hangs_up(ends[0]));
+	assert_true(raw_file_hangs_up(ends[0]));
 	close(ends[0]);
 	/* memory is another matter */
 	raw_ring_with(&task, 0, (int[]){ raw_memfd(4096, 1, 0) }, 1);
@@ -523,86 +461,13 @@ whose_files_do_not_get_closed_hands_over_no_more(void **state)
 	/* and who goes on is dropped */
 	for (int i = 0; i < 10; i++)
 		raw_ring_with(&task, 0, (int[]){ STDERR_FILENO, far[0] }, 2);
-	assert_true(hangs_up(task.socket_fd));
+	assert_true(raw_file_hangs_up(task.socket_fd));
 	for (unsigned i = 0; i < STUCK_COUNT; i++)
 		close(far[i]);
 	raw_until(is_welcome(&kernel));
 	close(listener);
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
-}
-
-/* ---- shortage ----------------------------------------------------------------------------------
- */
-
-static void
-a_kernel_without_descriptors_says_so_and_loses_nothing(void **state)
-{
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	struct raw_task task = raw_task_new(&kernel);
-	struct rlimit before, none = { 3, 3 };
-	int ends[2], other[2], fd;
-
-	pipe_new(ends);
-	pipe_new(other);
-	mach_port_name_t port = make(&task, ends[1]);
-
-	assert_int_equal(prlimit(kernel.pid, RLIMIT_NOFILE, NULL, &before), 0);
-	none.rlim_max = before.rlim_max; /* so that it can be raised again */
-	assert_int_equal(prlimit(kernel.pid, RLIMIT_NOFILE, &none, NULL), 0);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(make_with(&task, TRAP_HAS_FILE, &other[1], 1, NULL),
-				 KERN_RESOURCE_SHORTAGE);
-	fd = open_port(&task, port); /* needs none */
-	close(fd);
-	assert_int_equal(prlimit(kernel.pid, RLIMIT_NOFILE, &before, NULL), 0);
-	drop(&task, make(&task, other[1]));
-	assert_true(hangs_up(other[0]));
-	drop(&task, port);
-	assert_true(hangs_up(ends[0]));
-	close(ends[0]);
-	close(other[0]);
-	raw_task_free(&task);
-	raw_kernel_end(&kernel);
-}
-
-static void
-files_leave_descriptors_for_others(void **state)
-{
-	const struct rlimit few = { 96, 96 };
-	unsigned made = 0;
-	int ends[2];
-	pid_t pid = fork(); /* a lower limit is for ever */
-
-	assert_true(pid >= 0);
-	if (pid > 0) {
-		int status;
-
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(status, 0);
-		return;
-	}
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	struct raw_kernel kernel = raw_kernel_start(NULL);
-	struct raw_task task = raw_task_new(&kernel), other;
-	mach_port_name_t ports[96];
-
-	pipe_new(ends);
-	while (made < 96 &&
-	       make_with(&task, TRAP_HAS_FILE, &ends[1], 1, &ports[made]) == KERN_SUCCESS)
-		made++;
-	assert_int_equal(made, 48);
-	assert_int_equal(raw_slot(&task, 0)->reply.code, KERN_RESOURCE_SHORTAGE);
-	other = raw_task_new(&kernel);
-	raw_port(&other, 0);
-	assert_int_equal(make_with(&other, TRAP_HAS_FILE, &ends[1], 1, NULL),
-			 KERN_RESOURCE_SHORTAGE);
-	drop(&task, ports[0]);
-	assert_int_equal(make_with(&other, TRAP_HAS_FILE, &ends[1], 1, NULL), KERN_SUCCESS);
-	raw_task_free(&other);
-	raw_task_free(&task);
-	raw_kernel_end(&kernel);
-	_exit(0);
 }
 
 int
@@ -619,8 +484,6 @@ main(void)
 		cmocka_unit_test(sockets_that_carry_themselves_are_let_go),
 		cmocka_unit_test(a_close_that_waits_makes_nobody_wait),
 		cmocka_unit_test(whose_files_do_not_get_closed_hands_over_no_more),
-		cmocka_unit_test(a_kernel_without_descriptors_says_so_and_loses_nothing),
-		cmocka_unit_test(files_leave_descriptors_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
