@@ -11,6 +11,8 @@
  */
 #include "hosts/daemon/berthd.h"
 
+#include "wire/sites.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -107,7 +109,8 @@ is_variable(const char *text, const char *name)
 	return strncmp(text, name, strlen(name)) == 0;
 }
 
-/* Our environment, BERTH_TASK_FD and BERTH_KERNEL.  NULL: no memory; one allocation. */
+/* Our environment, BERTH_TASK_FD and BERTH_KERNEL; the name server makes no notes of its calls,
+ * for which it would have to write files.  NULL: no memory; one allocation. */
 static char **
 environment_new(struct host *host)
 {
@@ -127,6 +130,7 @@ environment_new(struct host *host)
 	has_path = kernel_variable(host, path, PATH_SIZE);
 	for (size_t i = 0; i < count; i++)
 		if (!is_variable(environ[i], "BERTH_TASK_FD=") &&
+		    !is_variable(environ[i], SITES_VARIABLE "=") &&
 		    !(has_path && is_variable(environ[i], "BERTH_KERNEL=")))
 			all[used++] = environ[i];
 	snprintf(text, TEXT_SIZE, "BERTH_TASK_FD=%d", TASK_FD);

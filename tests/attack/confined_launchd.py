@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The name server is confined like berthd; what it starts is not.
 
-usage: berth run -- confined_launchd.py BERTH FILTER   (FILTER: 1 if the build has one)
+usage: berth run -- confined_launchd.py BERTH BERTHD FILTER   (FILTER: 1 if the build has one)
 """
 
 import os
@@ -53,8 +53,28 @@ def job_status(berth):
         return seen
 
 
+def notes_nothing(berth, berthd):
+    """With BERTH_SITES programs write files of their calls, which the filter would not let it."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = {**os.environ, "XDG_RUNTIME_DIR": folder, "BERTH_SITES": os.path.join(folder, "sites")}
+        own.pop("BERTH_KERNEL")
+        os.mkdir(own["BERTH_SITES"])
+        with subprocess.Popen([berthd, "--user", "--idle-exit", "1000000000"], env=own) as kernel:
+            try:
+                wait_for(lambda: "berth-launchd" in children(kernel.pid), "the name server")
+                server = children(kernel.pid)["berth-launchd"]
+                subprocess.run([berth, "launch", "list"], check=True, capture_output=True,
+                               env={**own, "BERTH_KERNEL": "user"})
+                noted = {name.split(".")[0] for name in os.listdir(own["BERTH_SITES"])}
+                check(len(noted) > 0, "berth launch noted nothing, so this shows nothing")
+                check(str(server) not in noted, "the name server noted its calls")
+            finally:
+                kernel.terminate()
+        check(kernel.returncode == 0, f"the kernel ended with {kernel.returncode}")
+
+
 def main():
-    berth, has_filter = sys.argv[1], sys.argv[2] == "1"
+    berth, berthd, has_filter = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
     own = status("self")
     kernel = children(os.getppid())["berthd"]
     programs = children(kernel)
@@ -73,6 +93,7 @@ def main():
     job = job_status(berth)
     for name in ("Seccomp", "CapEff", "CapBnd"):
         check(job[name] == own[name], f"{name} of a job is {job[name]}, not {own[name]}")
+    notes_nothing(berth, berthd)
 
 
 main()
