@@ -1,10 +1,13 @@
 /* Ports of other tasks, and what their holder is told: mach-kobjects.md §3, §7. */
+#include <mach/exception_types.h>
 #include <mach/mig_errors.h>
+#include <mach/thread_status.h>
 
 #include <string.h>
 
 #include "tests/support/calls.h"
 #include "tests/support/message.h"
+#include "tests/support/rpc.h"
 
 #define MOVE MACH_MSG_TYPE_MOVE_SEND
 #define KOBJECT_TASK 2
@@ -202,4 +205,49 @@ TEST_2(suspensions_are_counted_whoever_asks)
 	}
 	assert_refused_without_trace(w, trap(a, BERTH_TRAP_TASK_RESUME, task, 0, 0, 0, 0, 0),
 				     KERN_FAILURE);
+}
+
+/* ---- exception ports ------------------------------------------------------------------------ */
+
+#define TASK_SET_EXCEPTION_PORTS 3413
+
+/* @t hears of what the processor raises in its task, on a port of its own. */
+static void
+hear_of_exceptions(struct actor *t)
+{
+	struct rpc r = rpc_to(TASK_SET_EXCEPTION_PORTS);
+
+	message_add_port(&r.message, new_port_with_send(t), MACH_MSG_TYPE_COPY_SEND);
+	rpc_u32(&r, EXC_MASK_BAD_ACCESS);
+	rpc_u32(&r, EXCEPTION_DEFAULT);
+	rpc_u32(&r, x86_THREAD_STATE64);
+	t->target = BERTH_NAME_TASK_SELF;
+	assert_ok(rpc_call(t, new_port(t), &r));
+}
+
+/* Gives the task of @parent the ids that its next child has, but for @other, one of them. */
+static struct party *
+child_of(struct world *w, struct party *parent, uint32_t other)
+{
+	audit_token_t token = parent->token;
+	uint32_t n = w->party_count;
+
+	for (uint32_t i = 0; i < 5; i++)
+		token.val[i] = (i + 1) * 1000 + n + (i == other);
+	kernel_task_set_token(parent->task, &token);
+	return world_task_new(w, parent);
+}
+
+TEST_1(who_has_the_rights_of_its_maker_inherits_its_exception_ports)
+{
+	hear_of_exceptions(a);
+	assert_true(kernel_task_watches_exceptions(a->party->task));
+	assert_true(kernel_task_watches_exceptions(child_of(w, a->party, UINT32_MAX)->task));
+}
+
+TEST_1(who_has_other_rights_than_its_maker_inherits_no_exception_ports)
+{
+	hear_of_exceptions(a);
+	for (uint32_t other = 0; other < 5; other++)
+		assert_false(kernel_task_watches_exceptions(child_of(w, a->party, other)->task));
 }
