@@ -21,7 +21,7 @@
 
 /* How many descriptors the kernel may have, and send: Linux counts what all programs of a user
  * have under way, and measures it by the limit of who sends. */
-#define FEW 512
+#define FEW 1000
 
 /* @few descriptors for berthd, which can have as many as before again. */
 static struct rlimit
@@ -115,9 +115,9 @@ open_while_too_many_are_under_way(void)
 	mach_port_name_t port = raw_file_make(&task, ends[1]);
 	uint64_t name = port;
 	/* room to keep the file until it can be sent */
-	struct rlimit before = descriptors_limit(&kernel, 128);
+	struct rlimit before = descriptors_limit(&kernel, 64);
 
-	send_to_nobody(under_way, 200);
+	send_to_nobody(under_way, 80);
 	raw_ask(raw_slot(&task, 0), BERTH_TRAP_FILEPORT_OPEN, &name, 1);
 	raw_ring(&task, 0);
 	assert_false(raw_await(raw_slot(&task, 0), 300));
