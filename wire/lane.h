@@ -177,7 +177,9 @@ enum lane_message_kind {
 	LANE_REPLY = 129,
 	/* program → kexthost: descriptors: the control socket if the operation shows one, then the
 	   memfd if LANE_IN_MEMFD.  Carries SCM_CREDENTIALS with the effective ids */
-	LANE_FDS = 130
+	LANE_FDS = 130,
+	/* kexthost → program, in place of LANE_WELCOME: the process has as many lanes as it may */
+	LANE_REFUSED = 131
 };
 
 struct lane_message {

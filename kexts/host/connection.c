@@ -48,6 +48,9 @@ connection_unref(struct connection *connection)
 	pthread_mutex_destroy(&connection->out_lock);
 	pthread_cond_destroy(&connection->quiet);
 	control_unref(connection->control);
+	if (connection->program != NULL)
+		program_release(connection->program, PROGRAM_CONNECTIONS, 1);
+	program_unref(connection->program);
 	free(connection);
 }
 

@@ -27,6 +27,7 @@
 #endif
 #include "kexts/host/call.h"
 #include "kexts/host/kext_host.h"
+#include "kexts/host/program.h"
 #include "wire/lane.h"
 #include "wire/record_queue.h"
 
@@ -136,6 +137,7 @@ struct connection {
 	struct connection *next_of_inode;    /* inodes_lock, in connection.c */
 	uint64_t inode;                      /* of the program's end */
 	struct host_caller caller;           /* who attached it */
+	struct program *program;             /* counted: pays for it; NULL until it is attached */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t quiet;
@@ -258,6 +260,7 @@ struct lane {
 	uint32_t socket_source, bell_source;
 	struct lane_memory *memory;
 	struct host_caller caller;
+	struct program *program; /* counted; NULL: not charged */
 
 	pthread_mutex_t lock; /* guards what follows */
 	bool is_dead;

@@ -48,9 +48,19 @@ attach(const struct control_request *request, const struct host_call *call,
 	/* who has bound it before, whatever came of that, need not name the control again */
 	struct connection *connection = connection_of_socket(request->program_fd);
 	int error = 0;
-	if (connection == NULL)
+	if (connection == NULL) {
+		struct program *program = request->lane->program;
+
+		if (program_charge(program, PROGRAM_CONNECTIONS, 1) != 0)
+			return ENOBUFS;
 		error = connection_attach(request->program_fd, &address, request->request.args[0],
 					  &call->caller, &connection);
+		/* it may be refused later; until it goes it is this program's */
+		if (connection != NULL)
+			connection->program = program_ref(call->caller.pid);
+		if (connection == NULL || connection->program == NULL)
+			program_release(program, PROGRAM_CONNECTIONS, 1);
+	}
 	/* not here: the program may have an old idea of where the control is */
 	if (error == -ENOENT) {
 		reply->flags |= LANE_NOT_HERE;

@@ -58,6 +58,9 @@ lane_unref(struct lane *lane)
 		close(lane->bell_fd);
 	if (lane->fd >= 0)
 		close(lane->fd);
+	if (lane->program != NULL)
+		program_release(lane->program, PROGRAM_LANES, 1);
+	program_unref(lane->program);
 	pthread_mutex_destroy(&lane->lock);
 	pthread_mutex_destroy(&lane->mail_lock);
 	for (uint32_t i = 0; i < LANE_SLOTS; i++)
@@ -112,6 +115,21 @@ lane_send(struct lane *lane, uint32_t kind, uint32_t number, const int *fds, uin
 	return sendmsg(lane->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* The process pays for one more lane.  0, -ENOBUFS, -ENOMEM. */
+static int
+lane_pay(struct lane *lane)
+{
+	struct program *program = program_ref(lane->caller.pid);
+	int error = program == NULL ? -ENOMEM : program_charge(program, PROGRAM_LANES, 1);
+
+	if (error != 0) {
+		program_unref(program);
+		return error;
+	}
+	lane->program = program;
+	return 0;
+}
+
 void
 control_server_lane(const struct wire_kext_lane *from, int fd)
 {
@@ -128,9 +146,16 @@ control_server_lane(const struct wire_kext_lane *from, int fd)
 	    (struct host_caller){ from->pid, from->ruid, from->euid, from->rgid, from->egid };
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_mutex_init(&lane->mail_lock, NULL);
+	lane->bell_fd = -1;
+	int error = lane_pay(lane);
+	if (error != 0) {
+		lane_send(lane, LANE_REFUSED, LANE_VERSION, NULL, 0);
+		lane_unref(lane);
+		return;
+	}
 	lane->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int memory_fd = lane->bell_fd >= 0 ? memory_new(lane) : -errno;
-	int error = memory_fd < 0 ? memory_fd : 0;
+	error = memory_fd < 0 ? memory_fd : 0;
 	if (error == 0) {
 		int fds[3] = { memory_fd, lane->bell_fd, kernel_link_page_fd() };
 
@@ -451,6 +476,19 @@ fetch_memfd(int fd, size_t size, uint8_t **data)
 	return 0;
 }
 
+/* What a call may hold besides its slot: what comes and goes by memfd, and the copies of it. */
+static uint64_t
+call_bytes(const struct lane_request *request)
+{
+	uint64_t bytes = 0, given = request->args[3];
+
+	if (request->flags & LANE_IN_MEMFD && request->size_bytes <= LANE_DATA_MAX)
+		bytes += 2 * (uint64_t)request->size_bytes;
+	if (request->operation == LANE_GETOPT && given > LANE_DATA_SIZE && given <= LANE_DATA_MAX)
+		bytes += 2 * given;
+	return bytes;
+}
+
 static void
 call_run(struct lane *lane, uint32_t slot_index, struct host_call *call)
 {
@@ -465,6 +503,7 @@ call_run(struct lane *lane, uint32_t slot_index, struct host_call *call)
 	bool in_memfd = (request.request.flags & LANE_IN_MEMFD) != 0;
 	uint8_t *fetched = NULL;
 	int out_fd = -1;
+	uint64_t bytes = call_bytes(&request.request);
 
 	pthread_mutex_lock(&lane->lock);
 	lane->running[slot_index].operation = operation;
@@ -478,19 +517,25 @@ call_run(struct lane *lane, uint32_t slot_index, struct host_call *call)
 		call->caller.euid = mail.ids.uid;
 		call->caller.egid = mail.ids.gid;
 	}
-	if (in_memfd) {
+	if (bytes > 0 && program_charge(lane->program, PROGRAM_BYTES, bytes) != 0) {
+		reply.error = operation == LANE_SEND ? ENOBUFS : ENOMEM;
+		bytes = 0;
+	}
+	if (reply.error == 0 && in_memfd) {
 		if (mail.fd_count == 0 || request.request.size_bytes > LANE_DATA_MAX)
 			reply.error = EINVAL;
 		else
 			reply.error = fetch_memfd(mail.fds[mail.fd_count - 1],
 						  request.request.size_bytes, &fetched);
 		request.data = fetched;
-	} else if (request.request.size_bytes > LANE_DATA_SIZE) {
+	} else if (reply.error == 0 && request.request.size_bytes > LANE_DATA_SIZE) {
 		reply.error = EINVAL;
 	}
 	if (reply.error == 0)
 		control_call(&request, call, &reply, slot->data, &out_fd);
 	free(fetched);
+	if (bytes > 0)
+		program_release(lane->program, PROGRAM_BYTES, bytes);
 	/* before the program goes on: what it closes next must be closed then */
 	mail_drop(&mail);
 	if (out_fd >= 0) {
