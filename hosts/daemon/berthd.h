@@ -47,9 +47,11 @@ struct slot;
 #define PIECES_MAX (1u << 18)          /* of one message */
 #define BULK_SEGMENTS_PER_TASK_MIN 64u /* descriptors that what a task sent may hold, or … */
 #define TRACE_BUFFER_BYTES (16u << 20) /* a subscriber may lag so much behind */
-#define TRACE_SUBSCRIBERS_MAX 8u
-#define LEAKS_MAX 65536u   /* rows remembered; what is beyond is only counted */
-#define ROWS_PER_ROUND 64u /* of an inspection, before the tasks get their turn */
+#define TRACE_SUBSCRIBERS_MAX 64u
+#define TRACE_SUBSCRIBERS_PER_USER_MAX 8u
+#define CONNECTIONS_PROCESS_SHARE 8u /* of the descriptors: one process may have one in so many */
+#define LEAKS_MAX 65536u             /* rows remembered; what is beyond is only counted */
+#define ROWS_PER_ROUND 64u           /* of an inspection, before the tasks get their turn */
 #define DUMP_MAX_BYTES (256u << 20)
 #define INSPECTIONS_PER_USER_MAX 32u /* answers under way, of which one may be a large dump */
 #define LINEAGE_DEPTH_MAX 256u

@@ -18,6 +18,25 @@
 
 /* ---- accepting --------------------------------------------------------------------- */
 
+/* No process may take all connections, whoever it is and whatever the kernel's mode. */
+static bool
+too_many_of_process(struct peer *peer)
+{
+	struct host *host = peer->host;
+	uint32_t limit = host->descriptor_limit / CONNECTIONS_PROCESS_SHARE, count = 0;
+	struct peer *other;
+
+	if (host->peer_count <= limit) /* who asks is one of them: nobody has more */
+		return false;
+	TAILQ_FOREACH(other, &host->peers, link)
+	{
+		if (other->kind != PEER_GONE && other->kind != PEER_REMNANT &&
+		    other->pid == peer->pid)
+			count++;
+	}
+	return count > limit;
+}
+
 /* In a system's kernel no user may take all connections. */
 static bool
 too_many_of_uid(struct peer *peer)
@@ -86,6 +105,8 @@ greeting_accept(struct host *host)
 			peer_doom(peer);
 		else if (too_many_of_uid(peer))
 			peer_refuse(peer, "user %u has too many connections", (unsigned)peer->euid);
+		else if (too_many_of_process(peer))
+			peer_refuse(peer, "process %d has too many connections", (int)peer->pid);
 		else if (closer_is_stuck(&host->closer, peer->euid))
 			peer_refuse(peer, "files of user %u do not get closed",
 				    (unsigned)peer->euid);

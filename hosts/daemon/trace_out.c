@@ -86,7 +86,7 @@ sink(void *context, const struct kernel_trace *trace)
 	struct peer *subject = peer_of_pid(host, (pid_t)trace->task_pid, true);
 	char what[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 128];
 
-	trace_format(trace, what, sizeof(what));
+	what[0] = '\0';
 	for (uint32_t i = 0; i < host->subscriber_count; i++) {
 		struct subscriber *subscriber = host->subscribers[i];
 		uint64_t since_ns =
@@ -95,6 +95,9 @@ sink(void *context, const struct kernel_trace *trace)
 
 		if (!is_for(subscriber, trace, subject))
 			continue;
+		/* who watches his own tasks costs those of others nothing */
+		if (what[0] == '\0')
+			trace_format(trace, what, sizeof(what));
 		if (trace->task_pid == 0)
 			n = snprintf(line, sizeof(line), "%5llu.%06llu kernel %s\n",
 				     (unsigned long long)(since_ns / 1000000000u),
@@ -182,6 +185,21 @@ subscriber_new(struct peer *peer, int32_t pid, int pipe_fd, struct subscriber **
 	return 0;
 }
 
+/* May @peer's user see one more trace?  Root finds a place that no number of users can take. */
+static bool
+has_room_for(const struct host *host, const struct peer *peer)
+{
+	uint32_t count = 0, taken = 0;
+
+	for (uint32_t i = 0; i < host->subscriber_count; i++) {
+		if (host->subscribers[i]->peer->euid == peer->euid)
+			count++;
+		taken += host->subscribers[i]->peer->euid != 0;
+	}
+	return count < TRACE_SUBSCRIBERS_PER_USER_MAX &&
+	       (peer->euid == 0 || taken < TRACE_SUBSCRIBERS_MAX - TRACE_SUBSCRIBERS_PER_USER_MAX);
+}
+
 void
 trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_fd)
 {
@@ -189,10 +207,8 @@ trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_
 	struct host *host = peer->host;
 
 	if (pipe_fd < 0 || peer->subscriber != NULL || peer->old_subscriber != NULL ||
-	    host->subscriber_count == TRACE_SUBSCRIBERS_MAX) {
-		end.status = pipe_fd < 0                                       ? -EBADF
-			     : host->subscriber_count == TRACE_SUBSCRIBERS_MAX ? -EBUSY
-									       : -EALREADY;
+	    !has_room_for(host, peer)) {
+		end.status = pipe_fd < 0 ? -EBADF : !has_room_for(host, peer) ? -EBUSY : -EALREADY;
 		if (pipe_fd >= 0)
 			peer_close(peer, pipe_fd);
 	} else {

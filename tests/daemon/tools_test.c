@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -257,6 +258,110 @@ a_reader_that_lags_loses_lines_and_is_told(void **state)
 	close(fd);
 	raw_task_free(&task);
 	raw_kernel_end(&kernel);
+}
+
+/* What a subscription is answered with; the connection and the pipe stay open in *@held. */
+static int32_t
+try_subscribe(const struct raw_kernel *kernel, int held[2])
+{
+	struct wire_inspect request = { { WIRE_TRACE, sizeof(request) }, 0, 0, 0, 0 };
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	held[0] = raw_connect(kernel);
+	held[1] = ends[0];
+	raw_send(held[0], &request, sizeof(request), &ends[1], 1);
+	close(ends[1]);
+	return take_answer(held[0]).status;
+}
+
+static void
+one_user_does_not_take_all_traces(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	enum { MINE = 8 };
+	int held[MINE + 1][2], status;
+
+	for (int i = 0; i < MINE; i++)
+		assert_int_equal(try_subscribe(&kernel, held[i]), 0);
+	assert_int_equal(try_subscribe(&kernel, held[MINE]), -EBUSY);
+	if (geteuid() == 0) {
+		chmod(kernel.folder, 0711);
+		chmod(kernel.path, 0666);
+		pid_t child = fork();
+
+		if (child == 0) {
+			int own[2];
+
+			setenv("CMOCKA_TEST_ABORT", "1", 1);
+			if (setgid(65534) != 0 || setuid(65534) != 0)
+				_exit(9);
+			_exit(try_subscribe(&kernel, own) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	/* one that ends makes room for one */
+	close(held[0][0]);
+	for (int i = 0; i < 1000 && read(held[0][1], text, TEXT_MAX) > 0; i++)
+		continue;
+	int again[2];
+	assert_int_equal(try_subscribe(&kernel, again), 0);
+	for (int i = 0; i <= MINE; i++) {
+		if (i > 0)
+			close(held[i][0]);
+		close(held[i][1]);
+	}
+	close(again[0]);
+	close(again[1]);
+	raw_kernel_end(&kernel);
+}
+
+static void
+one_process_does_not_take_all_connections(void **state)
+{
+	struct rlimit before, limit;
+	struct wire_refused answer;
+	unsigned fd_count;
+	int fds[8], held[200], count = 0, status;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_max = limit.rlim_cur = 800; /* a kernel with so few descriptors */
+	fflush(stdout);
+	pid_t all = fork(); /* the limit is not taken back */
+	if (all != 0) {
+		assert_int_equal(waitpid(all, &status, 0), all);
+		assert_int_equal(status, 0);
+		return;
+	}
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	for (bool refused = false; !refused;) {
+		assert_in_range(count, 0, 199);
+		held[count] = raw_connect(&kernel);
+		struct pollfd said = { .fd = held[count], .events = POLLIN };
+
+		refused = poll(&said, 1, count < 95 ? 0 : 2000) == 1;
+		count++;
+	}
+	assert_int_equal(raw_receive(held[count - 1], &answer, sizeof(answer), fds, &fd_count),
+			 sizeof(answer));
+	assert_non_null(strstr(answer.why, "process"));
+	pid_t child = fork();
+	if (child == 0) { /* another process is welcome */
+		struct raw_task task = raw_task_new(&kernel);
+
+		raw_task_free(&task);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	while (count > 0)
+		close(held[--count]);
+	raw_kernel_end(&kernel);
+	_exit(0);
 }
 
 static void
@@ -504,6 +609,8 @@ main(void)
 		cmocka_unit_test(a_long_list_comes_whole_while_tasks_are_served),
 		cmocka_unit_test(the_trace_shows_each_stage_by_name),
 		cmocka_unit_test(a_reader_that_lags_loses_lines_and_is_told),
+		cmocka_unit_test(one_user_does_not_take_all_traces),
+		cmocka_unit_test(one_process_does_not_take_all_connections),
 		cmocka_unit_test(a_trace_into_what_is_no_pipe_is_refused),
 		cmocka_unit_test(leaks_of_ended_tasks_are_told_and_living_ones_listed),
 		cmocka_unit_test(a_forked_child_is_a_task_of_its_own_that_inherits),
