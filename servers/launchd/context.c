@@ -128,6 +128,18 @@ context_has_room(const struct context *context, unsigned all, unsigned count, un
 	return all < max && (context->domain->kind == CONTEXT_ROOT || count < max / USER_SHARE);
 }
 
+unsigned
+context_count_subsets(const struct context *context, uint32_t made_by)
+{
+	const struct context *child;
+	unsigned count = context->kind == CONTEXT_SUBSET && context->made_by == made_by;
+
+	/* CONTEXT_DEPTH_MAX says how deep this goes */
+	LIST_FOREACH(child, &context->children, sibling)
+	count += context_count_subsets(child, made_by);
+	return count;
+}
+
 kern_return_t
 context_open(struct context *context)
 {

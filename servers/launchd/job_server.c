@@ -194,13 +194,15 @@ job_mig_subset(mach_port_t bp, mach_port_t requestor, mach_port_t *subset_port)
 		return kr;
 	if (parent->depth >= CONTEXT_DEPTH_MAX ||
 	    !context_has_room(parent, l->usage.contexts, parent->domain->usage.contexts,
-			      CONTEXTS_MAX))
+			      CONTEXTS_MAX) ||
+	    context_count_subsets(l->root, request->token.val[7]) >= SUBSETS_PER_PROCESS_MAX)
 		return BOOTSTRAP_NO_MEMORY;
 	if (port_watch_death(l, requestor) != KERN_SUCCESS)
 		return BOOTSTRAP_NOT_PRIVILEGED; /* it has died on its way */
 	subset = context_new(l, parent, CONTEXT_SUBSET, 0);
 	if (!subset)
 		return BOOTSTRAP_NO_MEMORY;
+	subset->made_by = request->token.val[7];
 	/* on success the subset has @requestor */
 	if (context_open(subset) != KERN_SUCCESS ||
 	    port_hold(l, &subset->requestor, requestor, PORT_ROLE_REQUESTOR, subset)) {

@@ -36,6 +36,7 @@
 
 #define CONTEXT_DEPTH_MAX 100u /* subsets inside one another */
 #define CONTEXTS_MAX 4096u     /* all together */
+#define SUBSETS_PER_PROCESS_MAX 1024u
 #define SERVICES_PER_ANONYMOUS_MAX 16384u
 #define SERVICES_MAX 262144u       /* all together */
 #define JOBS_MAX 4096u             /* managed ones */
@@ -118,7 +119,8 @@ struct context {
 	struct context *domain; /* the user's context that this is or lies in, else the root */
 	struct usage usage;     /* of a domain: all that lives in it */
 	enum context_kind kind;
-	uid_t uid; /* CONTEXT_USER: whose */
+	uid_t uid;        /* CONTEXT_USER: whose */
+	uint32_t made_by; /* CONTEXT_SUBSET: the pid version of who asked for it */
 	unsigned depth;
 	name_t name;
 	bool closing; /* shut down; goes when the last job has ended */
@@ -145,6 +147,8 @@ void context_shut_down(struct context *context);
 void context_collect(struct context *context);
 /* Is there room for one more of what @count counts, of which there may be @max in all? */
 bool context_has_room(const struct context *context, unsigned all, unsigned count, unsigned max);
+/* The subsets that the process with that pid version made, in @context and below. */
+unsigned context_count_subsets(const struct context *context, uint32_t made_by);
 /* The user's context; NULL: there is none. */
 struct context *context_find_user(struct launchd *l, uid_t uid);
 /* The same, made on demand.  BOOTSTRAP_NO_MEMORY. */

@@ -14,6 +14,7 @@
 #define ANSWER_MS 20000u
 #define GARBAGE_COUNT 20000u
 #define NAMES_PER_PROCESS 16384u
+#define SUBSETS_PER_PROCESS 1024u
 #define NO_ANSWER 1 /* no code of the name server */
 
 static mach_port_t bp;
@@ -428,7 +429,10 @@ flood_subsets(void *context)
 	while ((kr = bootstrap_subset(bp, mach_task_self(), &sub)) == KERN_SUCCESS)
 		CHECK(++count < 100000);
 	CHECK_KR(kr, BOOTSTRAP_NO_MEMORY);
+	CHECK(count == SUBSETS_PER_PROCESS);
 	CHECK_KR(bootstrap_look_up(bp, "nobody", &found), BOOTSTRAP_UNKNOWN_SERVICE);
+	e2e_note("subsets", "full");
+	e2e_await_notes("subsets go", 1);
 	return 0;
 }
 
@@ -436,9 +440,17 @@ static void
 a_flood_of_subsets_has_an_end(void)
 {
 	unsigned before = server_rights();
-	mach_port_t sub;
+	mach_port_t life = e2e_port(), sub;
+	unsigned with_life = server_rights();
+	pid_t pid = e2e_fork(flood_subsets, NULL);
 
-	CHECK(e2e_in_child(flood_subsets, NULL) == 0);
+	e2e_await_notes("subsets", 1);
+	CHECK_KR(bootstrap_subset(bp, life, &sub), 0); /* others are not concerned */
+	CHECK_KR(mach_port_deallocate(mach_task_self(), sub), 0);
+	e2e_drop_receive(life);
+	e2e_note("subsets go", "now");
+	CHECK(e2e_wait(pid) == 0);
+	CHECK(with_life == before);
 	await_rights(before);
 	CHECK_KR(bootstrap_subset(bp, mach_task_self(), &sub), 0);
 }
