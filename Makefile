@@ -62,7 +62,7 @@ fuzz:
 
 fuzz-targets: packages = build check clang
 fuzz-targets: configured
-	@ninja -C $(BUILD) --quiet $(addprefix fuzz/fuzz-,$(addsuffix -coverage,lane mig plist traps))
+	@ninja -C $(BUILD) --quiet $(addprefix fuzz/fuzz-,$(addsuffix -coverage,frames jobs lane messages mig plist stubs traps))
 
 # gcov is gcc's
 coverage:
@@ -99,7 +99,7 @@ help:
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
 	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
-	@echo 'make fuzz         let libFuzzer try traps, lanes, property lists and interfaces;'
+	@echo 'make fuzz         let libFuzzer try traps, frames, messages, lanes, jobs, interfaces;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make coverage     what the tests reach of kernel/, line by line'
 	@echo 'make valgrind     the end-to-end tests under memcheck'

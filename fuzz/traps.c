@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "fuzz/input.h"
 #include "tests/support/world.h"
 
 #define TASKS 3u
@@ -19,26 +20,6 @@
 #define AUDIT_EVERY 16u
 #define PIECES_MAX 4u
 #define MESSAGE_MAX 512u
-
-struct input {
-	const uint8_t *at, *end;
-};
-
-static uint8_t
-take(struct input *input)
-{
-	return input->at < input->end ? *input->at++ : 0;
-}
-
-static uint64_t
-take_word(struct input *input, unsigned size)
-{
-	uint64_t word = 0;
-
-	for (unsigned i = 0; i < size; i++)
-		word |= (uint64_t)take(input) << 8 * i;
-	return word;
-}
 
 static mach_port_name_t known[TASKS][KNOWN];
 static uint32_t known_next[TASKS];
