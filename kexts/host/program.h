@@ -18,10 +18,8 @@ enum program_charge {
 };
 
 #define PROGRAM_LANES_MAX 8u           /* 512 of the 1024 callbacks that may be under way */
-#define PROGRAM_CONNECTIONS_MAX 32768u /* half the units of a control; fewer if Linux gives less   \
-					*/
-#define PROGRAM_BYTES_MAX (256u << 20) /* one call may need it all: LANE_DATA_MAX twice each way   \
-					*/
+#define PROGRAM_CONNECTIONS_MAX 32768u /* half the units of a control, or half the descriptors */
+#define PROGRAM_BYTES_MAX (256u << 20) /* one call may need it all: LANE_DATA_MAX, 2 each way */
 
 struct program;
 
