@@ -49,7 +49,7 @@ struct slot;
 #define TRACE_BUFFER_BYTES (16u << 20) /* a subscriber may lag so much behind */
 #define TRACE_SUBSCRIBERS_MAX 64u
 #define TRACE_SUBSCRIBERS_PER_USER_MAX 8u
-#define CONNECTIONS_PROCESS_SHARE 8u /* of the descriptors: one process may have one in so many */
+#define CONNECTIONS_PROCESS_SHARE 2u /* one process may have half the descriptors */
 #define LEAKS_MAX 65536u             /* rows remembered; what is beyond is only counted */
 #define ROWS_PER_ROUND 64u           /* of an inspection, before the tasks get their turn */
 #define DUMP_MAX_BYTES (256u << 20)

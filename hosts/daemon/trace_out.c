@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 512u
@@ -149,11 +150,30 @@ own_pipe_end(struct peer *peer, int fd)
 	return fd;
 }
 
+/* Straight from Linux and back: the allocator might keep so much for later. */
+static bool
+buffer_new(struct subscriber *subscriber)
+{
+	void *memory = mmap(NULL, TRACE_BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	subscriber->buffer = memory == MAP_FAILED ? NULL : memory;
+	return subscriber->buffer != NULL;
+}
+
+static void
+buffer_free(struct subscriber *subscriber)
+{
+	if (subscriber->buffer != NULL)
+		munmap(subscriber->buffer, TRACE_BUFFER_BYTES);
+	subscriber->buffer = NULL;
+}
+
 static void
 subscriber_free(struct subscriber *subscriber)
 {
 	source_close(&subscriber->pipe);
-	free(subscriber->buffer);
+	buffer_free(subscriber);
 	free(subscriber);
 }
 
@@ -173,9 +193,8 @@ subscriber_new(struct peer *peer, int32_t pid, int pipe_fd, struct subscriber **
 	subscriber->peer = peer;
 	subscriber->pid = pid;
 	subscriber->since_ns = wait_now_ns();
-	subscriber->buffer = malloc(TRACE_BUFFER_BYTES);
 	source_init(&subscriber->pipe, SOURCE_PIPE, peer->host, peer);
-	error = subscriber->buffer == NULL ? -ENOMEM : source_open(&subscriber->pipe, fd, 0);
+	error = !buffer_new(subscriber) ? -ENOMEM : source_open(&subscriber->pipe, fd, 0);
 	if (error != 0) {
 		close(fd);
 		subscriber_free(subscriber);
@@ -271,8 +290,7 @@ trace_unsubscribe(struct peer *peer)
 		flush(subscriber);
 	/* its source may still be pointed at in this round: freed with the peer's memory */
 	source_close(&subscriber->pipe);
-	free(subscriber->buffer);
-	subscriber->buffer = NULL;
+	buffer_free(subscriber);
 	peer->old_subscriber = subscriber;
 }
 

@@ -323,7 +323,7 @@ one_process_does_not_take_all_connections(void **state)
 	struct rlimit before, limit;
 	struct wire_refused answer;
 	unsigned fd_count;
-	int fds[8], held[200], count = 0, status;
+	int fds[8], held[600], count = 0, status;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	limit = before;
@@ -339,11 +339,11 @@ one_process_does_not_take_all_connections(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	struct raw_kernel kernel = raw_kernel_start(NULL);
 	for (bool refused = false; !refused;) {
-		assert_in_range(count, 0, 199);
+		assert_in_range(count, 0, 599);
 		held[count] = raw_connect(&kernel);
 		struct pollfd said = { .fd = held[count], .events = POLLIN };
 
-		refused = poll(&said, 1, count < 95 ? 0 : 2000) == 1;
+		refused = poll(&said, 1, count < 395 ? 0 : 2000) == 1;
 		count++;
 	}
 	assert_int_equal(raw_receive(held[count - 1], &answer, sizeof(answer), fds, &fd_count),
