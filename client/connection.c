@@ -6,6 +6,7 @@
 #include "client/bsd/next.h"
 #include "client/find.h"
 #include "client/say.h"
+#include "client/signals.h"
 #include "wire/kext.h"
 #include "wire/wait.h"
 
@@ -48,7 +49,7 @@ connection_lock(sigset_t *signals)
 	sigset_t all;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, signals);
+	signals_set(SIG_SETMASK, &all, signals);
 	pthread_mutex_lock(&connection.lock);
 }
 
@@ -56,7 +57,7 @@ void
 connection_unlock(const sigset_t *signals)
 {
 	pthread_mutex_unlock(&connection.lock);
-	pthread_sigmask(SIG_SETMASK, signals, NULL);
+	signals_set(SIG_SETMASK, signals, NULL);
 }
 
 /* berthd started this process, as its name server. */

@@ -116,16 +116,6 @@ NOT_YET_HERE(host_swap_exception_ports,
 						  old_behaviors, old_flavors))
 
 /* threads */
-NOT_YET_HERE(thread_terminate, (thread_act_t target_act), target_act,
-	     _kernelrpc_thread_terminate(target_act))
-NOT_YET_HERE(thread_suspend, (thread_read_t target_act), target_act,
-	     _kernelrpc_thread_suspend(target_act))
-NOT_YET_HERE(thread_resume, (thread_read_t target_act), target_act,
-	     _kernelrpc_thread_resume(target_act))
-NOT_YET_HERE(thread_abort, (thread_act_t target_act), target_act,
-	     _kernelrpc_thread_abort(target_act))
-NOT_YET_HERE(thread_abort_safely, (thread_act_t target_act), target_act,
-	     _kernelrpc_thread_abort_safely(target_act))
 NOT_YET_HERE(thread_get_special_port,
 	     (thread_inspect_t thr_act, int which_port, mach_port_t *special_port), thr_act,
 	     _kernelrpc_thread_get_special_port(thr_act, which_port, special_port))

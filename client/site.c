@@ -11,6 +11,7 @@
 
 #include "client/connection.h"
 #include "client/export.h"
+#include "client/signals.h"
 
 #include <mach/mach_init.h>
 
@@ -138,7 +139,7 @@ site_begin(struct site_change *change)
 	sigset_t all;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &change->signals);
+	signals_set(SIG_SETMASK, &all, &change->signals);
 	pthread_mutex_lock(&site_lock);
 	change->has_stack = false;
 	int saved_errno = errno;
@@ -156,7 +157,7 @@ void
 site_end(struct site_change *change)
 {
 	pthread_mutex_unlock(&site_lock);
-	pthread_sigmask(SIG_SETMASK, &change->signals, NULL);
+	signals_set(SIG_SETMASK, &change->signals, NULL);
 }
 
 void

@@ -6,8 +6,10 @@
 #include "client/exception.h"
 #include "client/memory.h"
 #include "client/say.h"
+#include "client/signals.h"
 #include "client/site.h"
 #include "client/strict.h"
+#include "client/thread_hold.h"
 
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
@@ -48,6 +50,12 @@ static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
 /* The thread ends: give back what it has. */
 static void
 thread_ended(void *unused)
+{
+	trap_thread_ends();
+}
+
+void
+trap_thread_ends(void)
 {
 	sigset_t signals;
 
@@ -121,6 +129,8 @@ thread_slots_get(uint32_t level)
 		self.slot_index[self.level_count++] = slot_index;
 	}
 	connection_unlock(&signals);
+	if (level == 0 && self.level_count > 0)
+		thread_hold_watch();
 	if (!self.is_keyed && self.level_count > 0) {
 		pthread_once(&end_key_once, end_key_make);
 		self.is_keyed = pthread_setspecific(end_key, &self) == 0;
@@ -259,25 +269,28 @@ sleep_in_poll(const struct trap *trap, int waker_fd, int *result)
 {
 	struct trap_slot *slot = trap->slot;
 	struct pollfd readable = { .fd = waker_fd, .events = POLLIN };
-	sigset_t all, before;
+	sigset_t all, before, meanwhile;
 	char bytes[64];
 	bool is_alive = true;
 
-	/* a handler runs before the sleep, as if before the trap, or in poll */
+	/* a handler runs before the sleep, as if before the trap, or in poll; but who is to be held
+	 * runs nothing here, and is held when it wakes, without an end of its wait */
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	signals_set(SIG_SETMASK, &all, &before);
+	meanwhile = before;
+	sigaddset(&meanwhile, THREAD_HOLD_SIGNAL);
 	atomic_store(&slot->task_sleeps, TRAP_SLEEPS_IN_POLL);
 	*result = 0;
 	if (atomic_load(&slot->state) == TRAP_ASKED) {
 		ssize_t got = -1;
-		if (ppoll(&readable, 1, NULL, &before) >= 0)
+		if (ppoll(&readable, 1, NULL, &meanwhile) >= 0)
 			got = recv(waker_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		if (got < 0 && errno != EAGAIN)
 			*result = errno == EINTR ? -EINTR : -EBADF;
 		is_alive = got != 0;
 	}
 	atomic_store_explicit(&slot->task_sleeps, TRAP_SLEEPS_NOT, memory_order_relaxed);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	signals_set(SIG_SETMASK, &before, NULL);
 	return is_alive;
 }
 
@@ -319,6 +332,7 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 	struct wait_state *wait = &self.wait;
 	bool interruptible = patience == TRAP_INTERRUPTIBLE, is_alive;
 	uint64_t limit_ns = FIRST_SLEEP_NS;
+	uint32_t holds = thread_hold_count();
 	int result;
 
 	wait_begin(wait);
@@ -340,8 +354,10 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 			return atomic_load_explicit(&slot->state, memory_order_acquire) ==
 			       TRAP_DONE;
 		wait_woken(wait);
-		if (interruptible && result == -EINTR &&
-		    atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
+		if (holds != thread_hold_count()) {
+			holds = thread_hold_count(); /* that is no end of the wait */
+		} else if (interruptible && result == -EINTR &&
+			   atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
 			interruptible = false; /* the answer comes at once now */
 			atomic_store(&slot->cancel, 1);
 			ring(trap);
@@ -551,8 +567,9 @@ trap_call_patience(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 }
 
 kern_return_t
-trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
-	       uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size)
+trap_call_exchange(uint32_t number, const uint64_t args[TRAP_ARG_COUNT], const void *in,
+		   uint32_t in_size, uint64_t values[TRAP_VALUE_COUNT], void *out,
+		   uint32_t *out_size)
 {
 	struct trap trap;
 	kern_return_t code;
@@ -561,7 +578,7 @@ trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 	*out_size = 0;
 	if (values != NULL)
 		memset(values, 0, TRAP_VALUE_COUNT * sizeof(values[0]));
-	if (!trap_whole(&trap, number, TRAP_PATIENT, args, NULL, 0, values, &code))
+	if (!trap_whole(&trap, number, TRAP_PATIENT, args, in, in_size, values, &code))
 		return code;
 	uint32_t size = trap.slot->reply.prefix_size_bytes;
 	const uint8_t *stream = size > 0 ? trap_stream(&trap) : NULL;
@@ -574,6 +591,13 @@ trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 	*out_size = stream != NULL ? size : 0;
 	trap_end(&trap);
 	return code;
+}
+
+kern_return_t
+trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+	       uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size)
+{
+	return trap_call_exchange(number, args, NULL, 0, values, out, out_size);
 }
 
 kern_return_t

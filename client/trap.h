@@ -114,8 +114,16 @@ kern_return_t trap_call_out(uint32_t number, const uint64_t args[TRAP_ARG_COUNT]
 kern_return_t trap_call_into(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
 			     uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size);
 
+/* Both: bytes there and back. */
+kern_return_t trap_call_exchange(uint32_t number, const uint64_t args[TRAP_ARG_COUNT],
+				 const void *in, uint32_t in_size,
+				 uint64_t values[TRAP_VALUE_COUNT], void *out, uint32_t *out_size);
+
 /* The calling thread's state, brought up to the current connection. */
 struct thread_state *thread_state(void);
+
+/* The calling thread ends: what the kernel has for it is given back.  It makes no trap after it. */
+void trap_thread_ends(void);
 
 /* In the child of a fork: give the traps that this thread was in an end. */
 void trap_forked(void);

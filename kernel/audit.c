@@ -201,6 +201,12 @@ audit_thread(struct audit *a, const struct thread *thread)
 		found_ref(a, thread->wait_port);
 		a->semaphore_waiters++; /* each is found at its semaphore, too */
 		break;
+	case THREAD_PARKED_HELD: {
+		const struct thread *owner = thread->alias_of ? thread->alias_of : thread;
+
+		check(!thread->kmsg && owner->suspend_count > 0 && !owner->is_terminated);
+		break;
+	}
 	case THREAD_COMPLETED:
 		a->kmsgs += thread->kmsg != NULL;
 		break;

@@ -199,8 +199,14 @@ dump_task(const struct dump *d, const struct task *task)
 		dump_number(d, " state ", thread->state, 10);
 		if (thread->voucher)
 			dump_number(d, " voucher ", thread->voucher->id, 10);
+		if (thread->suspend_count > 0)
+			dump_number(d, " suspended ", thread->suspend_count, 10);
+		if (thread->is_terminated)
+			dump_text(d, " terminated");
 		if (thread->state == THREAD_PARKED_SEMAPHORE)
 			dump_number(d, " waits for port ", thread->wait_port->id, 10);
+		else if (thread->state == THREAD_PARKED_HELD)
+			dump_text(d, " held");
 		else if (kernel_thread_is_parked(thread))
 			dump_number(d, " waits in 0x", thread->msg.rcv_name, 16);
 		dump_text(d, "\n");

@@ -14,6 +14,7 @@
 
 #include "client/bsd/next.h"
 #include "client/bsd/parts.h"
+#include "client/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -180,7 +181,7 @@ record_peek(const struct system_hold *hold, uint32_t offset, struct record *reco
 	sigset_t all, signals;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &signals);
+	signals_set(SIG_SETMASK, &all, &signals);
 	pthread_mutex_lock(&hold->socket->read_lock);
 	uint32_t left = bytes_queued(fd);
 	left -= offset < left ? offset : left;
@@ -204,7 +205,7 @@ record_peek(const struct system_hold *hold, uint32_t offset, struct record *reco
 	}
 	peek_from(fd, -1);
 	pthread_mutex_unlock(&hold->socket->read_lock);
-	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	signals_set(SIG_SETMASK, &signals, NULL);
 }
 
 /* ---- SO_DONTTRUNC: what does not fit stays ----------------------------------------------- */
@@ -265,7 +266,7 @@ record_read_kept(const struct system_hold *hold, struct record *record)
 	int error = 0;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &signals);
+	signals_set(SIG_SETMASK, &all, &signals);
 	pthread_mutex_lock(&socket->read_lock);
 	do {
 		struct piece piece =
@@ -289,7 +290,7 @@ record_read_kept(const struct system_hold *hold, struct record *record)
 		is_first = false;
 	} while (record->goes_on);
 	pthread_mutex_unlock(&socket->read_lock);
-	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	signals_set(SIG_SETMASK, &signals, NULL);
 	return error;
 }
 

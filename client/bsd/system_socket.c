@@ -7,6 +7,7 @@
 #include "client/bsd/interpose.h"
 #include "client/bsd/lane.h"
 #include "client/bsd/next.h"
+#include "client/signals.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,7 +43,7 @@ system_lock(sigset_t *signals)
 	sigset_t all;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, signals);
+	signals_set(SIG_SETMASK, &all, signals);
 	pthread_mutex_lock(&table_lock);
 }
 
@@ -50,7 +51,7 @@ void
 system_unlock(const sigset_t *signals)
 {
 	pthread_mutex_unlock(&table_lock);
-	pthread_sigmask(SIG_SETMASK, signals, NULL);
+	signals_set(SIG_SETMASK, signals, NULL);
 }
 
 /* ---- memory ------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "client/export.h"
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
+#include "client/thread_hold.h"
 #include "client/trap.h"
 
 #include <errno.h>
@@ -155,12 +156,19 @@ swtch(void)
 BERTH_EXPORT kern_return_t
 thread_switch(mach_port_name_t thread_name, int option, mach_msg_timeout_t option_time)
 {
-	struct timespec time = { option_time / 1000, (long)(option_time % 1000) * 1000000 };
+	struct timespec until;
 
 	switch (option) {
 	case SWITCH_OPTION_WAIT:
 	case SWITCH_OPTION_OSLOCK_WAIT:
-		nanosleep(&time, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += option_time / 1000;
+		until.tv_nsec += (long)(option_time % 1000) * 1000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000;
+		}
+		thread_hold_sleep(&until);
 		return KERN_SUCCESS;
 	case SWITCH_OPTION_NONE:
 	case SWITCH_OPTION_DEPRESS:
@@ -218,7 +226,7 @@ clock_sleep_trap(mach_port_name_t clock_name, sleep_type_t sleep_type, int sleep
 				until.tv_nsec -= 1000000000;
 			}
 		}
-		if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		if (thread_hold_sleep(&until) == EINTR)
 			code = KERN_ABORTED;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	}

@@ -37,6 +37,8 @@ open_told(const uint64_t values[TRAP_VALUE_COUNT], struct task_process *process)
 	process->is_control = values[BERTH_TASK_IS_CONTROL] != 0;
 	process->suspend_count = (uint32_t)values[BERTH_TASK_SUSPEND_COUNT];
 	process->thread = (pid_t)values[BERTH_TASK_THREAD];
+	process->thread_suspend_count = (uint32_t)values[BERTH_TASK_THREAD_SUSPEND_COUNT];
+	process->thread_waits = values[BERTH_TASK_THREAD_WAITS] != 0;
 	snprintf(path, sizeof(path), "/proc/%d", (int)process->pid);
 	process->proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (process->proc_fd < 0)

@@ -20,7 +20,10 @@ struct task_process {
 	pid_t pid;
 	bool is_control; /* the port is the control port, not the name port */
 	uint32_t suspend_count;
-	pid_t thread; /* task_process_of_thread() only: by what number Linux knows it */
+	/* task_process_of_thread() only */
+	pid_t thread; /* by what number Linux knows it */
+	uint32_t thread_suspend_count;
+	bool thread_waits; /* in the kernel: it runs nothing of the program's */
 	audit_token_t token;
 };
 
@@ -34,7 +37,7 @@ struct task_process {
  * BERTH_TRAP_BY_MESSAGE   a port on which some task receives: it is to be asked
  */
 kern_return_t task_process_open(mach_port_t task, struct task_process *process);
-/* The same of the task of @thread; without token. */
+/* The same of the task of @thread; without token.  KERN_TERMINATED: it is about to end. */
 kern_return_t task_process_of_thread(mach_port_t thread, struct task_process *process);
 void task_process_close(struct task_process *process);
 

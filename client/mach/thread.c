@@ -141,7 +141,7 @@ flavor_count(thread_flavor_t flavor)
 
 static void
 fill(union thread_info_any *any, thread_flavor_t flavor, const struct thread_facts *facts,
-     pid_t thread)
+     const struct task_process *process)
 {
 	switch (flavor) {
 	case THREAD_BASIC_INFO:
@@ -149,9 +149,10 @@ fill(union thread_info_any *any, thread_flavor_t flavor, const struct thread_fac
 		any->basic.system_time = time_value(facts->system_ns);
 		any->basic.policy = facts->policy;
 		any->basic.run_state = facts->run_state;
+		any->basic.suspend_count = (integer_t)process->thread_suspend_count;
 		break;
 	case THREAD_IDENTIFIER_INFO:
-		any->identifier.thread_id = (uint64_t)thread;
+		any->identifier.thread_id = (uint64_t)process->thread;
 		break;
 	default:
 		any->extended.pth_user_time = facts->user_ns;
@@ -192,7 +193,9 @@ thread_info(thread_inspect_t target_act, thread_flavor_t flavor, thread_info_t t
 	else if (!facts_read(&process, &facts))
 		code = KERN_TERMINATED;
 	if (code == KERN_SUCCESS) {
-		fill(&any, flavor, &facts, process.thread);
+		if (process.thread_suspend_count > 0 && process.thread_waits)
+			facts.run_state = TH_STATE_STOPPED;
+		fill(&any, flavor, &facts, &process);
 		memcpy(thread_info_out, &any, count * sizeof(natural_t));
 		*thread_info_outCnt = count;
 	}

@@ -4,6 +4,7 @@
 #include <mach/mach_time.h>
 
 #include "client/export.h"
+#include "client/thread_hold.h"
 
 #include <errno.h>
 #include <time.h>
@@ -54,7 +55,6 @@ mach_wait_until(uint64_t deadline)
 {
 	struct timespec until = { .tv_sec = (time_t)(deadline / 1000000000u),
 				  .tv_nsec = (long)(deadline % 1000000000u) };
-	int error = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 
-	return error == EINTR ? KERN_ABORTED : KERN_SUCCESS;
+	return thread_hold_sleep(&until) == EINTR ? KERN_ABORTED : KERN_SUCCESS;
 }

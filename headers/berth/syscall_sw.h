@@ -199,6 +199,20 @@ enum berth_trap_number {
 	/* args: clock control.  values: clock id */
 	BERTH_TRAP_CLOCK_CONTROL_ID,
 
+	/* Single threads.  The kernel counts and ends waits in it; who asks sends the thread the
+	 * signal that has it ask for BERTH_TRAP_THREAD_HOLD.  mach-kobjects.md §7.
+	 * args: thread.  values: the new count */
+	BERTH_TRAP_THREAD_SUSPEND = 200,
+	BERTH_TRAP_THREAD_RESUME,
+	/* args: thread.  values: 1 if it waited in the kernel, and does not any more */
+	BERTH_TRAP_THREAD_ABORT,
+	/* args: thread */
+	BERTH_TRAP_THREAD_TERMINATE,
+	/* Blocks the calling thread while it is suspended.  KERN_TERMINATED: it is to end.
+	 * in: nothing, or what BERTH_TRAP_THREAD_STATE_OFFER takes.  bytes: the same, as it is now;
+	 * none if it did not block.  values: 1 if it was aborted since it asked last */
+	BERTH_TRAP_THREAD_HOLD,
+
 	BERTH_TRAP_LIMIT
 };
 
@@ -236,7 +250,10 @@ enum berth_task_value {
 				      unknown */
 	BERTH_TASK_IS_CONTROL = 2, /* 1: the port is the control port; 0: the name port */
 	BERTH_TASK_SUSPEND_COUNT = 3,
-	BERTH_TASK_THREAD = 4 /* its number in Linux, as the task says it; 0: unknown */
+	/* _THREAD_PROCESS only: 1: it waits in the kernel, and runs nothing of the program's */
+	BERTH_TASK_THREAD_WAITS = 2,
+	BERTH_TASK_THREAD = 4, /* its number in Linux, as the task says it; 0: unknown */
+	BERTH_TASK_THREAD_SUSPEND_COUNT = 5
 };
 
 /* values of BERTH_TRAP_MEMORY_ENTRY_OPEN: as they were given when the entry was made */

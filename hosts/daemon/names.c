@@ -209,6 +209,11 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_HOST_GET_CLOCK_CONTROL] = { "host_get_clock_control", { "host", "#clock" } },
 	[BERTH_TRAP_CLOCK_CONTROL_ID] = { "clock_control_id", { "control" } },
 	[BERTH_TRAP_MEMORY_ENTRY_OPEN] = { "memory_entry_open", { "entry" } },
+	[BERTH_TRAP_THREAD_SUSPEND] = { "thread_suspend", { "thread" } },
+	[BERTH_TRAP_THREAD_RESUME] = { "thread_resume", { "thread" } },
+	[BERTH_TRAP_THREAD_ABORT] = { "thread_abort", { "thread" } },
+	[BERTH_TRAP_THREAD_TERMINATE] = { "thread_terminate", { "thread" } },
+	[BERTH_TRAP_THREAD_HOLD] = { "thread_hold", { NULL } },
 };
 
 const char *

@@ -45,6 +45,8 @@ syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *
 	if (!function)
 		function = exception_syscall(frame->number);
 	if (!function)
+		function = thread_syscall(frame->number);
+	if (!function)
 		function = bsd_syscall(frame->number);
 	call.result->code = function ? function(&call) : KERN_INVALID_ARGUMENT;
 	if (kernel_thread_is_parked(thread))

@@ -29,8 +29,8 @@ typedef kern_return_t syscall_function(struct syscall *call);
 void syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *frame);
 
 /* The function of a trap, NULL if there is none; the calls on ports, on tasks, on semaphores,
- * on timers, on vouchers, on fileports, on memory entries, on clocks, on exceptions, and those for
- * controls and kernel events. */
+ * on timers, on vouchers, on fileports, on memory entries, on clocks, on exceptions, on single
+ * threads, and those for controls and kernel events. */
 syscall_function *mach_port_syscall(uint32_t number);
 syscall_function *task_syscall(uint32_t number);
 syscall_function *semaphore_syscall(uint32_t number);
@@ -40,6 +40,7 @@ syscall_function *fileport_syscall(uint32_t number);
 syscall_function *memory_entry_syscall(uint32_t number);
 syscall_function *clock_syscall(uint32_t number);
 syscall_function *exception_syscall(uint32_t number);
+syscall_function *thread_syscall(uint32_t number);
 syscall_function *bsd_syscall(uint32_t number);
 
 #endif

@@ -5,6 +5,7 @@
 #include "ipc/ipc_right.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
+#include "kern/thread_control.h"
 
 static kern_return_t
 give_name(struct syscall *call, struct ipc_port *port, uint32_t value)
@@ -135,7 +136,7 @@ trap_task_process(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
-/* KERN_SUCCESS and values; KERN_INVALID_ARGUMENT: another kernel object. */
+/* KERN_SUCCESS and values; KERN_INVALID_ARGUMENT: another kernel object; KERN_TERMINATED. */
 static kern_return_t
 trap_thread_process(struct syscall *call)
 {
@@ -148,8 +149,12 @@ trap_thread_process(struct syscall *call)
 	thread = convert_port_to_thread(port);
 	if (!thread)
 		return KERN_INVALID_ARGUMENT;
+	if (thread->is_terminated)
+		return KERN_TERMINATED;
 	tell_process(call->result, thread->task);
+	call->result->values[BERTH_TASK_THREAD_WAITS] = thread_waits(thread);
 	call->result->values[BERTH_TASK_THREAD] = thread->number;
+	call->result->values[BERTH_TASK_THREAD_SUSPEND_COUNT] = thread->suspend_count;
 	return KERN_SUCCESS;
 }
 

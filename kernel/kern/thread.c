@@ -10,6 +10,7 @@
 #include "kern/exception.h"
 #include "kern/semaphore.h"
 #include "kern/syscall.h"
+#include "kern/thread_control.h"
 
 struct thread *
 kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
@@ -28,6 +29,7 @@ kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
 	thread->host = host;
 	thread->alias_of = alias_of && alias_of->alias_of ? alias_of->alias_of : alias_of;
 	list_init(&thread->wait);
+	list_init(&thread->holders);
 	list_append(&task->threads, &thread->link);
 	task->thread_count++;
 	k->thread_count++;
@@ -52,7 +54,7 @@ bool
 kernel_thread_is_parked(const struct thread *thread)
 {
 	return thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE ||
-	       thread->state == THREAD_PARKED_SEMAPHORE;
+	       thread->state == THREAD_PARKED_SEMAPHORE || thread->state == THREAD_PARKED_HELD;
 }
 
 void
@@ -85,7 +87,9 @@ thread_park(struct thread *thread, enum thread_state state, struct list *queue, 
 void
 thread_give_up(struct kernel *k, struct thread *thread, bool timed_out)
 {
-	if (thread->state == THREAD_PARKED_SEMAPHORE)
+	if (thread->state == THREAD_PARKED_HELD)
+		thread_let_go(k, thread, KERN_ABORTED);
+	else if (thread->state == THREAD_PARKED_SEMAPHORE)
 		semaphore_give_up(k, thread, timed_out);
 	else
 		mach_msg_give_up(k, thread, timed_out);
@@ -168,6 +172,7 @@ thread_destroy(struct kernel *k, struct thread *thread)
 			ipc_kmsg_destroy_unsent(k, kmsg);
 		}
 	}
+	thread_let_all_go(k, thread, KERN_TERMINATED);
 	list_remove(&thread->wait);
 	kernel_effects_forget(k->effects, thread);
 	result_release(k, thread);

@@ -6,6 +6,7 @@
  *   PARKED_SEND      blocked on a full queue           ipc_mqueue_send
  *   PARKED_RECEIVE   blocked on an empty queue or set  mach_msg_receive
  *   PARKED_SEMAPHORE blocked on a count of 0            semaphore_wait and its like
+ *   PARKED_HELD      stopped, by thread_suspend        BERTH_TRAP_THREAD_HOLD
  *   COMPLETED        the host has yet to take the result   kernel_complete
  */
 #ifndef KERNEL_THREAD_H
@@ -23,6 +24,7 @@ enum thread_state {
 	THREAD_PARKED_SEND,
 	THREAD_PARKED_RECEIVE,
 	THREAD_PARKED_SEMAPHORE,
+	THREAD_PARKED_HELD,
 	THREAD_COMPLETED
 };
 
@@ -52,7 +54,13 @@ struct thread {
 	struct exception_actions *exceptions; /* NULL: none was ever set */
 	struct offered_state *offered;        /* its registers, while it waits for a handler */
 
-	struct list wait;           /* receivers, senders or waiters of what it waits on */
+	/* kern/thread_control.c; of nested levels these are their thread's */
+	uint32_t suspend_count;
+	bool is_terminated;  /* it is to end, and has yet to hear of it */
+	bool is_aborted;     /* while it did not wait in the kernel; it has yet to hear of it */
+	struct list holders; /* the PARKED_HELD ones: it, or nested levels of it */
+
+	struct list wait;           /* receivers, senders, waiters or holders of what it waits on */
 	struct ipc_port *wait_port; /* PARKED_SEND, PARKED_SEMAPHORE: one reference */
 	struct deadline deadline;
 	struct mach_msg_args msg; /* of the mach_msg under way */
