@@ -20,10 +20,10 @@
 
 /* ---- ours: what one task may make the kernel hold ---------------------------------- */
 
-#define TASK_COUNT_MAX 100000u         /* tasks a kernel */
-#define TASK_SUSPEND_MAX 0x7fffffffu   /* a count that is told as an int */
-#define THREAD_SUSPEND_MAX 0x7fffffffu /* likewise, of a thread */
-#define TASK_THREAD_MAX 16384u         /* threads: the bells of one doorbell */
+#define TASK_COUNT_MAX 100000u       /* tasks a kernel */
+#define TASK_SUSPEND_MAX 0x7fffffffu /* a count that is told as an int */
+#define THREAD_SUSPEND_MAX 0x7fffu   /* suspensions of a thread: more than anybody nests */
+#define TASK_THREAD_MAX 16384u       /* threads: the bells of one doorbell */
 #define TASK_QUEUED_BYTES_MAX                                                                      \
 	(256ull << 20)                      /* bytes of kernel memory in its unreceived messages   \
 					     */

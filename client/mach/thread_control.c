@@ -195,8 +195,11 @@ thread_terminate(thread_act_t target_act)
 		return code;
 	bool ends_itself = is_self(&process);
 	code = TRAP_CALL(BERTH_TRAP_THREAD_TERMINATE, NULL, target_act);
-	if (code == KERN_SUCCESS && !ends_itself)
-		send_signal(&process, THREAD_HOLD_SIGNAL); /* or it is gone already */
+	/* it must have the signal before it wakes; errors say that it is gone already */
+	if (code == KERN_SUCCESS && !ends_itself) {
+		send_signal(&process, THREAD_HOLD_SIGNAL);
+		TRAP_CALL(BERTH_TRAP_THREAD_TERMINATE, NULL, target_act, 1);
+	}
 	task_process_close(&process);
 	if (code == KERN_SUCCESS && ends_itself)
 		thread_hold_here();

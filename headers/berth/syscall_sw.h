@@ -206,7 +206,7 @@ enum berth_trap_number {
 	BERTH_TRAP_THREAD_RESUME,
 	/* args: thread.  values: 1 if it waited in the kernel, and does not any more */
 	BERTH_TRAP_THREAD_ABORT,
-	/* args: thread */
+	/* args: thread, 0; then, when it has the signal, thread, 1: what it waits for ends */
 	BERTH_TRAP_THREAD_TERMINATE,
 	/* Blocks the calling thread while it is suspended.  KERN_TERMINATED: it is to end.
 	 * in: nothing, or what BERTH_TRAP_THREAD_STATE_OFFER takes.  bytes: the same, as it is now;

@@ -180,17 +180,20 @@ trap_abort(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
+/* Argument 1: its waits end, too, because it has been sent the signal; KERN_TERMINATED is the first
+ * call's then. */
 static kern_return_t
 trap_terminate(struct syscall *call)
 {
 	struct thread *thread;
 	kern_return_t kr = call_thread(call, &thread);
 
-	if (kr != KERN_SUCCESS)
+	if (kr != KERN_SUCCESS && (kr != KERN_TERMINATED || call_arg32(call, 1) == 0))
 		return kr;
 	thread->is_terminated = true;
-	end_waits(call->kernel, thread);
 	thread_let_all_go(call->kernel, thread, KERN_TERMINATED);
+	if (call_arg32(call, 1) != 0)
+		end_waits(call->kernel, thread);
 	return KERN_SUCCESS;
 }
 
