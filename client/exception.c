@@ -2,10 +2,10 @@
  * Exceptions: see exception.h.
  *
  * Linux tells the thread that ran into something by a signal.  The handler here looks up who
- * wants to hear (thread, then task), sends the message and waits for the answer; the registers
- * are with the kernel meanwhile, where the handler in another process can read and change them.
- * Handled: the thread goes on with the registers as they are then.  Not handled: the program's
- * own handler runs, or the signal does what it does.
+ * wants to hear (thread, then task, then host), sends the message and waits for the answer; the
+ * registers are with the kernel meanwhile, where the handler in another process can read and change
+ * them. Handled: the thread goes on with the registers as they are then.  Not handled: the
+ * program's own handler runs, or the signal does what it does.
  *
  * All signals are blocked meanwhile.  State behaviors need some 32 KiB of stack.
  */
@@ -224,6 +224,20 @@ handler_find(mach_port_t thread, bool of_thread, exception_type_t type, struct h
 	return true;
 }
 
+/* The one that hears of all tasks. */
+static bool
+host_handler_find(exception_type_t type, struct handler *handler)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+
+	if (TRAP_CALL(BERTH_TRAP_HOST_EXCEPTION_PORT, values, (uint32_t)type) != KERN_SUCCESS ||
+	    !MACH_PORT_VALID((mach_port_t)values[0]))
+		return false;
+	*handler = (struct handler){ (mach_port_t)values[0], (exception_behavior_t)values[1],
+				     (thread_state_flavor_t)values[2] };
+	return true;
+}
+
 /* Does this task itself receive there?  Who crashed cannot. */
 static bool
 is_own(mach_port_t port)
@@ -241,10 +255,11 @@ raise_exception(struct raised *raised, struct registers *registers)
 	mach_port_t thread = mach_thread_self();
 	bool is_handled = false;
 
-	for (int level = 0; level < 2 && !is_handled; level++) {
+	for (int level = 0; level < 3 && !is_handled; level++) {
 		struct handler handler;
 
-		if (!handler_find(thread, level == 0, raised->type, &handler))
+		if (level == 2 ? !host_handler_find(raised->type, &handler)
+			       : !handler_find(thread, level == 0, raised->type, &handler))
 			continue;
 		if (raised->type == EXC_CRASH && is_own(handler.port)) {
 			mach_port_deallocate(mach_task_self_, handler.port);

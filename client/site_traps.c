@@ -126,6 +126,7 @@ own_trap(struct site_change *change, uint32_t number, const uint64_t *args, cons
 	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
 	case BERTH_TRAP_TASK_FOR_PID:
 	case BERTH_TRAP_TASK_NAME_FOR_PID:
+	case BERTH_TRAP_HOST_EXCEPTION_PORT:
 		site_gain(change, (mach_port_name_t)values[0], SITE_SEND, 1);
 		return true;
 	case BERTH_TRAP_PORTS_LOOKUP:
@@ -227,6 +228,7 @@ is_of_interest(uint32_t number)
 	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
 	case BERTH_TRAP_TASK_FOR_PID:
 	case BERTH_TRAP_TASK_NAME_FOR_PID:
+	case BERTH_TRAP_HOST_EXCEPTION_PORT:
 	case BERTH_TRAP_TASK_THREADS:
 	case BERTH_TRAP_PORTS_LOOKUP:
 	case BERTH_TRAP_PORT_INSERT_RIGHT:

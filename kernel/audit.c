@@ -482,6 +482,11 @@ kernel_audit(const struct kernel *k)
 	}
 	check(tasks == k->task_count);
 	found_ref(&a, k->host_port);
+	if (k->host_priv_port)
+		found_ref(&a, k->host_priv_port);
+	for (int which = 0; which <= HOST_MAX_SPECIAL_PORT; which++)
+		found_right(&a, k->host_special[which], MACH_MSG_TYPE_PORT_SEND);
+	audit_exceptions(&a, k->exceptions);
 	for (int id = 0; id < CLOCK_COUNT; id++) {
 		found_ref(&a, k->clocks[id].port);
 		if (k->clocks[id].control)

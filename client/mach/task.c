@@ -110,14 +110,6 @@ task_create(task_t target_task, ledger_array_t ledgers, mach_msg_type_number_t l
 /* ---- policy ----------------------------------------------------------------------------- */
 
 BERTH_EXPORT kern_return_t
-task_get_exc_guard_behavior(task_inspect_t task, task_exc_guard_behavior_t *behavior)
-{
-	OWN_TASK(task, _kernelrpc_task_get_exc_guard_behavior(task, behavior));
-	*behavior = TASK_EXC_GUARD_NONE; /* a guard that is hurt fails the call, no more */
-	return KERN_SUCCESS;
-}
-
-BERTH_EXPORT kern_return_t
 task_get_mach_voucher(task_read_t task, mach_voucher_selector_t which, ipc_voucher_t *voucher)
 {
 	if (task == MACH_PORT_NULL)

@@ -212,6 +212,9 @@ enum berth_trap_number {
 	 * in: nothing, or what BERTH_TRAP_THREAD_STATE_OFFER takes.  bytes: the same, as it is now;
 	 * none if it did not block.  values: 1 if it was aborted since it asked last */
 	BERTH_TRAP_THREAD_HOLD,
+	/* args: exception type.  values: name of a send right, behavior, flavor.  KERN_FAILURE:
+	 * none was set for the host.  mach-kobjects.md §9 */
+	BERTH_TRAP_HOST_EXCEPTION_PORT,
 
 	BERTH_TRAP_LIMIT
 };

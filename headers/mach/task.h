@@ -95,7 +95,7 @@ extern kern_return_t task_create(task_t target_task, ledger_array_t ledgers,
 				 mach_msg_type_number_t ledgersCnt, boolean_t inherit_memory,
 				 task_t *child_task);
 
-/* Accepted, and no effect: Linux schedules. */
+/* As those of threads, <mach/thread_act.h>, with the flavors of <mach/task_policy.h>. */
 extern kern_return_t task_policy_set(task_policy_set_t task, task_policy_flavor_t flavor,
 				     task_policy_t policy_info,
 				     mach_msg_type_number_t policy_infoCnt);
@@ -136,7 +136,7 @@ extern kern_return_t task_swap_exception_ports(
     mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
     exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors);
 
-/* Darwin's policy. */
+/* TASK_EXC_GUARD_NONE, and nothing else: KERN_NOT_SUPPORTED.  KERN_INVALID_VALUE: unknown bits. */
 extern kern_return_t task_get_exc_guard_behavior(task_inspect_t task,
 						 task_exc_guard_behavior_t *behavior);
 extern kern_return_t task_set_exc_guard_behavior(task_t task, task_exc_guard_behavior_t behavior);

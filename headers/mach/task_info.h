@@ -238,5 +238,6 @@ typedef uint32_t task_exc_guard_behavior_t;
 #define TASK_EXC_GUARD_MP_ONCE 0x20
 #define TASK_EXC_GUARD_MP_CORPSE 0x40
 #define TASK_EXC_GUARD_MP_FATAL 0x80
+#define TASK_EXC_GUARD_ALL 0xff
 
 #endif

@@ -72,7 +72,12 @@ extern kern_return_t thread_swap_exception_ports(
     mach_msg_type_number_t *masksCnt, exception_handler_array_t old_handlers,
     exception_behavior_array_t old_behaviors, exception_flavor_array_t old_flavors);
 
-/* Accepted, and no effect: Linux schedules. */
+/*
+ * Kept and told again, <mach/thread_policy.h>; no effect: Linux schedules.  *@get_default asks for
+ * what holds before any was set, and says that it does.
+ *
+ * KERN_INVALID_ARGUMENT  too few, no such flavor, or a number that says nothing
+ */
 extern kern_return_t thread_policy_set(thread_act_t thread, thread_policy_flavor_t flavor,
 				       thread_policy_t policy_info,
 				       mach_msg_type_number_t policy_infoCnt);

@@ -26,6 +26,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "task";
 	case IKOT_HOST:
 		return "host";
+	case IKOT_HOST_PRIV:
+		return "host priv";
 	case IKOT_TIMER:
 		return "timer";
 	case IKOT_TASK_NAME:

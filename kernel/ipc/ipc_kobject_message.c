@@ -17,12 +17,16 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/mach_port.h" /* beside what mig makes of it: one must agree with the other */
 #include "kern/clock.h"
+#include "kern/exception.h"
 #include "kern/host.h"
+#include "kern/host_priv.h"
 #include "kern/ipc_tt.h"
+#include "kern/policy.h"
 #include "kern/semaphore.h"
 #include "kern/voucher.h"
 
 #include "generated/clock_server.h"
+#include "generated/host_priv_server.h"
 #include "generated/mach_host_server.h"
 #include "generated/mach_port_server.h"
 #include "generated/mach_voucher_server.h"
@@ -83,7 +87,8 @@ NDR_record_t NDR_record = {
 
 /* ---- the interfaces that are served ------------------------------------------------------ */
 
-#define SUBSYSTEMS(X) X(clock) X(mach_host) X(mach_port) X(mach_voucher) X(task) X(thread_act)
+#define SUBSYSTEMS(X)                                                                              \
+	X(clock) X(host_priv) X(mach_host) X(mach_port) X(mach_voucher) X(task) X(thread_act)
 
 #define AS_TABLE(name) (mig_subsystem_t)(uintptr_t) & name##_subsystem,
 #define AS_REQUEST(name) union __RequestUnion__##name##_subsystem name;

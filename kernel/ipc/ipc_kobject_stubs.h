@@ -39,6 +39,7 @@ struct ipc_space *convert_port_to_space(struct ipc_port *port);
 struct task *convert_port_to_task(struct ipc_port *port);
 struct thread *convert_port_to_thread(struct ipc_port *port);
 struct kernel *convert_port_to_host(struct ipc_port *port);
+struct kernel *convert_port_to_host_priv(struct ipc_port *port);
 struct clock *convert_port_to_clock(struct ipc_port *port);
 
 /*

@@ -42,6 +42,7 @@ enum ipc_kobject_kind {
 	IKOT_THREAD = 1,
 	IKOT_TASK = 2,
 	IKOT_HOST = 3,
+	IKOT_HOST_PRIV = 4,
 	IKOT_TIMER = 8,
 	IKOT_TASK_NAME = 20,
 	IKOT_SEMAPHORE = 23,

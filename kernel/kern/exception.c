@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_right.h"
 #include "kern/syscall.h"
 
 #define MASK_VALID (EXC_MASK_ALL | EXC_MASK_CRASH | EXC_MASK_CORPSE_NOTIFY)
@@ -100,8 +101,8 @@ actions_get(const struct exception_actions *actions, exception_mask_t mask, exce
 
 /* May @port be set, and is there room for it? */
 static kern_return_t
-actions_prepare(struct task *task, struct exception_actions **actions, exception_mask_t mask,
-		const struct ipc_port *port, exception_behavior_t behavior,
+actions_prepare(struct kernel *k, bool *watches, struct exception_actions **actions,
+		exception_mask_t mask, const struct ipc_port *port, exception_behavior_t behavior,
 		thread_state_flavor_t flavor)
 {
 	if (!may_set(mask, port, behavior, flavor))
@@ -109,22 +110,22 @@ actions_prepare(struct task *task, struct exception_actions **actions, exception
 	if (ip_valid(port) && kind_of(behavior) > EXCEPTION_STATE_IDENTITY)
 		return KERN_NOT_SUPPORTED;
 	if (!*actions)
-		*actions = kernel_memory_alloc(task->kernel, sizeof(**actions));
+		*actions = kernel_memory_alloc(k, sizeof(**actions));
 	if (!*actions)
 		return KERN_RESOURCE_SHORTAGE;
-	task->watches_exceptions |= ip_valid(port);
+	*watches |= ip_valid(port);
 	return KERN_SUCCESS;
 }
 
 static kern_return_t
-exception_ports_set(struct task *task, struct exception_actions **actions, exception_mask_t mask,
-		    struct ipc_port *port, exception_behavior_t behavior,
+exception_ports_set(struct kernel *k, bool *watches, struct exception_actions **actions,
+		    exception_mask_t mask, struct ipc_port *port, exception_behavior_t behavior,
 		    thread_state_flavor_t flavor)
 {
-	kern_return_t kr = actions_prepare(task, actions, mask, port, behavior, flavor);
+	kern_return_t kr = actions_prepare(k, watches, actions, mask, port, behavior, flavor);
 
 	if (kr == KERN_SUCCESS)
-		actions_set(task->kernel, *actions, mask, port, behavior, flavor);
+		actions_set(k, *actions, mask, port, behavior, flavor);
 	return kr;
 }
 
@@ -140,18 +141,18 @@ exception_ports_get(const struct exception_actions *actions, exception_mask_t ma
 }
 
 static kern_return_t
-exception_ports_swap(struct task *task, struct exception_actions **actions, exception_mask_t mask,
-		     struct ipc_port *port, exception_behavior_t behavior,
+exception_ports_swap(struct kernel *k, bool *watches, struct exception_actions **actions,
+		     exception_mask_t mask, struct ipc_port *port, exception_behavior_t behavior,
 		     thread_state_flavor_t flavor, exception_mask_t *masks,
 		     mach_msg_type_number_t *count, struct ipc_port **ports,
 		     exception_behavior_t *behaviors, thread_state_flavor_t *flavors)
 {
-	kern_return_t kr = actions_prepare(task, actions, mask, port, behavior, flavor);
+	kern_return_t kr = actions_prepare(k, watches, actions, mask, port, behavior, flavor);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
 	actions_get(*actions, mask, masks, count, ports, behaviors, flavors);
-	actions_set(task->kernel, *actions, mask, port, behavior, flavor);
+	actions_set(k, *actions, mask, port, behavior, flavor);
 	return KERN_SUCCESS;
 }
 
@@ -176,7 +177,7 @@ exception_actions_inherit(struct task *task, const struct task *parent)
 bool
 kernel_task_watches_exceptions(const struct task *task)
 {
-	return task->watches_exceptions;
+	return task->watches_exceptions || task->kernel->watches_exceptions;
 }
 
 void
@@ -198,7 +199,8 @@ kern_return_t
 task_set_exception_ports(struct task *task, exception_mask_t mask, struct ipc_port *port,
 			 exception_behavior_t behavior, thread_state_flavor_t flavor)
 {
-	return task ? exception_ports_set(task, &task->exceptions, mask, port, behavior, flavor)
+	return task ? exception_ports_set(task->kernel, &task->watches_exceptions,
+					  &task->exceptions, mask, port, behavior, flavor)
 		    : KERN_INVALID_ARGUMENT;
 }
 
@@ -206,8 +208,8 @@ kern_return_t
 thread_set_exception_ports(struct thread *thread, exception_mask_t mask, struct ipc_port *port,
 			   exception_behavior_t behavior, thread_state_flavor_t flavor)
 {
-	return thread ? exception_ports_set(thread->task, &thread->exceptions, mask, port, behavior,
-					    flavor)
+	return thread ? exception_ports_set(thread->task->kernel, &thread->task->watches_exceptions,
+					    &thread->exceptions, mask, port, behavior, flavor)
 		      : KERN_INVALID_ARGUMENT;
 }
 
@@ -238,8 +240,9 @@ task_swap_exception_ports(struct task *task, exception_mask_t mask, struct ipc_p
 			  struct ipc_port **ports, exception_behavior_t *behaviors,
 			  thread_state_flavor_t *flavors)
 {
-	return task ? exception_ports_swap(task, &task->exceptions, mask, port, behavior, flavor,
-					   masks, count, ports, behaviors, flavors)
+	return task ? exception_ports_swap(task->kernel, &task->watches_exceptions,
+					   &task->exceptions, mask, port, behavior, flavor, masks,
+					   count, ports, behaviors, flavors)
 		    : KERN_INVALID_ARGUMENT;
 }
 
@@ -251,9 +254,40 @@ thread_swap_exception_ports(struct thread *thread, exception_mask_t mask, struct
 			    thread_state_flavor_t *flavors)
 {
 	return thread
-		   ? exception_ports_swap(thread->task, &thread->exceptions, mask, port, behavior,
-					  flavor, masks, count, ports, behaviors, flavors)
+		   ? exception_ports_swap(thread->task->kernel, &thread->task->watches_exceptions,
+					  &thread->exceptions, mask, port, behavior, flavor, masks,
+					  count, ports, behaviors, flavors)
 		   : KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+host_set_exception_ports(struct kernel *k, exception_mask_t mask, struct ipc_port *port,
+			 exception_behavior_t behavior, thread_state_flavor_t flavor)
+{
+	return k ? exception_ports_set(k, &k->watches_exceptions, &k->exceptions, mask, port,
+				       behavior, flavor)
+		 : KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+host_get_exception_ports(struct kernel *k, exception_mask_t mask, exception_mask_t *masks,
+			 mach_msg_type_number_t *count, struct ipc_port **ports,
+			 exception_behavior_t *behaviors, thread_state_flavor_t *flavors)
+{
+	return k ? exception_ports_get(k->exceptions, mask, masks, count, ports, behaviors, flavors)
+		 : KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+host_swap_exception_ports(struct kernel *k, exception_mask_t mask, struct ipc_port *port,
+			  exception_behavior_t behavior, thread_state_flavor_t flavor,
+			  exception_mask_t *masks, mach_msg_type_number_t *count,
+			  struct ipc_port **ports, exception_behavior_t *behaviors,
+			  thread_state_flavor_t *flavors)
+{
+	return k ? exception_ports_swap(k, &k->watches_exceptions, &k->exceptions, mask, port,
+					behavior, flavor, masks, count, ports, behaviors, flavors)
+		 : KERN_INVALID_ARGUMENT;
 }
 
 /* ---- registers ------------------------------------------------------------------------------ */
@@ -367,6 +401,35 @@ trap_withdraw(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
+/*
+ * The last of those who may want to hear.  Any task that ran into something may ask: it is the
+ * library that tells them.
+ *
+ * KERN_SUCCESS  values: the name of a send right, behavior, flavor
+ * KERN_FAILURE  nobody wants to hear
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE  no room for the name
+ */
+static kern_return_t
+trap_host_exception_port(struct syscall *call)
+{
+	const struct exception_actions *actions = call->kernel->exceptions;
+	const uint32_t type = call_arg32(call, 0);
+	mach_port_name_t name;
+	kern_return_t kr;
+
+	if (!actions || type >= EXC_TYPES_COUNT || !ip_valid(actions->of[type].port) ||
+	    !ip_active(actions->of[type].port))
+		return KERN_FAILURE;
+	kr = ipc_right_copyout(&call->caller->space, ipc_port_copy_send(actions->of[type].port),
+			       MACH_MSG_TYPE_PORT_SEND, &name);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	call->result->values[0] = name;
+	call->result->values[1] = (uint32_t)actions->of[type].behavior;
+	call->result->values[2] = (uint32_t)actions->of[type].flavor;
+	return KERN_SUCCESS;
+}
+
 syscall_function *
 exception_syscall(uint32_t number)
 {
@@ -375,6 +438,8 @@ exception_syscall(uint32_t number)
 		return trap_offer;
 	case BERTH_TRAP_THREAD_STATE_WITHDRAW:
 		return trap_withdraw;
+	case BERTH_TRAP_HOST_EXCEPTION_PORT:
+		return trap_host_exception_port;
 	default:
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /*
- * Exceptions: who wants to hear of which, for a task and for each of its threads.
+ * Exceptions: who wants to hear of which: for each thread, for its task, for all of the host.
  *
  * The kernel keeps the ports and hands out rights to them.  What the processor raises, Linux
  * tells the process that ran into it; there the library asks for the ports, sends the message
@@ -82,6 +82,21 @@ kern_return_t thread_swap_exception_ports(struct thread *thread, exception_mask_
 					  mach_msg_type_number_t *count, struct ipc_port **ports,
 					  exception_behavior_t *behaviors,
 					  thread_state_flavor_t *flavors);
+
+/* The same for all tasks, which are asked after thread and task; NULL: no privileged host port. */
+kern_return_t host_set_exception_ports(struct kernel *k, exception_mask_t mask,
+				       struct ipc_port *port, exception_behavior_t behavior,
+				       thread_state_flavor_t flavor);
+kern_return_t host_get_exception_ports(struct kernel *k, exception_mask_t mask,
+				       exception_mask_t *masks, mach_msg_type_number_t *count,
+				       struct ipc_port **ports, exception_behavior_t *behaviors,
+				       thread_state_flavor_t *flavors);
+kern_return_t host_swap_exception_ports(struct kernel *k, exception_mask_t mask,
+					struct ipc_port *port, exception_behavior_t behavior,
+					thread_state_flavor_t flavor, exception_mask_t *masks,
+					mach_msg_type_number_t *count, struct ipc_port **ports,
+					exception_behavior_t *behaviors,
+					thread_state_flavor_t *flavors);
 
 /*
  * The registers that @thread offers.

@@ -9,7 +9,9 @@
 struct kernel *
 convert_port_to_host(struct ipc_port *port)
 {
-	return convert_port_to_kobject(port, IKOT_HOST);
+	struct kernel *k = convert_port_to_kobject(port, IKOT_HOST);
+
+	return k ? k : convert_port_to_kobject(port, IKOT_HOST_PRIV); /* who may more may this */
 }
 
 /* @size_bytes of @data, if there is room for them. */

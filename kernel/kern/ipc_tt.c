@@ -1,6 +1,9 @@
 #include "kern/ipc_tt.h"
 
 #include <mach/task_special_ports.h>
+#include <mach/thread_special_ports.h>
+
+#include "kern/thread.h"
 
 /* ---- from a port to its object --------------------------------------------------------------- */
 
@@ -101,6 +104,27 @@ task_set_special_port(struct task *task, int which, struct ipc_port *port)
 	task->special[which] = port;
 	ipc_port_release_send(task->kernel, old);
 	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_get_special_port(struct thread *thread, int which, struct ipc_port **port)
+{
+	struct ipc_port *own;
+
+	if (!thread || which != THREAD_KERNEL_PORT)
+		return KERN_INVALID_ARGUMENT;
+	own = thread_port(thread);
+	if (!own)
+		return KERN_RESOURCE_SHORTAGE;
+	*port = ipc_port_make_send(own);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_set_special_port(struct thread *thread, int which, struct ipc_port *port)
+{
+	(void)port;
+	return thread && which == THREAD_KERNEL_PORT ? KERN_NO_ACCESS : KERN_INVALID_ARGUMENT;
 }
 
 kern_return_t

@@ -35,6 +35,11 @@ mustuse kern_return_t kobject_from_name(struct task *caller, mach_port_name_t na
 kern_return_t task_get_special_port(struct task *task, int which, struct ipc_port **port);
 /* KERN_NO_ACCESS, KERN_INVALID_ARGUMENT. */
 kern_return_t task_set_special_port(struct task *task, int which, struct ipc_port *port);
+/* Of a thread, which has but its own port: THREAD_KERNEL_PORT.  KERN_INVALID_ARGUMENT,
+ * KERN_RESOURCE_SHORTAGE. */
+kern_return_t thread_get_special_port(struct thread *thread, int which, struct ipc_port **port);
+/* It stays as it is: KERN_NO_ACCESS, KERN_INVALID_ARGUMENT. */
+kern_return_t thread_set_special_port(struct thread *thread, int which, struct ipc_port *port);
 /* Replaces all three.  @ports holds @count send rights.  KERN_INVALID_ARGUMENT. */
 kern_return_t mach_ports_register(struct task *task, struct ipc_port **ports,
 				  mach_msg_type_number_t count);

@@ -13,6 +13,9 @@
 #include "support/deadlines.h"
 #include "support/list.h"
 
+#include <mach/host_special_ports.h>
+
+struct exception_actions;
 struct ipc_port;
 struct ipc_kmsg;
 
@@ -56,6 +59,11 @@ struct kernel {
 
 	struct kernel_host_facts facts;
 	struct ipc_port *host_port;
+	/* kern/host_priv.c; until the last task has died */
+	struct ipc_port *host_priv_port; /* NULL: nobody has asked for it yet */
+	struct ipc_port *host_special[HOST_MAX_SPECIAL_PORT + 1]; /* send rights, NULL or IP_DEAD */
+	struct exception_actions *exceptions;                     /* NULL: none was ever set */
+	bool watches_exceptions;
 	struct clock clocks[CLOCK_COUNT]; /* by id */
 	uint32_t alarm_count;
 	uint32_t timer_count;

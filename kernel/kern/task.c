@@ -10,6 +10,7 @@
 #include "ipc/ipc_right.h"
 #include "kern/clock.h"
 #include "kern/exception.h"
+#include "kern/host_priv.h"
 #include "kern/semaphore.h"
 #include "kern/thread.h"
 
@@ -220,6 +221,8 @@ task_died(struct kernel *k, struct task *task)
 	list_remove(&task->link);
 	k->task_count--;
 	kernel_memory_free(k, task, sizeof(*task));
+	if (k->task_count == 0)
+		host_ports_release(k);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "ipc/ipc_space.h"
 #include "kern/account.h"
+#include "kern/policy.h"
 
 #define TASK_SPECIAL_PORT_COUNT 12 /* by number, TASK_KERNEL_PORT … TASK_RESOURCE_NOTIFY_PORT */
 #define TASK_REGISTERED_COUNT 3
@@ -40,6 +41,8 @@ struct task {
 	bool access_port_set;
 	struct exception_actions *exceptions; /* NULL: none was ever set */
 	bool watches_exceptions;              /* for it or one of its threads */
+
+	struct task_policies policies;
 
 	uint64_t messages_sent;
 	uint64_t messages_received;

@@ -13,6 +13,7 @@
 #define KERNEL_THREAD_H
 
 #include "ipc/ipc_kmsg.h"
+#include "kern/policy.h"
 #include "kern/task.h"
 
 struct exception_actions;
@@ -52,7 +53,8 @@ struct thread {
 	struct ipc_port *special_reply_port;  /* one reference, or NULL */
 	struct ipc_port *voucher;             /* a send right, or NULL */
 	struct exception_actions *exceptions; /* NULL: none was ever set */
-	struct offered_state *offered;        /* its registers, while it waits for a handler */
+	struct thread_policies policies;
+	struct offered_state *offered; /* its registers, while it waits for a handler */
 
 	/* kern/thread_control.c; of nested levels these are their thread's */
 	uint32_t suspend_count;

@@ -118,8 +118,9 @@ TEST_1(the_registers_of_a_held_thread_are_others_to_read_and_change)
 	assert_ok(control(a, BERTH_TRAP_THREAD_SUSPEND, name));
 	assert_false(world_trap(other, &frame));
 	assert_ok(control(a, BERTH_TRAP_THREAD_RESUME, name));
-	assert_int_equal(world_completed(other)->bytes_size, sizeof registers);
-	assert_memory_equal(world_completed(other)->bytes, &registers, sizeof registers);
+	const struct outcome *outcome = world_completed(other);
+	assert_int_equal(outcome->bytes_size, sizeof registers);
+	assert_memory_equal(outcome->bytes, &registers, sizeof registers);
 	frame.bytes_size--;
 	assert_true(world_trap(other, &frame));
 	assert_int_equal(other->outcome.code, KERN_INVALID_ARGUMENT);
