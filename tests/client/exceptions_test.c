@@ -10,6 +10,7 @@
 
 #include <mach/mach.h>
 #include <mach/exception.h>
+#include <mach/host_priv.h>
 #include <mach/thread_act.h>
 
 #include <errno.h>
@@ -630,6 +631,52 @@ ports_that_another_task_sets_hold(void **state)
 	}
 }
 
+/* The host's handler hears of what nobody nearer handles, of all tasks. */
+static void
+the_host_s_handler_hears_last(void **state)
+{
+	const exception_behavior_t behavior = EXCEPTION_DEFAULT | (exception_behavior_t)WIDE;
+	exception_mask_t masks[EXC_TYPES_COUNT];
+	mach_port_t ports[EXC_TYPES_COUNT], host = mach_host_self(), priv;
+	exception_behavior_t behaviors[EXC_TYPES_COUNT];
+	thread_state_flavor_t flavors[EXC_TYPES_COUNT];
+	mach_msg_type_number_t count = EXC_TYPES_COUNT;
+
+	(void)state;
+	assert_int_equal(host_get_host_priv_port(host, &priv), KERN_SUCCESS);
+	assert_int_equal(
+	    host_set_exception_ports(priv, EXC_MASK_BAD_ACCESS, port, behavior, THREAD_STATE_NONE),
+	    KERN_SUCCESS);
+	assert_int_equal(child_run(peeks, 1), 0);
+	assert_int_equal(heard.codes[1], BAD_ADDRESS);
+	/* the task's own is asked first, and again the host's if that does not handle it */
+	ports_set(EXC_MASK_BAD_ACCESS, behavior, THREAD_STATE_NONE);
+	assert_int_equal(child_run(peeks, 1), 0);
+	heard.answer = KERN_FAILURE;
+	int status = child_run(peeks, 2);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	heard.answer = KERN_SUCCESS;
+	assert_int_equal(host_swap_exception_ports(priv, EXC_MASK_BAD_ACCESS, MACH_PORT_NULL,
+						   EXCEPTION_DEFAULT, THREAD_STATE_NONE, masks,
+						   &count, ports, behaviors, flavors),
+			 KERN_SUCCESS);
+	assert_int_equal(count, 1);
+	assert_int_equal(ports[0], port);
+	assert_int_equal(behaviors[0], behavior);
+	right_end(port);
+	count = EXC_TYPES_COUNT;
+	assert_int_equal(host_get_exception_ports(host, EXC_MASK_BAD_ACCESS, masks, &count, ports,
+						  behaviors, flavors),
+			 KERN_SUCCESS);
+	assert_int_equal(count, 1);
+	assert_int_equal(ports[0], MACH_PORT_NULL);
+	assert_int_equal(host_set_exception_ports(mach_task_self(), EXC_MASK_BAD_ACCESS, port,
+						  behavior, THREAD_STATE_NONE),
+			 KERN_INVALID_ARGUMENT);
+	right_end(priv);
+	right_end(host);
+}
+
 int
 main(void)
 {
@@ -645,6 +692,7 @@ main(void)
 		cmocka_unit_test_teardown(what_nobody_handles_is_the_programs_own, ports_clear),
 		cmocka_unit_test_teardown(a_dead_port_is_passed_over, ports_clear),
 		cmocka_unit_test_teardown(ports_that_another_task_sets_hold, ports_clear),
+		cmocka_unit_test_teardown(the_host_s_handler_hears_last, ports_clear),
 	};
 
 	if (mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port) != KERN_SUCCESS ||
