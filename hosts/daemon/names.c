@@ -213,6 +213,7 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_THREAD_RESUME] = { "thread_resume", { "thread" } },
 	[BERTH_TRAP_THREAD_ABORT] = { "thread_abort", { "thread" } },
 	[BERTH_TRAP_THREAD_TERMINATE] = { "thread_terminate", { "thread", "#wakes" } },
+	[BERTH_TRAP_HOST_EXCEPTION_PORT] = { "host_exception_port", { "#type" } },
 	[BERTH_TRAP_THREAD_HOLD] = { "thread_hold", { NULL } },
 };
 
