@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 #define LOOKS 2000 /* of 10 milliseconds each */
 
@@ -456,6 +457,68 @@ a_thread_of_another_task_is_stopped_and_ended_alone(void **state)
 	right_end(task);
 }
 
+/* As a program does that makes its system calls by itself; or that has become another by exec. */
+static uint8_t
+lose_the_handler(uint8_t byte)
+{
+	const uint64_t plain[4] = { 0 };
+
+	return syscall(SYS_rt_sigaction, SIGSTKFLT, plain, NULL, 8) == 0 ? 0 : 1;
+}
+
+static void
+a_process_that_would_die_of_the_signal_is_not_sent_it(void **state)
+{
+	struct other other = other_start(lose_the_handler);
+	mach_port_t task = other_task(&other);
+	thread_act_array_t threads;
+	mach_msg_type_number_t count;
+
+	assert_int_equal(other_does(&other, 0), 0);
+	assert_int_equal(task_threads(task, &threads, &count), KERN_SUCCESS);
+	assert_int_equal(count, 1);
+	assert_int_equal(thread_suspend(threads[0]), KERN_FAILURE);
+	assert_int_equal(thread_abort(threads[0]), KERN_FAILURE);
+	assert_int_equal(thread_terminate(threads[0]), KERN_FAILURE);
+	assert_int_equal(info_of(threads[0]).suspend_count, 0);
+	assert_int_equal(other_does(&other, 0), 0);
+	right_end(threads[0]);
+	vm_deallocate(mach_task_self(), (vm_address_t)threads, count * sizeof(threads[0]));
+	right_end(task);
+	other_end(&other);
+}
+
+/* A right alone does not do it: Linux must let the process send signals, too. */
+static void
+another_user_s_thread_is_left_alone(void **state)
+{
+	mach_port_t self = mach_thread_self();
+	int status;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mach_ports_register(mach_task_self(), &self, 1), KERN_SUCCESS);
+	pid_t child = fork();
+	if (child == 0) {
+		mach_port_array_t ports;
+		mach_msg_type_number_t count;
+
+		if (mach_ports_lookup(mach_task_self(), &ports, &count) != KERN_SUCCESS ||
+		    setresuid(65534, 65534, 65534) != 0)
+			_exit(1);
+		_exit(thread_suspend(ports[0]) == KERN_NO_ACCESS &&
+			      thread_abort(ports[0]) == KERN_NO_ACCESS &&
+			      thread_terminate(ports[0]) == KERN_NO_ACCESS
+			  ? 0
+			  : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(info_of(self).suspend_count, 0);
+	assert_int_equal(mach_ports_register(mach_task_self(), NULL, 0), KERN_SUCCESS);
+	right_end(self);
+}
+
 static void
 what_is_no_thread_is_refused(void **state)
 {
@@ -504,6 +567,8 @@ main(void)
 		cmocka_unit_test(the_registers_of_a_stopped_thread_can_be_read),
 		cmocka_unit_test(a_terminated_thread_is_gone_whatever_it_did),
 		cmocka_unit_test(a_thread_of_another_task_is_stopped_and_ended_alone),
+		cmocka_unit_test(a_process_that_would_die_of_the_signal_is_not_sent_it),
+		cmocka_unit_test(another_user_s_thread_is_left_alone),
 		cmocka_unit_test(what_is_no_thread_is_refused),
 		cmocka_unit_test(the_signal_is_the_library_s),
 	};
