@@ -4,6 +4,7 @@
 #ifndef _MACH_TASK_POLICY_H_
 #define _MACH_TASK_POLICY_H_
 
+#include <mach/message.h>
 #include <mach/vm_types.h>
 
 typedef natural_t task_policy_flavor_t;

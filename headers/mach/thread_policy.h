@@ -5,6 +5,8 @@
 #ifndef _MACH_THREAD_POLICY_H_
 #define _MACH_THREAD_POLICY_H_
 
+#include <mach/boolean.h>
+#include <mach/message.h>
 #include <mach/vm_types.h>
 
 typedef natural_t thread_policy_flavor_t;
