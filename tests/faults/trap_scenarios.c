@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include <mach/exception_types.h>
 #include <mach/thread_status.h>
+#include <mach/vm_prot.h>
 
 #include "tests/support/calls.h"
 #include "tests/support/registry.h"
+#include "tests/support/rpc.h"
 #include "tests/support/semaphores.h"
 
 #define MAKE MACH_MSG_TYPE_MAKE_SEND
@@ -306,6 +309,35 @@ suspended_task(struct call *c)
 	assert_ok(trap(c->caller, BERTH_TRAP_TASK_SUSPEND, c->frame.args[0], 0, 0, 0, 0, 0));
 }
 
+static void
+thread_beside(struct call *c)
+{
+	c->frame.args[0] = thread_self(world_thread_new(c->caller->party));
+}
+
+static void
+suspended_thread(struct call *c)
+{
+	thread_beside(c);
+	assert_ok(trap(c->caller, BERTH_TRAP_THREAD_SUSPEND, c->frame.args[0], 0, 0, 0, 0, 0));
+}
+
+static void
+handler_of_host(struct call *c)
+{
+	const uint32_t set_exception_ports = 414;
+	struct rpc r = rpc_to(set_exception_ports);
+
+	message_add_port(&r.message, new_port_with_send(c->caller), COPY);
+	rpc_u32(&r, EXC_MASK_BAD_ACCESS);
+	rpc_u32(&r, EXCEPTION_DEFAULT);
+	rpc_u32(&r, THREAD_STATE_NONE);
+	c->caller->target = host_self(c->caller);
+	assert_ok(rpc_call(c->caller, reply_port(c->caller), &r));
+	c->caller->target = BERTH_NAME_TASK_SELF;
+	c->frame.args[0] = EXC_BAD_ACCESS;
+}
+
 /* ---- semaphores ------------------------------------------------------------------------------ */
 
 static void
@@ -416,6 +448,48 @@ fileport(struct call *c)
 	const struct file *file;
 
 	c->frame.args[0] = new_fileport(c->caller, &file);
+}
+
+static void
+made_memory_entry(struct call *c)
+{
+	made_fileport(c);
+	c->file->core.memory_bytes = 0x10000;
+	c->frame.args[0] = 0x1000;
+	args(c, 0x2000, VM_PROT_DEFAULT, 0x10, 0);
+}
+
+static void
+memory_entry(struct call *c)
+{
+	struct file *file = file_new(c->world);
+	mach_port_name_t name;
+
+	file->core.memory_bytes = 0x10000;
+	assert_ok(memory_entry_make(c->caller, file, 0, 0x1000, VM_PROT_DEFAULT, 0, &name));
+	file_drop(file);
+	c->frame.args[0] = name;
+}
+
+/* For root alone. */
+static void
+clock_of_host(struct call *c)
+{
+	audit_token_t root = c->caller->party->token;
+
+	root.val[1] = 0;
+	kernel_task_set_token(c->caller->party->task, &root);
+	c->frame.args[0] = host_self(c->caller);
+	args(c, SYSTEM_CLOCK, 0, 0, 0);
+}
+
+static void
+clock_control(struct call *c)
+{
+	clock_of_host(c);
+	assert_ok(trap(c->caller, BERTH_TRAP_HOST_GET_CLOCK_CONTROL, c->frame.args[0], SYSTEM_CLOCK,
+		       0, 0, 0, 0));
+	c->frame.args[0] = c->caller->outcome.values[0];
 }
 
 static void
@@ -581,6 +655,24 @@ scenario_of(enum berth_trap_number number)
 		return own_thread;
 	case BERTH_TRAP_TASK_RESUME:
 		return suspended_task;
+	case BERTH_TRAP_MEMORY_ENTRY_MAKE:
+		return made_memory_entry;
+	case BERTH_TRAP_MEMORY_ENTRY_OPEN:
+		return memory_entry;
+	case BERTH_TRAP_HOST_GET_CLOCK_CONTROL:
+		return clock_of_host;
+	case BERTH_TRAP_CLOCK_CONTROL_ID:
+		return clock_control;
+	case BERTH_TRAP_THREAD_SUSPEND:
+	case BERTH_TRAP_THREAD_ABORT:
+	case BERTH_TRAP_THREAD_TERMINATE:
+		return thread_beside;
+	case BERTH_TRAP_THREAD_RESUME:
+		return suspended_thread;
+	case BERTH_TRAP_THREAD_HOLD:
+		return nothing;
+	case BERTH_TRAP_HOST_EXCEPTION_PORT:
+		return handler_of_host;
 	}
 	return NULL;
 }
