@@ -224,6 +224,20 @@ TEST_1(peek_makes_its_checks_in_order)
 	assert_ok(peek(a, port, 0, 2, 68));
 }
 
+TEST_1(get_srights_and_peek_look_at_the_name)
+{
+	mach_port_name_t sends = host_self(a), set = new_set(a);
+	uint32_t count;
+
+	for (int i = 0; i < 2; i++)
+		assert_refused_without_trace(
+		    w, port_get_srights(a, i ? MACH_PORT_DEAD : MACH_PORT_NULL, &count),
+		    KERN_INVALID_NAME);
+	assert_refused_without_trace(w, port_get_srights(a, set, &count), KERN_INVALID_RIGHT);
+	assert_refused_without_trace(w, peek(a, sends, 0, 0, 68), KERN_INVALID_RIGHT);
+	assert_refused_without_trace(w, peek(a, set, 0, 0, 68), KERN_INVALID_RIGHT);
+}
+
 /* ---- self and reply ports (§10)
  * ------------------------------------------------------------------ */
 

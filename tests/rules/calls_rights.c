@@ -308,6 +308,22 @@ TEST_2(insert_right_of_a_receive_right_joins_the_send_right_there)
 	assert_entry(b, there, MACH_PORT_TYPE_SEND_RECEIVE, 1);
 }
 
+TEST_2(insert_right_does_not_move_what_is_immovable)
+{
+	mach_port_name_t task = give(b, BERTH_NAME_TASK_SELF, MACH_MSG_TYPE_COPY_SEND, a);
+	mach_port_name_t port = new_port(a), special = special_reply_port(a);
+
+	assert_ok(port_guard(a, port, 7, MPG_IMMOVABLE_RECEIVE));
+	a->target = task;
+	/* before the name is looked at */
+	assert_refused_without_trace(w, port_insert_right(a, 0, port, MACH_MSG_TYPE_MOVE_RECEIVE),
+				     KERN_INVALID_CAPABILITY);
+	assert_refused_without_trace(
+	    w, port_insert_right(a, 0x5003, special, MACH_MSG_TYPE_MOVE_RECEIVE),
+	    KERN_INVALID_CAPABILITY);
+	a->target = BERTH_NAME_TASK_SELF;
+}
+
 /* ---- extract_right -----------------------------------------------------------------------------
  */
 

@@ -444,6 +444,24 @@ TEST_2(moving_the_last_reference_away_deletes_the_request)
 	assert_notification(b, notify, MACH_NOTIFY_PORT_DELETED, name);
 }
 
+TEST_2(a_destination_moved_away_deletes_its_request)
+{
+	mach_port_name_t notify = new_port(b), port = new_port(a);
+	mach_port_name_t name = give(a, port, MACH_MSG_TYPE_MAKE_SEND, b);
+	mach_port_name_t once = give(a, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, b);
+
+	request_dead_name(b, name, notify);
+	request_dead_name(b, once, notify);
+	assert_ok(port_mod_refs(b, name, MACH_PORT_RIGHT_SEND, 1));
+	assert_ok(send_id(b, name, MACH_MSG_TYPE_MOVE_SEND, 1));
+	assert_nothing_waits(b, notify);
+	assert_ok(send_id(b, name, MACH_MSG_TYPE_MOVE_SEND, 2));
+	assert_no_entry(b, name);
+	assert_notification(b, notify, MACH_NOTIFY_PORT_DELETED, name);
+	assert_ok(send_id(b, once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 3));
+	assert_notification(b, notify, MACH_NOTIFY_PORT_DELETED, once);
+}
+
 TEST_2(moving_a_send_once_right_away_deletes_the_request)
 {
 	mach_port_name_t notify = new_port(b), port = new_port(a);

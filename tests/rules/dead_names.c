@@ -155,6 +155,20 @@ TEST_1(its_dead_name_request_adds_a_reference_there_too)
 	assert_notification(a, notify, MACH_NOTIFY_DEAD_NAME, name);
 }
 
+TEST_1(a_used_request_counts_where_the_receive_right_alone_is_dropped)
+{
+	mach_port_name_t name = new_port_with_send(a), notify = new_port(a);
+
+	fill(a, name, 5);
+	assert_ok(port_request_notification(a, name, MACH_NOTIFY_SEND_POSSIBLE, 1, notify,
+					    MACH_MSG_TYPE_MAKE_SEND_ONCE, NULL));
+	take_id(a, name);
+	assert_notification(a, notify, MACH_NOTIFY_SEND_POSSIBLE, name);
+	assert_ok(port_mod_refs(a, name, MACH_PORT_RIGHT_RECEIVE, -1));
+	assert_entry(a, name, MACH_PORT_TYPE_DEAD_NAME, 2);
+	assert_nothing_waits(a, notify);
+}
+
 TEST_2(names_of_dead_ports_are_listed_as_dead_names)
 {
 	mach_port_name_t name = dead_send(a, b, 1);

@@ -55,6 +55,18 @@ TEST_1(a_dead_notify_right_is_an_invalid_capability)
 	assert_no_entry(a, dead); /* the dead reference was taken */
 }
 
+TEST_1(a_dead_notify_right_goes_before_a_wrong_number)
+{
+	mach_port_name_t port = new_port(a);
+
+	assert_code(
+	    port_request_notification(a, port, 73, 0, new_dead_name(a), MOVE_SEND_ONCE, NULL),
+	    KERN_INVALID_CAPABILITY);
+	assert_code(port_request_notification(a, 0x7703, MACH_NOTIFY_DEAD_NAME, 0, new_dead_name(a),
+					      MOVE_SEND_ONCE, NULL),
+		    KERN_INVALID_CAPABILITY);
+}
+
 TEST_1(other_notifications_cannot_be_asked_for)
 {
 	mach_port_name_t port = new_port(a);
@@ -490,6 +502,26 @@ TEST_1(notifications_pass_a_full_queue)
 		take_id(a, notify);
 	assert_notification(a, notify, MACH_NOTIFY_SEND_ONCE, 0);
 	assert_notification(a, notify, MACH_NOTIFY_NO_SENDERS, 0);
+}
+
+TEST_1(a_notification_beyond_the_hard_ceiling_is_dropped)
+{
+	mach_port_name_t notify = new_port(a), other = new_port(a), once = new_send_once(a, notify);
+	const uint32_t most = 65534;
+
+	w->quiet_audit = true;
+	for (uint32_t i = 0; i < most; i++)
+		assert_ok(send_id(a, notify, MAKE_SEND_ONCE, 1));
+	assert_ok(ask(a, other, MACH_NOTIFY_NO_SENDERS, 0, notify));
+	assert_ok(port_deallocate(a, once));
+	assert_int_equal(msgcount_of(a, notify), most);
+	assert_int_equal(status_of(a, notify).mps_sorights, most);
+	assert_int_equal(status_of(a, other).mps_nsrequest, 0); /* it has fired all the same */
+	kernel_audit(w->kernel);
+	take_id(a, notify);
+	assert_ok(ask(a, other, MACH_NOTIFY_NO_SENDERS, 0, notify));
+	assert_int_equal(msgcount_of(a, notify), most);
+	assert_ok(port_destroy(a, notify));
 }
 
 TEST_2(a_notification_to_a_dead_port_is_dropped)

@@ -76,6 +76,40 @@ TEST_1(sync_wait_is_for_the_current_special_reply_port)
 	assert_code(a->outcome.code, MACH_RCV_TIMED_OUT);
 }
 
+TEST_1(sync_wait_ignores_what_is_no_send_right)
+{
+	mach_port_name_t special = special_reply_port(a);
+	mach_port_name_t names[] = { 0x7703, new_port(a), new_set(a), new_dead_name(a),
+				     new_send_once(a, special) };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct trap_frame frame = { .number = BERTH_TRAP_MSG,
+					    .args = { MACH_RCV_MSG | MACH_RCV_TIMEOUT |
+							  MACH_RCV_SYNC_WAIT,
+						      0, ANY_SIZE, special, 0, 0, 0, names[i] } };
+
+		assert_true(world_trap(a, &frame));
+		assert_code(a->outcome.code, MACH_RCV_TIMED_OUT);
+	}
+}
+
+TEST_1(options_that_mean_nothing_here_have_no_effect)
+{
+	mach_port_name_t port = new_port_with_send(a);
+
+	for (int bit = 0; bit < 32; bit++) {
+		int32_t option = (int32_t)(1u << bit);
+
+		if (option == MACH_SEND_MSG || option == MACH_RCV_LARGE ||
+		    option == MACH_RCV_SYNC_WAIT)
+			continue;
+		fill(a, port, 1);
+		assert_ok(poll_size(a, port, option, ANY_SIZE));
+		assert_int_equal(got.header.msgh_id, 1);
+		assert_code(poll_size(a, port, option, ANY_SIZE), MACH_RCV_TIMED_OUT);
+	}
+}
+
 /* ---- the size (R4) -------------------------------------------------------------------------- */
 
 TEST_1(a_buffer_of_message_and_trailer_is_large_enough)
