@@ -131,3 +131,37 @@ TEST_1(a_right_used_to_call_a_kernel_object_is_consumed)
 	assert_ok(send_id(a, host, MACH_MSG_TYPE_MOVE_SEND, UNKNOWN_ID));
 	assert_no_entry(a, host);
 }
+
+TEST_1(kernel_objects_have_darwins_numbers)
+{
+	mach_port_name_t name;
+	struct {
+		mach_port_name_t name;
+		uint64_t number;
+	} objects[] = { { new_port_with_send(a), 0 },
+			{ thread_self(a), 1 },
+			{ BERTH_NAME_TASK_SELF, 2 },
+			{ host_self(a), 3 },
+			{ MACH_PORT_NULL, 20 } };
+
+	assert_ok(get_special_port(a, 3 /* TASK_NAME_PORT */, &name));
+	objects[4].name = name;
+	for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+		assert_ok(trap(a, BERTH_TRAP_PORT_KOBJECT, a->target, objects[i].name, 0, 0, 0, 0));
+		assert_int_equal(a->outcome.values[0], objects[i].number);
+		assert_int_equal(a->outcome.values[1], 0); /* no address */
+	}
+}
+
+TEST_2(the_name_of_the_own_task_is_itself)
+{
+	mach_port_name_t name, theirs;
+
+	assert_ok(get_special_port(a, 3, &name));
+	assert_ok(trap(a, BERTH_TRAP_TASK_IS_SELF, name, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[0], 1);
+	assert_ok(get_special_port(b, 3, &name));
+	theirs = give(b, name, COPY, a);
+	assert_ok(trap(a, BERTH_TRAP_TASK_IS_SELF, theirs, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[0], 0);
+}
