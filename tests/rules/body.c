@@ -140,6 +140,26 @@ TEST_2(a_long_message_whose_end_is_a_segment_arrives_whole)
 	assert_int_equal(w->live_segments, 0);
 }
 
+TEST_2(a_long_message_that_does_not_fit_is_destroyed_with_its_end)
+{
+	struct message m = to_b(a);
+	uint8_t data[4000] = { 0 };
+
+	message_id(&m, 8);
+	message_add_data(&m, data, sizeof data);
+	m.tail_from = 24;
+	m.tail = segment_new(w, data, sizeof data);
+	assert_ok(msg_send(a, &m, 0, 0));
+	segment_drop(m.tail);
+	assert_int_equal(w->live_segments, 1);
+	assert_code(msg_receive(b, b->party->mailbox, 0, 3000, 0, &got), MACH_RCV_TOO_LARGE);
+	assert_int_equal(got.header.msgh_size, sizeof(mach_msg_header_t));
+	assert_int_equal(got.header.msgh_id, 8);
+	assert_int_equal(got.size_bytes, sizeof(mach_msg_header_t));
+	assert_int_equal(w->live_segments, 0);
+	assert_nothing_waits(b, b->party->mailbox);
+}
+
 TEST_2(a_tail_behind_descriptors_arrives_whole)
 {
 	mach_port_name_t port = new_port(a);

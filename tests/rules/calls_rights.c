@@ -83,6 +83,21 @@ TEST_1(construct_refuses_two_kinds_at_once)
 		    KERN_INVALID_ARGUMENT);
 }
 
+TEST_1(construct_denies_kinds_that_are_the_systems_own)
+{
+	mach_port_name_t name;
+
+	/* before the queue limit, after kinds that go not together */
+	assert_refused_without_trace(
+	    w, port_construct(a, MPO_SERVICE_PORT | MPO_QLIMIT, 5000, 0, &name), KERN_DENIED);
+	assert_refused_without_trace(
+	    w, port_construct(a, MPO_TG_BLOCK_TRACKING | MPO_QLIMIT, 5000, 0, &name), KERN_DENIED);
+	assert_refused_without_trace(
+	    w,
+	    port_construct(a, MPO_SERVICE_PORT | MPO_REPLY_PORT | MPO_EXCEPTION_PORT, 0, 0, &name),
+	    KERN_INVALID_ARGUMENT);
+}
+
 TEST_1(construct_of_a_reply_port_works)
 {
 	mach_port_name_t name;

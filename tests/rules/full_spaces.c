@@ -135,3 +135,61 @@ TEST_1(what_cannot_be_given_back_is_told_with_the_failed_send)
 	assert_int_equal(send_refs(a, port), 3);
 	kernel_audit(w->kernel);
 }
+
+static kern_return_t
+request(struct actor *t, mach_port_name_t name, int32_t id, mach_port_name_t notify,
+	mach_port_name_t *previous)
+{
+	return port_request_notification(t, name, id, 0, notify, MAKE_ONCE, previous);
+}
+
+/* Calls that answer with names: each is refused, and what it would have given is not made. */
+TEST_2(calls_that_would_give_a_name_give_none)
+{
+	struct trap_frame other_task = { .number = BERTH_TRAP_TASK_FOR_PID,
+					 .subject = b->party->task };
+	mach_port_name_t theirs = new_port(b), port = new_port(a), notify = new_port(a), last = 0;
+	mach_port_name_t given, name, names[3];
+	struct file *file = file_new(w);
+	struct kernel_counts before, after;
+	mach_port_type_t type;
+
+	give(a, port, MAKE, b);
+	assert_ok(request(a, port, MACH_NOTIFY_NO_SENDERS, notify, NULL));
+	given = give(b, theirs, MAKE, a);
+	assert_ok(set_special_port(a, TASK_BOOTSTRAP_PORT, given));
+	assert_ok(ports_register(a, 1, given, MACH_PORT_NULL, MACH_PORT_NULL));
+	assert_ok(port_deallocate(a, given));
+	fill_space(a, &last);
+	assert_int_equal(thread_self(a), MACH_PORT_NULL); /* the thread has its port from now on */
+	before = world_counts(w);
+
+	assert_int_equal(host_self(a), MACH_PORT_NULL);
+	assert_int_equal(special_reply_port(a), MACH_PORT_NULL);
+	assert_code(trap(a, BERTH_TRAP_MK_TIMER_CREATE, 0, 0, 0, 0, 0, 0), KERN_NO_SPACE);
+	assert_code(fileport_make(a, file, &name), KERN_NO_SPACE);
+	assert_true(world_trap(a, &other_task));
+	assert_code(a->outcome.code, KERN_NO_SPACE);
+	assert_code(trap(a, BERTH_TRAP_TASK_THREADS, a->target, 0, 0, 0, 0, 0), KERN_NO_SPACE);
+	/* what was taken out for it is destroyed, as any right is */
+	assert_code(port_extract_right(a, port, MAKE_ONCE, &name, &type), KERN_NO_SPACE);
+	assert_notification(a, port, MACH_NOTIFY_SEND_ONCE, 0);
+	assert_code(get_special_port(a, TASK_BOOTSTRAP_PORT, &name), KERN_NO_SPACE);
+	assert_code(ports_lookup(a, names), KERN_NO_SPACE);
+	assert_int_equal(srights_of(b, theirs), 2);
+
+	kernel_audit(w->kernel);
+	after = world_counts(w);
+	assert_int_equal(after.ports, before.ports);
+	assert_int_equal(after.messages, before.messages);
+	assert_int_equal(after.fileports, before.fileports);
+	assert_int_equal(after.notifications, before.notifications);
+	assert_int_equal(srights_of(a, port), 1);
+	file_drop(file);
+
+	/* the request that was there stays, as the name of it could not be told */
+	assert_code(request(a, port, MACH_NOTIFY_NO_SENDERS, MACH_PORT_NULL, &name), KERN_NO_SPACE);
+	assert_ok(port_deallocate(a, last));
+	assert_ok(request(a, port, MACH_NOTIFY_NO_SENDERS, MACH_PORT_NULL, &name));
+	assert_entry(a, name, MACH_PORT_TYPE_SEND_ONCE, 1);
+}

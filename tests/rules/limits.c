@@ -118,6 +118,29 @@ TEST_1(a_port_has_so_many_requests_and_no_more)
 	assert_ok(port_destroy(a, port));
 }
 
+TEST_1(a_task_has_so_many_requests_and_no_more)
+{
+	mach_port_name_t notify = new_port(a), port = MACH_PORT_NULL, once = MACH_PORT_NULL;
+
+	w->quiet_audit = true;
+	for (uint32_t i = 0; i < TASK_REQUEST_MAX; i++) {
+		if (i % (PORT_REQUEST_MAX / 2) == 0)
+			port = new_port(a);
+		once = new_send_once(a, port);
+		assert_ok(port_request_notification(a, once, MACH_NOTIFY_DEAD_NAME, 0, notify,
+						    MAKE_ONCE, NULL));
+	}
+	port = new_port(a);
+	once = new_send_once(a, port);
+	assert_code(
+	    port_request_notification(a, once, MACH_NOTIFY_DEAD_NAME, 0, notify, MAKE_ONCE, NULL),
+	    KERN_RESOURCE_SHORTAGE);
+	/* requests that are of the port itself are not of that kind */
+	assert_ok(
+	    port_request_notification(a, port, MACH_NOTIFY_NO_SENDERS, 0, notify, MAKE_ONCE, NULL));
+	kernel_audit(w->kernel);
+}
+
 /* ---- what is kept for reuse --------------------------------------------------------------------
  */
 
