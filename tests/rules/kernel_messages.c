@@ -413,7 +413,7 @@ TEST_1(a_number_that_nobody_serves_is_told)
 
 TEST_1(another_kernel_object_is_no_task)
 {
-	mach_port_name_t reply = reply_port(a);
+	mach_port_name_t reply = reply_port(a), notify = new_port(a);
 	struct rpc r = allocate();
 
 	a->target = host_self(a);
@@ -424,6 +424,13 @@ TEST_1(another_kernel_object_is_no_task)
 	r = rpc_to(TASK_GET_SPECIAL);
 	rpc_u32(&r, TASK_BOOTSTRAP_PORT);
 	assert_code(rpc_call(a, reply, &r), KERN_INVALID_ARGUMENT);
+	r = rpc_to(PORT_REQUEST_NOTIFICATION);
+	message_add_port(&r.message, notify, MAKE_ONCE);
+	rpc_u32(&r, notify);
+	rpc_u32(&r, MACH_NOTIFY_NO_SENDERS);
+	rpc_u32(&r, 0);
+	assert_code(rpc_call(a, reply, &r), KERN_INVALID_TASK);
+	assert_notification(a, notify, MACH_NOTIFY_SEND_ONCE, 0);
 	a->target = thread_self(a);
 	r = allocate();
 	assert_code(rpc_call(a, reply, &r), KERN_INVALID_TASK);

@@ -29,6 +29,16 @@ TEST_1(all_levels_are_one_thread)
 	assert_int_equal(thread_self(higher), self);
 }
 
+TEST_1(a_number_that_a_level_learns_is_the_threads)
+{
+	struct actor *level = level_new(a);
+	mach_port_name_t self = thread_self(a);
+
+	kernel_thread_set_number(level->thread, 815);
+	assert_ok(trap(a, BERTH_TRAP_THREAD_PROCESS, self, 0, 0, 0, 0, 0));
+	assert_int_equal(a->outcome.values[BERTH_TASK_THREAD], 815);
+}
+
 TEST_1(a_thread_is_found_in_the_level_that_waits)
 {
 	struct actor *level = level_new(a), *higher = level_new(level),

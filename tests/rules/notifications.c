@@ -486,6 +486,22 @@ TEST_2(a_notify_send_with_a_request_and_room_does_not_block)
 	assert_nothing_waits(b, notify);
 }
 
+TEST_2(a_notify_send_to_a_send_once_right_or_the_kernel_asks_for_nothing)
+{
+	mach_port_name_t port = new_port(a), notify = new_port(b);
+	mach_port_name_t once = give(a, port, MAKE_SEND_ONCE, b), host = host_self(b);
+	struct message m = message_to(once, MOVE_SEND_ONCE);
+	struct message to_host = message_to(host, MACH_MSG_TYPE_COPY_SEND);
+
+	assert_ok(ask(b, once, MACH_NOTIFY_DEAD_NAME, 0, notify));
+	assert_ok(msg_send(b, &m, MACH_SEND_NOTIFY, 0));
+	assert_notification(b, notify, MACH_NOTIFY_PORT_DELETED, once);
+	assert_int_equal(msgcount_of(a, port), 1);
+	assert_ok(ask(b, host, MACH_NOTIFY_SEND_POSSIBLE, 0, notify));
+	assert_ok(msg_send(b, &to_host, MACH_SEND_NOTIFY, 0));
+	assert_nothing_waits(b, notify);
+}
+
 /* ---- delivery
  * ------------------------------------------------------------------------------------- */
 

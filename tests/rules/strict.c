@@ -202,6 +202,8 @@ TEST_1(of_two_names_the_wrong_one_is_told)
 			 kGUARD_EXC_INVALID_RIGHT, set, set, MACH_PORT_TYPE_PORT_SET, 0);
 	assert_exception(a, port_extract_member(a, port, dead), KERN_INVALID_NAME,
 			 kGUARD_EXC_INVALID_NAME, dead, dead, MACH_PORT_TYPE_DEAD_NAME, 1);
+	assert_exception(a, port_insert_member(a, dead, set), KERN_INVALID_NAME,
+			 kGUARD_EXC_INVALID_NAME, dead, dead, MACH_PORT_TYPE_DEAD_NAME, 1);
 	assert_exception(a, port_move_member(a, port, port), KERN_INVALID_RIGHT,
 			 kGUARD_EXC_INVALID_RIGHT, port, port, MACH_PORT_TYPE_RECEIVE, 0);
 	assert_exception(a,
