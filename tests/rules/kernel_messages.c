@@ -36,6 +36,7 @@ enum {
 	PORT_SPACE_BASIC_INFO = 3235,
 	PORT_KOBJECT_DESCRIPTION = 3239,
 	PORT_GET_SERVICE_PORT_INFO = 3241,
+	PORT_ASSERT_ATTRIBUTES = 3242,
 	PORTS_REGISTER = 3403,
 	PORTS_LOOKUP = 3404,
 	TASK_GET_SPECIAL = 3409,
@@ -431,6 +432,13 @@ TEST_1(another_kernel_object_is_no_task)
 	rpc_u32(&r, 0);
 	assert_code(rpc_call(a, reply, &r), KERN_INVALID_TASK);
 	assert_notification(a, notify, MACH_NOTIFY_SEND_ONCE, 0);
+	r = rpc_to(PORT_ASSERT_ATTRIBUTES);
+	rpc_u32(&r, notify);
+	rpc_u32(&r, MACH_PORT_GUARD_INFO);
+	rpc_u32(&r, 2);
+	rpc_u32(&r, 0);
+	rpc_u32(&r, 0);
+	assert_code(rpc_call(a, reply, &r), KERN_INVALID_TASK);
 	a->target = thread_self(a);
 	r = allocate();
 	assert_code(rpc_call(a, reply, &r), KERN_INVALID_TASK);

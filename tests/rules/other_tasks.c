@@ -168,6 +168,21 @@ TEST_2(the_threads_of_a_task_are_not_to_be_had_by_its_name)
 				     KERN_INVALID_ARGUMENT);
 }
 
+TEST_1(what_is_no_task_has_no_threads_and_what_is_no_thread_no_number)
+{
+	mach_port_name_t port = new_port_with_send(a), dead = new_dead_name(a);
+	const mach_port_name_t wrong[] = { MACH_PORT_NULL, dead, 0x7703 };
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		assert_int_not_equal(trap(a, BERTH_TRAP_TASK_THREADS, wrong[i], 0, 0, 0, 0, 0), 0);
+		assert_int_not_equal(trap(a, BERTH_TRAP_THREAD_PROCESS, wrong[i], 0, 0, 0, 0, 0),
+				     0);
+	}
+	/* whoever receives there is to be asked */
+	assert_code(trap(a, BERTH_TRAP_TASK_THREADS, port, 0, 0, 0, 0, 0), BERTH_TRAP_BY_MESSAGE);
+	assert_code(trap(a, BERTH_TRAP_THREAD_PROCESS, port, 0, 0, 0, 0, 0), BERTH_TRAP_BY_MESSAGE);
+}
+
 TEST_1(the_process_of_a_thread_is_told_with_its_number)
 {
 	mach_port_name_t thread = thread_self(a);
