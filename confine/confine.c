@@ -107,6 +107,7 @@ static const struct confine_rule common_rules[] = {
 	CONFINE_ANY(getpid),
 	/* signals; what SIGSYS does stays as it is */
 	{ SCMP_SYS(rt_sigaction), 1, { { 0, SCMP_CMP_NE, SIGSYS, 0 } } },
+	CONFINE_ANY(rt_sigpending),
 	CONFINE_ANY(rt_sigprocmask),
 	CONFINE_ANY(rt_sigreturn),
 	CONFINE_ANY(sigaltstack),

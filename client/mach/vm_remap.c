@@ -63,14 +63,24 @@ remap_object(mach_vm_address_t *address, size_t size, mach_vm_offset_t mask, int
 	return code;
 }
 
-/* The same memory of this process a second time; what is private becomes shared first. */
+/* The same memory of this process, which @mapping is at the source, a second time; what is private
+ * becomes shared first. */
 static kern_return_t
 remap_share_own(mach_vm_address_t *address, size_t size, mach_vm_offset_t mask, int flags,
-		uintptr_t source, int protection)
+		uintptr_t source, const struct vm_mapping *mapping)
 {
 	size_t found = size;
 	uint64_t offset;
 	int fd;
+
+	if (mapping->is_shared && mapping->end >= source + size) {
+		/* of no size before: Linux makes a second mapping of what is shared already */
+		void *memory = mremap((void *)source, 0, size, MREMAP_MAYMOVE);
+
+		if (memory == MAP_FAILED)
+			return errno == ENOMEM ? KERN_NO_SPACE : KERN_INVALID_ARGUMENT;
+		return vm_place(memory, size, address, flags, mask);
+	}
 	kern_return_t code = vm_object_of_own(source, &found, &fd, &offset);
 
 	if (code != KERN_SUCCESS)
@@ -79,7 +89,7 @@ remap_share_own(mach_vm_address_t *address, size_t size, mach_vm_offset_t mask, 
 		close(fd);
 		return SHARING_NOT_SUPPORTED("a range of several kinds of memory");
 	}
-	return remap_object(address, size, mask, flags, fd, offset, protection);
+	return remap_object(address, size, mask, flags, fd, offset, mapping->protection);
 }
 
 /* The memory of one mapping of another task. */
@@ -176,8 +186,7 @@ mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address, mach_vm_s
 		code = remap_copy(target_address, page_bytes, mask, flags, other, source,
 				  mapping.protection);
 	else if (other == MACH_PORT_NULL)
-		code = remap_share_own(target_address, page_bytes, mask, flags, source,
-				       mapping.protection);
+		code = remap_share_own(target_address, page_bytes, mask, flags, source, &mapping);
 	else
 		code = remap_share_other(target_address, page_bytes, mask, flags, other, source);
 	if (code == KERN_SUCCESS) {
