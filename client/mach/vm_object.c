@@ -3,6 +3,7 @@
 #include <mach/mach.h>
 
 #include "client/memory.h"
+#include "client/signals.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ objects_enter(sigset_t *signals)
 	sigset_t all;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, signals);
+	signals_set(SIG_BLOCK, &all, signals);
 	pthread_mutex_lock(&objects_lock);
 }
 
@@ -53,7 +54,7 @@ static void
 objects_leave(const sigset_t *signals)
 {
 	pthread_mutex_unlock(&objects_lock);
-	pthread_sigmask(SIG_SETMASK, signals, NULL);
+	signals_set(SIG_SETMASK, signals, NULL);
 }
 
 void
@@ -74,7 +75,7 @@ vm_object_after_fork(bool is_child)
 		pthread_mutex_init(&objects_lock, NULL);
 	else
 		pthread_mutex_unlock(&objects_lock);
-	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	signals_set(SIG_SETMASK, &signals, NULL);
 }
 
 /* Programs close descriptors that they do not know, and use the number again. */
@@ -477,12 +478,12 @@ share_private(uintptr_t start, size_t size, int *fd)
 	kept = fcntl(made, F_DUPFD_CLOEXEC, 0);
 	code = kept < 0 ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &signals);
+	signals_set(SIG_BLOCK, &all, &signals);
 	if (code == KERN_SUCCESS)
 		code = vm_object_fill(made, 0, start, size);
 	if (code == KERN_SUCCESS)
 		code = replace(made, start, size);
-	pthread_sigmask(SIG_SETMASK, &signals, NULL);
+	signals_set(SIG_SETMASK, &signals, NULL);
 	if (kept >= 0)
 		vm_object_keep(kept); /* after a failure a part of it may be mapped */
 	if (code != KERN_SUCCESS) {
