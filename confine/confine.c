@@ -31,8 +31,8 @@
 
 /* ---- memory and capabilities --------------------------------------------------------- */
 
-static bool
-checks_leaks(void)
+bool
+confine_checks_leaks(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
 	return true;
@@ -50,7 +50,7 @@ checks_leaks(void)
 void
 confine_memory(void)
 {
-	if (!checks_leaks())
+	if (!confine_checks_leaks())
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

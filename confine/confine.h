@@ -67,6 +67,12 @@ int confine_capabilities(uint64_t kept);
  */
 enum confine_result confine_calls(const char *name, const struct confine_rule *rules, size_t count);
 
+/*
+ * A build with the address sanitizer: one thread looks at all others when the process ends, and
+ * Linux lets it only if they have no capabilities that it lacks.
+ */
+bool confine_checks_leaks(void);
+
 /* Is there a filter in this build? */
 bool confine_is_built(void);
 

@@ -82,7 +82,7 @@ launchd_confine(void)
 		CONFINE_ANY(connect),
 	};
 	pthread_t thread;
-	int error;
+	int error = 0;
 
 	confine_memory();
 	error = pthread_create(&thread, NULL, start_jobs, NULL);
@@ -93,7 +93,8 @@ launchd_confine(void)
 	}
 	starter.runs = true;
 	/* jobs of others are ended, and paths of others looked at */
-	error = confine_capabilities(1ull << CAP_KILL | 1ull << CAP_DAC_READ_SEARCH);
+	if (!confine_checks_leaks())
+		error = confine_capabilities(1ull << CAP_KILL | 1ull << CAP_DAC_READ_SEARCH);
 	if (error != 0)
 		log_error("cannot give up capabilities: %s", strerror(-error));
 	if (confine_calls("berth-launchd", rules, sizeof(rules) / sizeof(rules[0])) ==
