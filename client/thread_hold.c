@@ -5,6 +5,7 @@
 #include "client/trap.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -50,11 +51,16 @@ thread_hold_sleep(const struct timespec *until)
 	return error;
 }
 
-/* As thread_terminate() does it: nothing of the program's runs any more. */
+/*
+ * As thread_terminate() does it: nothing of the program's runs any more.  The next thread on this
+ * stack starts with what glibc keeps for the program beside it, so that goes.
+ */
 static _Noreturn void
 end_thread(void)
 {
 	trap_thread_ends();
+	for (pthread_key_t key = 0; key < PTHREAD_KEYS_MAX; key++)
+		pthread_setspecific(key, NULL); /* EINVAL: there is none */
 	for (;;)
 		syscall(SYS_exit, 0);
 }
