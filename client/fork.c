@@ -47,7 +47,7 @@ after_fork_in_parent(void)
 	if (fork_child_fd >= 0)
 		close(fork_child_fd);
 	fork_child_fd = -1;
-	vm_object_after_fork(false);
+	vm_object_after_fork();
 	system_after_fork_in_parent();
 	connection_unlock(&signals);
 }
@@ -60,7 +60,7 @@ after_fork_in_child(void)
 	int child_fd = fork_child_fd;
 
 	fork_child_fd = -1;
-	vm_object_after_fork(true);
+	vm_object_after_fork();
 	system_after_fork_in_child();
 	exception_forked();
 	site_forked();

@@ -24,8 +24,11 @@ signals_set(int how, const sigset_t *set, sigset_t *before)
 	is_own = false;
 }
 
+/* A sanitizer may call these before it can take a report of a call. */
+#define BEFORE_SANITIZER __attribute__((no_sanitize("thread")))
+
 /* 0 or an errno.  Without a kernel the program's wish is Linux's. */
-static int
+static BEFORE_SANITIZER int
 mask_set(int how, const sigset_t *set, sigset_t *before)
 {
 	sigset_t wanted;
@@ -46,9 +49,6 @@ mask_set(int how, const sigset_t *set, sigset_t *before)
 	errno = saved_errno;
 	return error;
 }
-
-/* A sanitizer may call these before it can take a report of a call. */
-#define BEFORE_SANITIZER __attribute__((no_sanitize("thread")))
 
 BERTH_EXPORT BEFORE_SANITIZER int
 pthread_sigmask(int how, const sigset_t *set, sigset_t *before)

@@ -67,15 +67,11 @@ vm_object_before_fork(void)
 }
 
 void
-vm_object_after_fork(bool is_child)
+vm_object_after_fork(void)
 {
 	sigset_t signals = fork_signals;
 
-	if (is_child)
-		pthread_mutex_init(&objects_lock, NULL);
-	else
-		pthread_mutex_unlock(&objects_lock);
-	signals_set(SIG_SETMASK, &signals, NULL);
+	objects_leave(&signals); /* the child's only thread is the one that took it */
 }
 
 /* Programs close descriptors that they do not know, and use the number again. */

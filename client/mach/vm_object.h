@@ -71,6 +71,6 @@ void vm_object_unmapped(void);
 
 /* Around a fork. */
 void vm_object_before_fork(void);
-void vm_object_after_fork(bool is_child);
+void vm_object_after_fork(void);
 
 #endif
