@@ -93,6 +93,18 @@ TEST_2(the_privileged_port_is_a_right_like_others)
 	assert_int_equal(name, MACH_PORT_DEAD);
 }
 
+TEST_1(what_is_set_again_replaces_the_right)
+{
+	mach_port_name_t first = new_port_with_send(a), second = new_port_with_send(a), name;
+
+	assert_ok(set_port(a, host_self(a), HOST_MAX_SPECIAL_PORT, first));
+	assert_int_equal(srights_of(a, first), 2);
+	assert_ok(set_port(a, host_self(a), HOST_MAX_SPECIAL_PORT, second));
+	assert_int_equal(srights_of(a, first), 1);
+	assert_ok(get_port(a, host_self(a), HOST_MAX_SPECIAL_PORT, &name));
+	assert_int_equal(name, second);
+}
+
 TEST_1(what_is_no_such_port_is_refused)
 {
 	mach_port_name_t name, left = new_port_with_send(a);
