@@ -1,7 +1,6 @@
 /*
- * Calls that are declared and that a later release brings.  They link, fail with the code that
- * Darwin has for "not here" or the call's own, and say so once each; none claims a success
- * that it did not have.
+ * Calls that are declared and refused.  They link, fail with the code that Darwin has for "not
+ * here", and say so once each; none claims a success that it did not have.
  */
 #include "client/later.h"
 
@@ -51,42 +50,33 @@ later_asked(kern_return_t code, const char *call, _Atomic uint32_t *said)
 
 /* ---- the calls ---------------------------------------------------------------------------- */
 
-/* Call @name, which is not there. */
-#define NOT_YET(name, parameters)                                                                  \
+/*
+ * Call @name, which is refused for good and says why; but what a task serves itself is asked, by
+ * @message.  KERN_NOT_SUPPORTED; KERN_INVALID_ARGUMENT: @object is null or dead.
+ */
+#define REFUSED(name, parameters, object, message, why)                                            \
 	BERTH_EXPORT kern_return_t name parameters                                                 \
 	{                                                                                          \
 		static _Atomic uint32_t said;                                                      \
                                                                                                    \
-		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
-		return KERN_NOT_SUPPORTED;                                                         \
-	}
-
-/* The same with an object that a task may serve itself: it is asked, by @message. */
-#define NOT_YET_HERE(name, parameters, object, message)                                            \
-	BERTH_EXPORT kern_return_t name parameters                                                 \
-	{                                                                                          \
-		static _Atomic uint32_t said;                                                      \
-                                                                                                   \
+		if (!MACH_PORT_VALID(object))                                                      \
+			return KERN_INVALID_ARGUMENT;                                              \
 		if (kernelrpc_is_asked(object))                                                    \
 			return message;                                                            \
-		SAY_ONCE(&said, #name " is not there yet; it returns KERN_NOT_SUPPORTED");         \
+		SAY_ONCE(&said, #name ": " why "; it returns KERN_NOT_SUPPORTED");                 \
 		return KERN_NOT_SUPPORTED;                                                         \
 	}
 
-/* tasks */
-NOT_YET_HERE(task_suspend2, (task_read_t target_task, task_suspension_token_t *suspend_token),
-	     target_task, _kernelrpc_task_suspend2(target_task, suspend_token))
-NOT_YET_HERE(task_resume2, (task_suspension_token_t suspend_token), suspend_token,
-	     _kernelrpc_task_resume2(suspend_token))
+#define NO_PROCESSORS "processors and their sets are no objects here"
 
-/* the host */
-NOT_YET_HERE(host_processors,
-	     (host_priv_t host_priv, processor_array_t *out_processor_list,
-	      mach_msg_type_number_t *out_processor_listCnt),
-	     host_priv,
-	     _kernelrpc_host_processors(host_priv, out_processor_list, out_processor_listCnt))
-NOT_YET_HERE(processor_set_default, (host_t host, processor_set_name_t *default_set), host,
-	     _kernelrpc_processor_set_default(host, default_set))
-NOT_YET_HERE(host_request_notification,
-	     (host_t host, host_notify_type_t notify_type, mach_port_t notify_port), host,
-	     _kernelrpc_host_request_notification(host, notify_type, notify_port))
+REFUSED(host_processors,
+	(host_priv_t host_priv, processor_array_t *out_processor_list,
+	 mach_msg_type_number_t *out_processor_listCnt),
+	host_priv, _kernelrpc_host_processors(host_priv, out_processor_list, out_processor_listCnt),
+	NO_PROCESSORS)
+REFUSED(processor_set_default, (host_t host, processor_set_name_t *default_set), host,
+	_kernelrpc_processor_set_default(host, default_set), NO_PROCESSORS)
+REFUSED(host_request_notification,
+	(host_t host, host_notify_type_t notify_type, mach_port_t notify_port), host,
+	_kernelrpc_host_request_notification(host, notify_type, notify_port),
+	"nobody is told that the clock was set")

@@ -1,6 +1,6 @@
 /*
- * What a later release brings, and what the calls that are there do not do yet: each such
- * call fails, and says so once on stderr.
+ * Calls that are refused, and what the calls that are there do not do yet: each such call fails,
+ * and says so once on stderr.
  */
 #ifndef BERTH_CLIENT_LATER_H
 #define BERTH_CLIENT_LATER_H

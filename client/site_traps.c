@@ -129,6 +129,9 @@ own_trap(struct site_change *change, uint32_t number, const uint64_t *args, cons
 	case BERTH_TRAP_HOST_EXCEPTION_PORT:
 		site_gain(change, (mach_port_name_t)values[0], SITE_SEND, 1);
 		return true;
+	case BERTH_TRAP_TASK_SUSPEND2:
+		site_gain(change, (mach_port_name_t)values[0], SITE_SEND_ONCE, 1);
+		return true;
 	case BERTH_TRAP_PORTS_LOOKUP:
 		for (uint32_t i = 0; i < 3; i++)
 			site_gain(change, (mach_port_name_t)values[i], SITE_SEND, 1);
@@ -230,6 +233,7 @@ is_of_interest(uint32_t number)
 	case BERTH_TRAP_TASK_NAME_FOR_PID:
 	case BERTH_TRAP_HOST_EXCEPTION_PORT:
 	case BERTH_TRAP_TASK_THREADS:
+	case BERTH_TRAP_TASK_SUSPEND2:
 	case BERTH_TRAP_PORTS_LOOKUP:
 	case BERTH_TRAP_PORT_INSERT_RIGHT:
 	case BERTH_TRAP_PORT_EXTRACT_RIGHT:

@@ -253,6 +253,11 @@ audit_task(struct audit *a, const struct task *task)
 		found_ref(a, task->self_port);
 	if (task->name_port)
 		found_ref(a, task->name_port);
+	if (task->resume_port) {
+		found_ref(a, task->resume_port);
+		check(task->resume_port->sorights <= task->suspend_count);
+	}
+	check(!task->is_resumed);
 	check(task->remnant == !task->space.active);
 	audit_space(a, &task->space);
 	for (uint32_t i = 0; i < TASK_SPECIAL_PORT_COUNT; i++)

@@ -168,6 +168,8 @@ dump_task(const struct dump *d, const struct task *task)
 
 	dump_number(d, "task ", task->id, 10);
 	dump_number(d, " pid ", kernel_task_pid(task), 10);
+	if (task->suspend_count > 0)
+		dump_number(d, " suspended ", task->suspend_count, 10);
 	dump_number(d, " table ", space->table_size, 10);
 	dump_number(d, " free ", space->free_count, 10);
 	dump_number(d, " ports ", task->account->port_count, 10);

@@ -175,6 +175,7 @@ struct kernel_effects {
 	struct kernel_segment *segments;
 	struct kernel_watch *watches;
 	struct kernel_file *files;
+	struct task *resumed;
 	void *kernel_events; /* to be delivered */
 };
 
@@ -306,6 +307,8 @@ struct thread *kernel_effects_thread(struct kernel_effects *effects);
 struct kernel_segment *kernel_effects_segment(struct kernel_effects *effects);
 struct kernel_watch *kernel_effects_watch(struct kernel_effects *effects);
 struct kernel_file *kernel_effects_file(struct kernel_effects *effects);
+/* A task that BERTH_TRAP_TASK_SUSPEND2 has stopped, and that is to run: its last token ended. */
+struct task *kernel_effects_resumed(struct kernel_effects *effects);
 
 /* Of a thread that completed: the result, and the end of it (may release segments and files). */
 const struct trap_result *thread_result(const struct thread *thread);

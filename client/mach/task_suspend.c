@@ -4,6 +4,9 @@
  *
  * Others may count and signal at the same time.  So whoever has signalled looks at the count once
  * more, and sends the other signal if it says so by now: the last signal is the right one.
+ *
+ * Who suspends by a token may end at any time, and the token with him: so what the last token
+ * stopped the kernel lets go itself.
  */
 #include <mach/mach.h>
 
@@ -139,4 +142,48 @@ task_resume(task_read_t target_task)
 	if (code != KERN_SUCCESS)
 		TRAP_CALL(BERTH_TRAP_TASK_SUSPEND, NULL, target_task);
 	return code;
+}
+
+/*
+ * *@suspend_token becomes a send-once right: the caller's, whose end, however it comes, resumes the
+ * task once.  The codes of task_suspend(), and
+ *
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE  no room for the token
+ *
+ * Source: mach-kobjects.md §2.1.
+ */
+BERTH_EXPORT kern_return_t
+task_suspend2(task_read_t target_task, task_suspension_token_t *suspend_token)
+{
+	uint64_t values[TRAP_VALUE_COUNT];
+
+	*suspend_token = MACH_PORT_NULL;
+	if (!MACH_PORT_VALID(target_task))
+		return KERN_INVALID_ARGUMENT;
+	kern_return_t code = TRAP_CALL(BERTH_TRAP_TASK_SUSPEND2, values, target_task);
+
+	if (code == BERTH_TRAP_BY_MESSAGE)
+		return _kernelrpc_task_suspend2(target_task, suspend_token);
+	if (code != KERN_SUCCESS)
+		return code;
+	code = settle(target_task, true);
+	if (code == KERN_SUCCESS)
+		*suspend_token = (mach_port_name_t)values[0];
+	else
+		mach_port_deallocate(mach_task_self_, (mach_port_name_t)values[0]);
+	return code;
+}
+
+/*
+ * Consumes the right unless it is none.
+ *
+ * KERN_SUCCESS            and the task runs, unless others have suspended it, too
+ * KERN_INVALID_ARGUMENT   null, dead, or a right to another kernel object
+ * MACH_SEND_INVALID_DEST  no such right, or the task is dead
+ */
+BERTH_EXPORT kern_return_t
+task_resume2(task_suspension_token_t suspend_token)
+{
+	return MACH_PORT_VALID(suspend_token) ? _kernelrpc_task_resume2(suspend_token)
+					      : KERN_INVALID_ARGUMENT;
 }

@@ -183,6 +183,9 @@ enum berth_trap_number {
 	 * values: the new count */
 	BERTH_TRAP_TASK_SUSPEND,
 	BERTH_TRAP_TASK_RESUME,
+	/* args: task.  The same, but what counts is a token, and the host lets the process go when
+	 * it ends, however it does.  values: name of the token, a send-once right */
+	BERTH_TRAP_TASK_SUSPEND2,
 
 	/* Memory entries.  The host takes the memory that comes along.  args: offset and size in
 	 * it, protection, where the data begins in the range.  values: name of a send right.

@@ -83,8 +83,13 @@ extern kern_return_t task_suspend(task_read_t target_task);
 /* KERN_FAILURE: the task is not suspended. */
 extern kern_return_t task_resume(task_read_t target_task);
 
-/* The same with a token, whose loss resumes the task.  Gives the token, takes it back. */
+/*
+ * The same with a token, a send-once right, whose loss resumes the task: when it is deallocated, or
+ * dies with who holds it.  Gives the token.
+ */
 extern kern_return_t task_suspend2(task_read_t target_task, task_suspension_token_t *suspend_token);
+
+/* Takes it back.  MACH_SEND_INVALID_DEST: there is no such right, or the task is dead. */
 extern kern_return_t task_resume2(task_suspension_token_t suspend_token);
 
 /* End the task. */

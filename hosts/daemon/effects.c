@@ -8,8 +8,11 @@
 #include "hosts/daemon/berthd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define ALL_DESCRIPTORS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)
 
@@ -154,15 +157,30 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 		slot->state = SLOT_REPLYING;
 }
 
+/*
+ * Its last token has ended, maybe with who held it: nobody else is there to let it go.  A process
+ * that Linux does not let us signal, or that cannot be seen, stays stopped.
+ */
+static void
+let_go(struct peer *peer)
+{
+	if (peer != NULL && peer->process.fd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, peer->process.fd, SIGCONT, NULL, 0);
+}
+
 void
 effects_work_off(struct host *host, struct kernel_effects *effects)
 {
+	struct task *resumed;
 	struct kernel_segment *segment;
 	struct kernel_watch *watch;
 	struct kernel_file *file;
 	struct kernel_kev_delivery delivery;
 	struct thread *thread;
 
+	/* before anybody hears that it was done, and before anybody stops it again */
+	while ((resumed = kernel_effects_resumed(effects)) != NULL)
+		let_go(kernel_task_host(resumed));
 	while ((thread = kernel_effects_thread(effects)) != NULL) {
 		struct slot *slot = kernel_thread_host(thread);
 

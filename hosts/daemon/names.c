@@ -204,6 +204,7 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_THREAD_PROCESS] = { "thread_process", { "thread" } },
 	[BERTH_TRAP_TASK_SUSPEND] = { "task_suspend", { "task" } },
 	[BERTH_TRAP_TASK_RESUME] = { "task_resume", { "task" } },
+	[BERTH_TRAP_TASK_SUSPEND2] = { "task_suspend2", { "task" } },
 	[BERTH_TRAP_MEMORY_ENTRY_MAKE] = { "mach_make_memory_entry",
 					   { "offset", "size", "#protection", "#data" } },
 	[BERTH_TRAP_HOST_GET_CLOCK_CONTROL] = { "host_get_clock_control", { "host", "#clock" } },

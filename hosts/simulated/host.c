@@ -224,6 +224,7 @@ sim_effects(struct sim *sim, struct kernel_effects *effects, enum kernel_event_k
 	while ((segment = kernel_effects_segment(effects)))
 		segment_gone(segment);
 	sim_must(sim, !kernel_effects_watch(effects), "a watch that nobody asked for");
+	sim_must(sim, !kernel_effects_resumed(effects), "a task goes on that nobody stopped");
 }
 
 void

@@ -44,6 +44,8 @@ ipc_kobject_kind_name(enum ipc_kobject_kind kind)
 		return "memory entry";
 	case IKOT_FILEPORT:
 		return "fileport";
+	case IKOT_TASK_RESUME:
+		return "task resume";
 	default:
 		return NULL;
 	}
@@ -60,6 +62,13 @@ ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port)
 		fileport_no_senders(k, port);
 	else if (port->object.kobject == IKOT_NAMED_ENTRY)
 		memory_entry_no_senders(k, port);
+}
+
+void
+ipc_kobject_send_once_ended(struct kernel *k, struct ipc_port *port)
+{
+	check(port->object.kobject == IKOT_TASK_RESUME);
+	task_token_ended(k, port);
 }
 
 /* The reply right of @request moves into a reply, if anybody can get one. */

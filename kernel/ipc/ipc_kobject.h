@@ -18,6 +18,9 @@ void ipc_kobject_server(struct kernel *k, struct thread *thread, struct ipc_kmsg
  */
 void ipc_kobject_no_senders(struct kernel *k, struct ipc_port *port);
 
+/* A send-once right to @port, a kernel object's, has ended, by a message or without. */
+void ipc_kobject_send_once_ended(struct kernel *k, struct ipc_port *port);
+
 /* "task", "host" …; NULL for a plain port. */
 const char *ipc_kobject_kind_name(enum ipc_kobject_kind kind);
 

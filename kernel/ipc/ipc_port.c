@@ -155,6 +155,8 @@ ipc_port_use_send_once(struct kernel *k, struct ipc_port *port)
 		check(port->sorights > 0);
 		port->sorights--;
 		ipc_notify_uncommit(k, 1);
+		if (port->object.place == PORT_KERNEL)
+			ipc_kobject_send_once_ended(k, port);
 	}
 	ipc_port_unref(k, port);
 }
@@ -228,7 +230,8 @@ ipc_port_release_receive(struct kernel *k, struct ipc_port *port)
 	}
 	ipc_port_clear_receiver(k, port);
 	port->port_destroyed = NULL;
-	if (!ip_active(backup) || ipc_port_would_circle(port, backup)) {
+	if (!ip_active(backup) || backup->object.place == PORT_KERNEL ||
+	    ipc_port_would_circle(port, backup)) {
 		ipc_port_release_send_once(k, backup);
 		ipc_port_destroy(k, port);
 		return;

@@ -50,6 +50,7 @@ enum ipc_kobject_kind {
 	IKOT_CLOCK_CTRL = 26,
 	IKOT_NAMED_ENTRY = 28,
 	IKOT_FILEPORT = 34,
+	IKOT_TASK_RESUME = 36,
 	IKOT_VOUCHER = 37
 };
 

@@ -107,6 +107,13 @@ task_set_special_port(struct task *task, int which, struct ipc_port *port)
 }
 
 kern_return_t
+task_resume2(struct ipc_port *token)
+{
+	return convert_port_to_kobject(token, IKOT_TASK_RESUME) ? KERN_SUCCESS
+								: KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
 thread_get_special_port(struct thread *thread, int which, struct ipc_port **port)
 {
 	struct ipc_port *own;

@@ -31,6 +31,14 @@ mustuse kern_return_t kobject_from_name(struct task *caller, mach_port_name_t na
  * stands for one whose port is dead.
  */
 
+/*
+ * @token is the send-once right that a message came by, and whose end lets the task go: whatever
+ * is said here.  KERN_SUCCESS; KERN_INVALID_ARGUMENT: of another kernel object.
+ *
+ * Source: mach-kobjects.md §2.1, mach-types.md (task_suspension_token_t).
+ */
+kern_return_t task_resume2(struct ipc_port *token);
+
 /* *@port becomes a send right, NULL or IP_DEAD: the caller's.  KERN_INVALID_ARGUMENT. */
 kern_return_t task_get_special_port(struct task *task, int which, struct ipc_port **port);
 /* KERN_NO_ACCESS, KERN_INVALID_ARGUMENT. */

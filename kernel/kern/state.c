@@ -198,6 +198,7 @@ kernel_effects_init(struct kernel_effects *effects)
 	effects->segments = NULL;
 	effects->watches = NULL;
 	effects->files = NULL;
+	effects->resumed = NULL;
 	effects->kernel_events = NULL;
 }
 

@@ -161,6 +161,34 @@ kernel_task_has_bootstrap(const struct task *task)
 	return ip_valid(port) && ip_active(port);
 }
 
+/* ---- suspension tokens ------------------------------------------------------------------- */
+
+void
+task_token_ended(struct kernel *k, struct ipc_port *port)
+{
+	struct task *task = port->kobject;
+
+	check(task->suspend_count > port->sorights);
+	if (--task->suspend_count > 0 || task->is_resumed)
+		return;
+	task->is_resumed = true;
+	task->next_resumed = k->effects->resumed;
+	k->effects->resumed = task;
+}
+
+struct task *
+kernel_effects_resumed(struct kernel_effects *effects)
+{
+	struct task *task = effects->resumed;
+
+	if (task) {
+		effects->resumed = task->next_resumed;
+		task->next_resumed = NULL;
+		task->is_resumed = false;
+	}
+	return task;
+}
+
 /* ---- death ------------------------------------------------------------------------------ */
 
 static void
@@ -186,6 +214,8 @@ task_terminate(struct kernel *k, struct task *task)
 	LIST_FOR_EACH (thread, &task->threads, struct thread, link)
 		if (thread->state == THREAD_PARKED_RECEIVE)
 			thread_unpark(thread);
+	/* its own tokens, among its rights and in what its threads send, let nothing go any more */
+	kernel_port_dies(k, &task->resume_port);
 	while ((first = list_first(&task->threads)) != NULL)
 		thread_destroy(k, list_entry(first, struct thread, link));
 	semaphore_terminate_all(task);

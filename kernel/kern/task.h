@@ -25,6 +25,11 @@ struct task {
 	uint64_t birth;         /* of its process, as the host says */
 	uint32_t suspend_count; /* how often it was stopped and not yet let go */
 
+	/* NULL: none was made.  Each send-once right to it, a token, is one of these times. */
+	struct ipc_port *resume_port;
+	struct task *next_resumed; /* the list of effects */
+	bool is_resumed;           /* in that list */
+
 	struct account *account;
 	struct ipc_space space;
 	struct list threads;
@@ -51,6 +56,9 @@ struct task {
 #define TOKEN_EUID 1
 #define TOKEN_EGID 2
 #define TOKEN_PID 5
+
+/* A send-once right to @port, the resume port of a task, has ended: so has its suspension. */
+void task_token_ended(struct kernel *k, struct ipc_port *port);
 
 void task_died(struct kernel *k, struct task *task);
 void task_exec(struct kernel *k, struct task *task);

@@ -2,6 +2,7 @@
  * The traps on tasks: what a frame says becomes objects, the routine is called (ipc_tt.h), and
  * the rights that it gives go into the caller's space.
  */
+#include "ipc/ipc_notify.h"
 #include "ipc/ipc_right.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
@@ -203,10 +204,16 @@ trap_task_threads(struct syscall *call)
 	return KERN_SUCCESS;
 }
 
+static uint32_t
+task_token_count(const struct task *task)
+{
+	return task->resume_port ? task->resume_port->sorights : 0;
+}
+
 /*
  * KERN_SUCCESS           values: the new count
  * KERN_INVALID_ARGUMENT  another kernel object
- * KERN_FAILURE           it is not suspended; or too often
+ * KERN_FAILURE           it is not suspended, or by tokens alone; or too often
  */
 static kern_return_t
 trap_task_suspension(struct syscall *call)
@@ -219,11 +226,48 @@ trap_task_suspension(struct syscall *call)
 		return kr;
 	if (!task)
 		return KERN_INVALID_ARGUMENT;
-	if (task->suspend_count == (resumes ? 0 : TASK_SUSPEND_MAX))
+	if (task->suspend_count == (resumes ? task_token_count(task) : TASK_SUSPEND_MAX))
 		return KERN_FAILURE;
 	task->suspend_count = resumes ? task->suspend_count - 1 : task->suspend_count + 1;
 	call->result->values[0] = task->suspend_count;
 	return KERN_SUCCESS;
+}
+
+/*
+ * KERN_SUCCESS            values: the name of the token
+ * KERN_INVALID_ARGUMENT   another kernel object
+ * KERN_FAILURE            it is suspended too often
+ * KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE  no room for the token
+ */
+static kern_return_t
+trap_task_suspend2(struct syscall *call)
+{
+	struct kernel *k = call->kernel;
+	struct task *task;
+	mach_port_name_t name;
+	kern_return_t kr = call_task(call, &task);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (!task)
+		return KERN_INVALID_ARGUMENT;
+	if (task->suspend_count == TASK_SUSPEND_MAX)
+		return KERN_FAILURE;
+	kr = ipc_space_reserve(&call->caller->space, 1);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (!ipc_notify_reserve(k, 1))
+		return KERN_RESOURCE_SHORTAGE;
+	/* stays for the next ones */
+	if (!task->resume_port)
+		task->resume_port = ipc_port_new_kernel(k, IKOT_TASK_RESUME, task);
+	if (!task->resume_port)
+		return KERN_RESOURCE_SHORTAGE;
+	task->suspend_count++;
+	kr = ipc_right_copyout(&call->caller->space, ipc_port_make_send_once(k, task->resume_port),
+			       MACH_MSG_TYPE_PORT_SEND_ONCE, &name);
+	call->result->values[0] = name;
+	return kr;
 }
 
 /* ---- special ports --------------------------------------------------------------------------- */
@@ -335,6 +379,8 @@ task_syscall(uint32_t number)
 	case BERTH_TRAP_TASK_SUSPEND:
 	case BERTH_TRAP_TASK_RESUME:
 		return trap_task_suspension;
+	case BERTH_TRAP_TASK_SUSPEND2:
+		return trap_task_suspend2;
 	case BERTH_TRAP_TASK_GET_SPECIAL_PORT:
 		return trap_get_special_port;
 	case BERTH_TRAP_TASK_SET_SPECIAL_PORT:

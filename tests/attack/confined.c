@@ -29,7 +29,7 @@
 
 #define NOBODY 65534u
 #define HANG_MS 20000
-#define KEPT 0x1000002ull /* CAP_DAC_OVERRIDE, CAP_SYS_RESOURCE: root's berthd */
+#define KEPT 0x1000022ull /* CAP_DAC_OVERRIDE, CAP_KILL, CAP_SYS_RESOURCE: root's berthd */
 
 /* A line of /proc/@pid/status, as a number to the base @base. */
 static unsigned long long

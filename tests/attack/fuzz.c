@@ -396,8 +396,8 @@ some_number(struct fuzz *fuzz)
 			return BERTH_TRAP_MEMORY_ENTRY_MAKE + below(fuzz, 2);
 		return one_in(fuzz, 2)
 			   ? BERTH_TRAP_FILEPORT_MAKE + below(fuzz, 2)
-			   : BERTH_TRAP_TASK_FOR_PID +
-				 below(fuzz, BERTH_TRAP_TASK_RESUME - BERTH_TRAP_TASK_FOR_PID + 1);
+			   : BERTH_TRAP_TASK_FOR_PID + below(fuzz, BERTH_TRAP_TASK_SUSPEND2 -
+								       BERTH_TRAP_TASK_FOR_PID + 1);
 	case 0:
 		return below(fuzz, BERTH_TRAP_LIMIT + 4); /* also those between the known */
 	case 1:

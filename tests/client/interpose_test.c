@@ -192,6 +192,7 @@ calls_on_tasks_threads_and_hosts_ask_who_serves_the_port(void **state)
 	ASKS(task_info(task, TASK_BASIC_INFO, info, &count), 3405);
 	ASKS(task_suspend(task), 3407);
 	ASKS(task_resume(task), 3408);
+	ASKS(task_suspend2(task, &port), 3436);
 	ASKS(task_get_special_port(task, TASK_BOOTSTRAP_PORT, &port), 3409);
 	ASKS(task_set_special_port(task, TASK_BOOTSTRAP_PORT, MACH_PORT_NULL), 3410);
 	ASKS(thread_terminate(task), 3600);
@@ -335,7 +336,8 @@ another_task_is_served_as_far_as_the_kernel_can(void **state)
 	assert_int_equal(info.suspend_count, 0);
 	assert_int_equal(mach_vm_allocate(task, &address, 4096, VM_FLAGS_ANYWHERE), MIG_BAD_ID);
 	assert_int_equal(mach_vm_deallocate(task, 0, 4096), MIG_BAD_ID);
-	assert_int_equal(task_suspend2(task, &token), KERN_NOT_SUPPORTED);
+	assert_int_equal(task_suspend2(task, &token), KERN_SUCCESS);
+	assert_int_equal(task_resume2(token), KERN_SUCCESS);
 	close(wait_for[0]);
 	close(wait_for[1]);
 	int status;

@@ -257,8 +257,64 @@ many_that_stop_a_task_at_once_leave_it_running(void **state)
 }
 
 static void
+a_task_is_let_go_by_the_last_token(void **state)
+{
+	struct other other = other_start(NULL);
+	mach_port_t task = other_task(&other);
+	task_suspension_token_t first, second;
+
+	assert_int_equal(task_suspend2(task, &first), KERN_SUCCESS);
+	assert_int_equal(task_suspend2(task, &second), KERN_SUCCESS);
+	assert_int_equal(suspend_count(task), 2);
+	assert_int_equal(task_resume(task), KERN_FAILURE);
+	assert_int_equal(write(other.fd, "", 1), 1);
+	assert_int_equal(task_resume2(first), KERN_SUCCESS);
+	assert_false(answers(&other, false));
+	right_end(second);
+	assert_true(answers(&other, true));
+	assert_int_equal(suspend_count(task), 0);
+	/* a token is used once */
+	assert_int_equal(task_resume2(first), MACH_SEND_INVALID_DEST);
+	right_end(task);
+	other_end(&other);
+}
+
+static pid_t victim;
+
+/* Suspends the process @victim and keeps the token. */
+static uint8_t
+suspend_the_victim(uint8_t byte)
+{
+	task_suspension_token_t token;
+	mach_port_t task;
+
+	return task_for_pid(mach_task_self(), victim, &task) != KERN_SUCCESS ||
+	       task_suspend2(task, &token) != KERN_SUCCESS;
+}
+
+static void
+a_task_is_let_go_when_who_holds_the_token_is_killed(void **state)
+{
+	struct other other = other_start(NULL), holder;
+	mach_port_t task = other_task(&other);
+
+	victim = other.pid;
+	holder = other_start(suspend_the_victim);
+	assert_int_equal(other_does(&holder, 0), 0);
+	assert_int_equal(suspend_count(task), 1);
+	assert_int_equal(write(other.fd, "", 1), 1);
+	assert_false(answers(&other, false));
+	other_end(&holder);
+	assert_true(answers(&other, true));
+	assert_int_equal(suspend_count(task), 0);
+	right_end(task);
+	other_end(&other);
+}
+
+static void
 only_a_task_is_suspended(void **state)
 {
+	task_suspension_token_t token = 1;
 	mach_port_t host = mach_host_self(), name;
 
 	assert_int_equal(task_get_special_port(mach_task_self(), TASK_NAME_PORT, &name),
@@ -268,6 +324,12 @@ only_a_task_is_suspended(void **state)
 	assert_int_equal(task_suspend(host), KERN_INVALID_ARGUMENT);
 	assert_int_equal(task_suspend(name), KERN_INVALID_ARGUMENT);
 	assert_int_equal(task_resume(mach_task_self()), KERN_FAILURE);
+	assert_int_equal(task_suspend2(MACH_PORT_NULL, &token), KERN_INVALID_ARGUMENT);
+	assert_int_equal(token, MACH_PORT_NULL);
+	assert_int_equal(task_suspend2(host, &token), KERN_INVALID_ARGUMENT);
+	assert_int_equal(task_suspend2(name, &token), KERN_INVALID_ARGUMENT);
+	assert_int_equal(task_resume2(MACH_PORT_NULL), KERN_INVALID_ARGUMENT);
+	assert_int_equal(task_resume2(MACH_PORT_DEAD), KERN_INVALID_ARGUMENT);
 	right_end(host);
 	right_end(name);
 }
@@ -281,6 +343,8 @@ main(void)
 		cmocka_unit_test(a_suspended_task_does_nothing_until_it_was_resumed_as_often),
 		cmocka_unit_test(a_task_that_suspends_itself_is_resumed_by_another),
 		cmocka_unit_test(many_that_stop_a_task_at_once_leave_it_running),
+		cmocka_unit_test(a_task_is_let_go_by_the_last_token),
+		cmocka_unit_test(a_task_is_let_go_when_who_holds_the_token_is_killed),
 		cmocka_unit_test(only_a_task_is_suspended),
 	};
 

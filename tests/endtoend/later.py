@@ -3,7 +3,7 @@
 
 usage: later.py --berth FILE --root FOLDER [--cc COMMAND] [--flags FLAGS]
 
-Calls each function that docs/compatibility.md says comes later, twice, and expects a
+Calls each function that docs/compatibility.md says is refused, twice, and expects a
 failure both times and exactly one line on stderr that names the call.
 """
 
@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 SECONDS_MAX = 100
-ROW = re.compile(r"\|(?P<names>[^|]*)\| later \|")
+ROW = re.compile(r"\|(?P<names>[^|]*)\| refused \|")
 
 # Each gets the caller's task (or thread, host: any right of its own will do), then the
 # address of room for what it gives; on the machines that Berth runs on a call may be made

@@ -648,6 +648,7 @@ scenario_of(enum berth_trap_number number)
 		return other_task;
 	case BERTH_TRAP_TASK_PROCESS:
 	case BERTH_TRAP_TASK_SUSPEND:
+	case BERTH_TRAP_TASK_SUSPEND2:
 		return port_of_other_task;
 	case BERTH_TRAP_TASK_THREADS:
 		return threads_of_other_task;

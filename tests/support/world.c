@@ -204,12 +204,15 @@ world_step(struct world *w, struct kernel_event *event)
 	struct kernel_segment *segment;
 	struct kernel_watch *watch;
 	struct kernel_file *file;
+	struct task *resumed;
 
 	kernel_effects_init(&effects);
 	event->now_ns = w->now_ns;
 	event->wall_offset_ns = w->wall_offset_ns;
 	w->completed = 0;
 	kernel_step(w->kernel, event, &effects);
+	while ((resumed = kernel_effects_resumed(&effects)))
+		((struct party *)kernel_task_host(resumed))->resumed++;
 	while ((thread = kernel_effects_thread(&effects))) {
 		struct actor *actor = kernel_thread_host(thread);
 

@@ -107,6 +107,7 @@ struct party {
 	struct world *world;
 	struct task *task; /* NULL: dead */
 	uint32_t index;
+	uint32_t resumed; /* how often the kernel said that it is to run again */
 	audit_token_t token;
 	struct actor actors[TASK_THREADS_MAX];
 	uint32_t actor_count;

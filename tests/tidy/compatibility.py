@@ -5,8 +5,8 @@ usage: compatibility.py --root FOLDER --library FILE
        compatibility.py --self-test
 
 In the page's tables the first column names calls, in backquotes, and the second says what
-they do: `works`, `own task` (works on the caller's own task), `later` or `left out`.  What
-works or comes later is in the library or is a macro or an inline function of a header;
+they do: `works`, `own task` (works on the caller's own task), `refused` or `left out`.  What
+works or is refused is in the library or is a macro or an inline function of a header;
 every function of the library is in a table.  Every function that a header declares is in
 the library: what compiles links.
 """
@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 
-STATES = {"works": True, "own task": True, "later": True, "left out": False}
+STATES = {"works": True, "own task": True, "refused": True, "left out": False}
 NAME = re.compile(r"`(\w+)`")
 
 
@@ -90,7 +90,7 @@ def compare(page, library_names, headers):
 
 def self_test():
     page = ("| call | state | |\n| --- | --- | --- |\n| `one`, `two` | works | |\n"
-            "| `three` | later | |\n| `macro` | works | |\n| `gone` | left out | |\n")
+            "| `three` | refused | |\n| `macro` | works | |\n| `gone` | left out | |\n")
     headers = """#define macro(x) (x)
     extern "C" {
     /* extern int not_me(int); */
@@ -102,7 +102,7 @@ def self_test():
     good = list(compare(page, {"one", "two", "three"}, headers))
     missing = list(compare(page, {"one", "three"}, headers))
     unlisted = list(compare(page, {"one", "two", "three", "four"}, headers))
-    twice = list(compare(page + "| `one` | later | |\n", {"one", "two", "three"}, headers))
+    twice = list(compare(page + "| `one` | refused | |\n", {"one", "two", "three"}, headers))
     there = list(compare(page, {"one", "two", "three", "gone"}, headers))
     unlinked = list(compare(page, {"one", "two", "three"}, headers + "extern void far(void);"))
     if good or [len(found) for found in (missing, unlisted, twice, there, unlinked)] != [
