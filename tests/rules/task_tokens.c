@@ -203,18 +203,21 @@ TEST_2(a_program_that_is_replaced_has_no_tokens)
 	assert_int_equal(b->party->resumed, 0);
 }
 
-/* One among its rights, one in a message that waits for room. */
-TEST_2(a_task_that_holds_its_own_tokens_dies_with_them)
+TEST_1(a_task_that_holds_its_own_token_dies_with_it)
 {
-	mach_port_name_t mailbox = b->party->mailbox_of[0], kept, sent;
+	(void)suspend2(a, BERTH_NAME_TASK_SELF);
+	world_task_die(a->party);
+	assert_int_equal(a->party->resumed, 0);
+}
+
+TEST_2(a_task_whose_own_token_waits_to_be_sent_dies_with_it)
+{
+	mach_port_name_t mailbox = b->party->mailbox_of[0];
 	struct message m = message_to(mailbox, MACH_MSG_TYPE_COPY_SEND);
 
-	kept = suspend2(b, BERTH_NAME_TASK_SELF);
-	sent = suspend2(b, BERTH_NAME_TASK_SELF);
 	fill(b, mailbox, 5);
-	message_add_port(&m, sent, MOVE_ONCE);
+	message_add_port(&m, suspend2(b, BERTH_NAME_TASK_SELF), MOVE_ONCE);
 	assert_int_equal(msg_send(b, &m, 0, 0), BLOCKED);
-	assert_int_equal(type_of(world_thread_new(b->party), kept), MACH_PORT_TYPE_SEND_ONCE);
 	world_task_die(b->party);
 	assert_int_equal(b->party->resumed, 0);
 	assert_int_equal(take_id(a, a->party->mailbox), 1);
