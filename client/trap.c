@@ -247,7 +247,8 @@ sleep_in_futex(const struct trap *trap, uint64_t limit_ns, int *result)
 	const _Atomic uint32_t *alive = &trap->kernel_page->alive;
 	uint32_t alive_value = atomic_load(alive);
 
-	if (alive_word_is_dead(alive_value))
+	/* or it has dropped us alone, and connection_died() has woken who slept */
+	if (alive_word_is_dead(alive_value) || atomic_load(&connection.state) == CONNECTION_DEAD)
 		return false;
 	atomic_store(&slot->task_sleeps, TRAP_SLEEPS_IN_FUTEX);
 	*result = 0;

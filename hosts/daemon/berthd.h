@@ -50,8 +50,10 @@ struct slot;
 #define TRACE_SUBSCRIBERS_MAX 64u
 #define TRACE_SUBSCRIBERS_PER_USER_MAX 8u
 #define CONNECTIONS_PROCESS_SHARE 2u /* one process may have half the descriptors */
-#define LEAKS_MAX 65536u             /* rows remembered; what is beyond is only counted */
-#define ROWS_PER_ROUND 64u           /* of an inspection, before the tasks get their turn */
+#define WAKERS_SHARE 4u /* a quarter of them for wakers: threads sleep without one as well */
+#define WAKERS_PROCESS_SHARE 4u /* … of which one process may have a quarter */
+#define LEAKS_MAX 65536u        /* rows remembered; what is beyond is only counted */
+#define ROWS_PER_ROUND 64u      /* of an inspection, before the tasks get their turn */
 #define DUMP_MAX_BYTES (256u << 20)
 #define INSPECTIONS_PER_USER_MAX 32u /* answers under way, of which one may be a large dump */
 #define LINEAGE_DEPTH_MAX 256u
@@ -137,6 +139,7 @@ struct slot {
 	bool descriptors_lost; /* … but Linux could not give us them */
 	int descriptors[2];    /* -1: none */
 	int waker_fd;          /* our end of what the thread may sleep on; -1: none */
+	bool is_unwoken;       /* … which Linux had no memory to write to: retried */
 };
 
 /* One segment: shared memory and the daemon's own view of it. */
@@ -156,7 +159,8 @@ struct slot *slot_find(struct peer *peer, uint32_t index); /* NULL: no thread ha
 mustuse int slot_take(struct peer *peer, struct slot **slot);
 /* Puts a slot back: the descriptors kept for it are closed, the shared part says nothing. */
 void slot_give(struct slot *slot);
-/* A pair of sockets, of which the thread gets @theirs to sleep on.  0, -EMFILE … */
+/* A pair of sockets, of which the thread gets @theirs to sleep on.  0; -EDQUOT: its process has as
+ * many as one may; -EMFILE … */
 mustuse int slot_make_waker(struct slot *slot, int *theirs);
 void slot_drop_waker(struct slot *slot);
 void slot_drop_descriptors(struct slot *slot);
@@ -224,7 +228,8 @@ struct peer {
 	struct slot_segment **segments;
 	uint32_t segment_count;
 	uint32_t thread_count;
-	uint32_t stuck_count;
+	uint32_t stuck_count, unwoken_count;
+	uint32_t waker_count;
 	uint32_t bulk_count;
 	LIST_HEAD(, bulk) bulks;
 	uint32_t hot_index; /* HOT_MAX: cold */
@@ -289,6 +294,7 @@ struct host {
 	int reserve_fd; /* given up to be able to refuse when no descriptor is left */
 	uint32_t descriptor_limit;
 	uint32_t waker_count;
+	LIST_HEAD(, watch_pair) unshown; /* watch.c */
 	struct closer closer;
 	LIST_HEAD(, file_owner) file_owners;
 	uint32_t file_count; /* of fileports */
@@ -579,9 +585,11 @@ void slice_sleeps(struct host *host);
 /* ---- watch.c ----------------------------------------------------------------------- */
 
 /* The task's descriptor of a watch, made if need be; -errno. */
-int watch_descriptor(struct kernel_watch *watch);
+int watch_descriptor(struct host *host, struct kernel_watch *watch);
 /* Its port became ready, or not, or is gone. */
 void watch_changed(struct host *host, struct kernel_watch *watch);
+/* What Linux had no memory to show is shown now, or soon. */
+void watches_retry(struct host *host);
 
 /* ---- sleep.c ----------------------------------------------------------------------- */
 

@@ -16,6 +16,26 @@
 
 #define ALL_DESCRIPTORS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)
 
+/* Wakes the thread that sleeps on the waker of @slot, now or as soon as Linux has the memory. */
+static void
+wake_in_poll(struct slot *slot)
+{
+	struct peer *peer = slot->peer;
+	/* full is as good; shut down by the task is its own loss */
+	bool is_unwoken = send(slot->waker_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+			  (errno == ENOBUFS || errno == ENOMEM);
+
+	if (is_unwoken)
+		host_retry_soon(peer->host);
+	if (is_unwoken == slot->is_unwoken)
+		return;
+	slot->is_unwoken = is_unwoken;
+	if (is_unwoken)
+		peer->unwoken_count++;
+	else
+		peer->unwoken_count--;
+}
+
 void
 effects_slot_done(struct slot *slot)
 {
@@ -32,9 +52,7 @@ effects_slot_done(struct slot *slot)
 	if (sleeps == TRAP_SLEEPS_NOT)
 		return;
 	if (sleeps == TRAP_SLEEPS_IN_POLL && slot->waker_fd >= 0) {
-		ssize_t n = send(slot->waker_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		(void)n; /* full is as good; shut down by the task is its own loss */
+		wake_in_poll(slot);
 		return;
 	}
 	wait_wake(&shared->state, 1);
@@ -119,7 +137,7 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 	int own_fd = -1, status = 0;
 
 	if (watch != NULL) {
-		own_fd = watch_descriptor(watch);
+		own_fd = watch_descriptor(host, watch);
 		if (own_fd < 0) {
 			refuse(host, slot, watch, effects);
 			return;
@@ -168,12 +186,20 @@ let_go(struct peer *peer)
 		(void)syscall(SYS_pidfd_send_signal, peer->process.fd, SIGCONT, NULL, 0);
 }
 
+static void
+watches_work_off(struct host *host, struct kernel_effects *effects)
+{
+	struct kernel_watch *watch;
+
+	while ((watch = kernel_effects_watch(effects)) != NULL)
+		watch_changed(host, watch);
+}
+
 void
 effects_work_off(struct host *host, struct kernel_effects *effects)
 {
 	struct task *resumed;
 	struct kernel_segment *segment;
-	struct kernel_watch *watch;
 	struct kernel_file *file;
 	struct kernel_kev_delivery delivery;
 	struct thread *thread;
@@ -181,6 +207,8 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 	/* before anybody hears that it was done, and before anybody stops it again */
 	while ((resumed = kernel_effects_resumed(effects)) != NULL)
 		let_go(kernel_task_host(resumed));
+	/* first: a new one that gets no descriptor is freed, and must not be in a list then */
+	watches_work_off(host, effects);
 	while ((thread = kernel_effects_thread(effects)) != NULL) {
 		struct slot *slot = kernel_thread_host(thread);
 
@@ -191,8 +219,7 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 	}
 	while ((segment = kernel_effects_segment(effects)) != NULL)
 		bulk_free(segment);
-	while ((watch = kernel_effects_watch(effects)) != NULL)
-		watch_changed(host, watch);
+	watches_work_off(host, effects);
 	while ((file = kernel_effects_file(effects)) != NULL)
 		file_free(host, file);
 	while (kernel_effects_kev(host->kernel, effects, &delivery))
@@ -216,16 +243,28 @@ retry_peer(struct peer *peer)
 	}
 }
 
+static void
+wake_peer(struct peer *peer)
+{
+	for (uint32_t i = 0; i < peer->segment_count; i++)
+		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS && peer->unwoken_count > 0; j++)
+			if (peer->segments[i]->slots[j].is_unwoken)
+				wake_in_poll(&peer->segments[i]->slots[j]);
+}
+
 void
 effects_retry(struct host *host)
 {
 	struct peer *peer;
 
+	watches_retry(host);
 	TAILQ_FOREACH(peer, &host->peers, link)
 	{
 		if (!TAILQ_EMPTY(&peer->outgoing))
 			socket_flush(peer);
 		if (peer->stuck_count > 0)
 			retry_peer(peer);
+		if (peer->unwoken_count > 0)
+			wake_peer(peer);
 	}
 }

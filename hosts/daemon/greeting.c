@@ -55,6 +55,14 @@ too_many_of_uid(struct peer *peer)
 	return count > host->descriptor_limit / 16;
 }
 
+/* It may have been lost while there were none at all. */
+static void
+keep_reserve(struct host *host)
+{
+	if (host->reserve_fd < 0)
+		host->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /* No descriptor is left: give up the reserve to say so to one who waits. */
 static void
 refuse_without_descriptors(struct host *host)
@@ -74,7 +82,8 @@ refuse_without_descriptors(struct host *host)
 			(void)n; /* the hang-up says it, too */
 			close(fd);
 		}
-		host->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		host->reserve_fd = -1;
+		keep_reserve(host);
 	}
 	/* others wait a moment in the backlog, and we don't spin */
 	source_want(&host->listener, 0);
@@ -84,6 +93,7 @@ refuse_without_descriptors(struct host *host)
 void
 greeting_accept(struct host *host)
 {
+	keep_reserve(host);
 	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
 		int fd = accept4(host->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		int on = 1;

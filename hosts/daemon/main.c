@@ -64,6 +64,7 @@ take_signals(struct host *host)
 	int fd, error;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error like others */
 	if (host->options.daemonize)
 		signal(SIGHUP, SIG_IGN);
 	sigemptyset(&set);
@@ -157,6 +158,7 @@ host_init(struct host *host)
 	TAILQ_INIT(&host->peers);
 	TAILQ_INIT(&host->commands);
 	LIST_INIT(&host->file_owners);
+	LIST_INIT(&host->unshown);
 	closer_init(&host->closer);
 	kext_log_init(host);
 	event_sockets_init(host);

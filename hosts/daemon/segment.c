@@ -153,22 +153,41 @@ slot_drop_descriptors(struct slot *slot)
 	slot->descriptors_lost = false;
 }
 
+/* A process may have several connections. */
+static uint32_t
+wakers_of_process(const struct peer *peer)
+{
+	const struct peer *other;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(other, &peer->host->peers, link)
+	{
+		if (other->pid == peer->pid)
+			count += other->waker_count;
+	}
+	return count;
+}
+
 int
 slot_make_waker(struct slot *slot, int *theirs)
 {
 	struct host *host = slot->peer->host;
+	uint32_t most = host->descriptor_limit / WAKERS_SHARE;
 	int ends[2];
 
 	slot_drop_waker(slot);
 	/* threads sleep without one as well, so tasks and their messages come first */
-	if (host->waker_count >= host->descriptor_limit / 4)
+	if (host->waker_count >= most)
 		return -EMFILE;
+	if (wakers_of_process(slot->peer) >= most / WAKERS_PROCESS_SHARE)
+		return -EDQUOT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
 		return -errno;
 	shutdown(ends[0], SHUT_RD); /* the thread has nothing to say there */
 	slot->waker_fd = ends[0];
 	*theirs = ends[1];
 	host->waker_count++;
+	slot->peer->waker_count++;
 	return 0;
 }
 
@@ -180,6 +199,10 @@ slot_drop_waker(struct slot *slot)
 	close(slot->waker_fd);
 	slot->waker_fd = -1;
 	slot->peer->host->waker_count--;
+	slot->peer->waker_count--;
+	if (slot->is_unwoken)
+		slot->peer->unwoken_count--;
+	slot->is_unwoken = false;
 }
 
 void

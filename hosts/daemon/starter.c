@@ -153,6 +153,7 @@ become(const struct program *program, int fd, int told)
 	sigemptyset(&none);
 	sigaction(SIGPIPE, &plain, NULL);
 	sigaction(SIGHUP, &plain, NULL);
+	sigaction(SIGXFSZ, &plain, NULL);
 	/* what another descriptor of that number said is nothing that lasts until there */
 	if (fd == TASK_FD ? fcntl(fd, F_SETFD, 0) == 0 : dup2(fd, TASK_FD) >= 0) {
 		sigprocmask(SIG_SETMASK, &none, NULL);

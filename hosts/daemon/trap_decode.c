@@ -49,6 +49,8 @@ read_spill(const struct trap_source *source, struct trap_decoded *decoded)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == ENOMEM)
+			return no_memory(source);
 		if (n <= 0)
 			return bad_data(source);
 		done += (size_t)n;

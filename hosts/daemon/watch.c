@@ -16,13 +16,30 @@
 #include <unistd.h>
 
 struct watch_pair {
-	int ours;  /* nobody else has it */
-	int tasks; /* the task has a copy */
+	int ours;                    /* nobody else has it */
+	int tasks;                   /* the task has a copy */
+	bool is_unshown;             /* ready, but Linux had no memory to show it */
+	LIST_ENTRY(watch_pair) link; /* … of which the host has a list */
 };
 
 static void
-pair_free(struct watch_pair *pair)
+set_unshown(struct host *host, struct watch_pair *pair, bool is_unshown)
 {
+	if (is_unshown)
+		host_retry_soon(host);
+	if (is_unshown == pair->is_unshown)
+		return;
+	pair->is_unshown = is_unshown;
+	if (is_unshown)
+		LIST_INSERT_HEAD(&host->unshown, pair, link);
+	else
+		LIST_REMOVE(pair, link);
+}
+
+static void
+pair_free(struct host *host, struct watch_pair *pair)
+{
+	set_unshown(host, pair, false);
 	close(pair->ours);
 	close(pair->tasks);
 	free(pair);
@@ -42,6 +59,7 @@ pair_new(void)
 		free(pair);
 		return NULL;
 	}
+	pair->is_unshown = false;
 	pair->ours = ends[0];
 	pair->tasks = ends[1];
 	shutdown(pair->ours, SHUT_RD); /* the task has nothing to say there */
@@ -49,10 +67,10 @@ pair_new(void)
 }
 
 static void
-show(const struct watch_pair *pair, bool ready)
+show(struct host *host, struct watch_pair *pair, bool ready)
 {
 	char bytes[64];
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (ready) {
 		/* whoever polls cannot tell one byte from two: so one is enough */
@@ -61,11 +79,12 @@ show(const struct watch_pair *pair, bool ready)
 	} else {
 		n = recv(pair->tasks, bytes, sizeof(bytes), MSG_DONTWAIT);
 	}
-	(void)n; /* what fails has been shut down by the task, which is its own loss */
+	/* what else fails has been shut down by the task, which is its own loss */
+	set_unshown(host, pair, ready && n < 0 && (errno == ENOBUFS || errno == ENOMEM));
 }
 
 int
-watch_descriptor(struct kernel_watch *watch)
+watch_descriptor(struct host *host, struct kernel_watch *watch)
 {
 	struct watch_pair *pair = watch->host;
 
@@ -75,7 +94,7 @@ watch_descriptor(struct kernel_watch *watch)
 			return -errno;
 		watch->host = pair;
 		if (watch->ready)
-			show(pair, true);
+			show(host, pair, true);
 	}
 	return pair->tasks;
 }
@@ -86,12 +105,25 @@ watch_changed(struct host *host, struct kernel_watch *watch)
 	struct watch_pair *pair = watch->host;
 
 	if (pair != NULL && !watch->closed)
-		show(pair, watch->ready);
+		show(host, pair, watch->ready);
 	if (!watch->closed)
 		return;
 	/* a pair without our end is readable for ever, as it is to be */
 	if (pair != NULL)
-		pair_free(pair);
+		pair_free(host, pair);
 	watch->host = NULL;
 	kernel_watch_free(host->kernel, watch);
+}
+
+void
+watches_retry(struct host *host)
+{
+	struct watch_pair *pair = LIST_FIRST(&host->unshown);
+
+	while (pair != NULL) {
+		struct watch_pair *next = LIST_NEXT(pair, link);
+
+		show(host, pair, true);
+		pair = next;
+	}
 }
