@@ -33,4 +33,8 @@ struct linux_faults {
 	_Atomic int64_t wall_jump_s;
 };
 
+/* A page for the berthd that this process starts from now on; NULL with errno: there is none. */
+struct linux_faults *linux_faults_new(void);
+void linux_faults_free(struct linux_faults *faults);
+
 #endif
