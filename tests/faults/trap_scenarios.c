@@ -1,23 +1,16 @@
 /* What each trap needs to succeed once: see trap_scenarios.h. */
-#include "tests/faults/trap_scenarios.h"
+#include "tests/faults/trap_scenario_parts.h"
 
 #include <string.h>
 
-#include <mach/exception_types.h>
-#include <mach/thread_status.h>
-#include <mach/vm_prot.h>
-
 #include "tests/support/calls.h"
-#include "tests/support/registry.h"
-#include "tests/support/rpc.h"
-#include "tests/support/semaphores.h"
 
 #define MAKE MACH_MSG_TYPE_MAKE_SEND
 #define COPY MACH_MSG_TYPE_COPY_SEND
 #define FAR_NAME ((5000u << 8) | 3u)
 
-static void
-args(struct call *c, uint64_t one, uint64_t two, uint64_t three, uint64_t four)
+void
+call_args(struct call *c, uint64_t one, uint64_t two, uint64_t three, uint64_t four)
 {
 	c->frame.args[1] = one;
 	c->frame.args[2] = two;
@@ -25,8 +18,8 @@ args(struct call *c, uint64_t one, uint64_t two, uint64_t three, uint64_t four)
 	c->frame.args[4] = four;
 }
 
-static void
-in(struct call *c, const void *bytes, uint32_t size_bytes)
+void
+call_bytes(struct call *c, const void *bytes, uint32_t size_bytes)
 {
 	assert_true(size_bytes <= sizeof c->bytes);
 	memcpy(c->bytes, bytes, size_bytes);
@@ -72,31 +65,31 @@ a_message(struct call *c)
 static void
 new_receive(struct call *c)
 {
-	args(c, MACH_PORT_RIGHT_RECEIVE, 0, 0, 0);
+	call_args(c, MACH_PORT_RIGHT_RECEIVE, 0, 0, 0);
 }
 
 static void
 new_far_out(struct call *c)
 {
-	args(c, MACH_PORT_RIGHT_PORT_SET, FAR_NAME, 0, 0);
+	call_args(c, MACH_PORT_RIGHT_PORT_SET, FAR_NAME, 0, 0);
 }
 
 static void
 new_far_out_full(struct call *c)
 {
-	args(c, MACH_PORT_RIGHT_RECEIVE, FAR_NAME, 1, 0);
+	call_args(c, MACH_PORT_RIGHT_RECEIVE, FAR_NAME, 1, 0);
 }
 
 static void
 constructed(struct call *c)
 {
-	args(c, MPO_INSERT_SEND_RIGHT | MPO_QLIMIT | MPO_CONTEXT_AS_GUARD, 3, 4711, 0);
+	call_args(c, MPO_INSERT_SEND_RIGHT | MPO_QLIMIT | MPO_CONTEXT_AS_GUARD, 3, 4711, 0);
 }
 
 static void
 own_port(struct call *c)
 {
-	args(c, new_port_with_send(c->caller), 0, 0, 0);
+	call_args(c, new_port_with_send(c->caller), 0, 0, 0);
 }
 
 static void
@@ -105,7 +98,7 @@ guarded_port(struct call *c)
 	mach_port_name_t port;
 
 	assert_ok(port_construct(c->caller, MPO_CONTEXT_AS_GUARD, 0, 7, &port));
-	args(c, port, 7, 8, 0);
+	call_args(c, port, 7, 8, 0);
 }
 
 static void
@@ -115,32 +108,32 @@ destructed(struct call *c)
 
 	assert_ok(
 	    port_construct(c->caller, MPO_CONTEXT_AS_GUARD | MPO_INSERT_SEND_RIGHT, 0, 7, &port));
-	args(c, port, (uint64_t)-1, 7, 0);
+	call_args(c, port, (uint64_t)-1, 7, 0);
 }
 
 static void
 send_refs_of(struct call *c)
 {
-	args(c, new_port_with_send(c->caller), MACH_PORT_RIGHT_SEND, 0, 0);
+	call_args(c, new_port_with_send(c->caller), MACH_PORT_RIGHT_SEND, 0, 0);
 }
 
 static void
 more_refs(struct call *c)
 {
-	args(c, new_port_with_send(c->caller), MACH_PORT_RIGHT_SEND, 3, 0);
+	call_args(c, new_port_with_send(c->caller), MACH_PORT_RIGHT_SEND, 3, 0);
 }
 
 static void
 inserted(struct call *c)
 {
 	c->consumes = new_port(c->caller);
-	args(c, FAR_NAME, c->consumes, MACH_MSG_TYPE_MAKE_SEND_ONCE, 0);
+	call_args(c, FAR_NAME, c->consumes, MACH_MSG_TYPE_MAKE_SEND_ONCE, 0);
 }
 
 static void
 extracted(struct call *c)
 {
-	args(c, new_port(c->caller), MACH_MSG_TYPE_MAKE_SEND_ONCE, 0, 0);
+	call_args(c, new_port(c->caller), MACH_MSG_TYPE_MAKE_SEND_ONCE, 0, 0);
 }
 
 /* ---- sets ------------------------------------------------------------------------------------ */
@@ -148,7 +141,7 @@ extracted(struct call *c)
 static void
 new_member(struct call *c)
 {
-	args(c, new_port(c->caller), new_set(c->caller), 0, 0);
+	call_args(c, new_port(c->caller), new_set(c->caller), 0, 0);
 }
 
 static void
@@ -173,7 +166,7 @@ set_with_members(struct call *c)
 
 	for (int i = 0; i < 3; i++)
 		assert_ok(port_insert_member(c->caller, new_port(c->caller), set));
-	args(c, set, 0, 0, 0);
+	call_args(c, set, 0, 0, 0);
 }
 
 /* ---- attributes, requests, looking ----------------------------------------------------------- */
@@ -182,14 +175,15 @@ static void
 requested(struct call *c)
 {
 	c->consumes = new_port(c->caller);
-	args(c, new_port_with_send(c->caller), MACH_NOTIFY_DEAD_NAME, 0, c->consumes);
+	call_args(c, new_port_with_send(c->caller), MACH_NOTIFY_DEAD_NAME, 0, c->consumes);
 	c->frame.args[5] = MACH_MSG_TYPE_MAKE_SEND_ONCE;
 }
 
 static void
 attributes(struct call *c)
 {
-	args(c, new_port(c->caller), MACH_PORT_RECEIVE_STATUS, MACH_PORT_RECEIVE_STATUS_COUNT, 0);
+	call_args(c, new_port(c->caller), MACH_PORT_RECEIVE_STATUS, MACH_PORT_RECEIVE_STATUS_COUNT,
+		  0);
 }
 
 static void
@@ -197,8 +191,8 @@ limits_set(struct call *c)
 {
 	const mach_port_limits_t limits = { .mpl_qlimit = 3 };
 
-	args(c, new_port(c->caller), MACH_PORT_LIMITS_INFO, MACH_PORT_LIMITS_INFO_COUNT, 0);
-	in(c, &limits, sizeof limits);
+	call_args(c, new_port(c->caller), MACH_PORT_LIMITS_INFO, MACH_PORT_LIMITS_INFO_COUNT, 0);
+	call_bytes(c, &limits, sizeof limits);
 }
 
 static void
@@ -209,14 +203,14 @@ guard_asserted(struct call *c)
 	mach_port_name_t port = new_port(c->caller);
 
 	assert_ok(port_guard(c->caller, port, 7, MPG_STRICT));
-	args(c, port, MACH_PORT_GUARD_INFO, MACH_PORT_GUARD_INFO_COUNT, 0);
-	in(c, &guard, sizeof guard);
+	call_args(c, port, MACH_PORT_GUARD_INFO, MACH_PORT_GUARD_INFO_COUNT, 0);
+	call_bytes(c, &guard, sizeof guard);
 }
 
 static void
 number_set(struct call *c)
 {
-	args(c, new_port(c->caller), 3, 0, 0);
+	call_args(c, new_port(c->caller), 3, 0, 0);
 }
 
 static void
@@ -225,7 +219,7 @@ peeked(struct call *c)
 	mach_port_name_t port = new_port_with_send(c->caller);
 
 	fill(c->caller, port, 2);
-	args(c, port, 0, 0, sizeof(mach_msg_trailer_t));
+	call_args(c, port, 0, 0, sizeof(mach_msg_trailer_t));
 }
 
 static void
@@ -238,278 +232,7 @@ no_rights(struct call *c)
 static void
 own_task(struct call *c)
 {
-	args(c, BERTH_NAME_TASK_SELF, 0, 0, 0);
-}
-
-/* ---- tasks ----------------------------------------------------------------------------------- */
-
-static void
-special(struct call *c)
-{
-	args(c, 4, 0, 0, 0);
-}
-
-static void
-special_set(struct call *c)
-{
-	args(c, 4, new_port_with_send(c->caller), 0, 0);
-}
-
-static void
-registered_set(struct call *c)
-{
-	mach_port_name_t port = new_port_with_send(c->caller);
-
-	args(c, 3, port, port, port);
-}
-
-static void
-registered(struct call *c)
-{
-	mach_port_name_t port = new_port_with_send(c->caller);
-
-	assert_ok(ports_register(c->caller, 3, port, port, port));
-}
-
-static void
-other_task(struct call *c)
-{
-	c->frame.subject = c->other->party->task;
-}
-
-static void
-port_of_other_task(struct call *c)
-{
-	struct trap_frame ask = { .number = BERTH_TRAP_TASK_FOR_PID,
-				  .subject = c->other->party->task };
-
-	assert_true(world_trap(c->caller, &ask));
-	assert_ok(c->caller->outcome.code);
-	c->frame.args[0] = c->caller->outcome.values[0];
-}
-
-static void
-threads_of_other_task(struct call *c)
-{
-	for (int i = 0; i < 5; i++)
-		assert_non_null(world_thread_new(c->other->party));
-	port_of_other_task(c);
-}
-
-static void
-own_thread(struct call *c)
-{
-	c->frame.args[0] = thread_self(c->caller);
-}
-
-static void
-suspended_task(struct call *c)
-{
-	port_of_other_task(c);
-	assert_ok(trap(c->caller, BERTH_TRAP_TASK_SUSPEND, c->frame.args[0], 0, 0, 0, 0, 0));
-}
-
-static void
-thread_beside(struct call *c)
-{
-	c->frame.args[0] = thread_self(world_thread_new(c->caller->party));
-}
-
-static void
-suspended_thread(struct call *c)
-{
-	thread_beside(c);
-	assert_ok(trap(c->caller, BERTH_TRAP_THREAD_SUSPEND, c->frame.args[0], 0, 0, 0, 0, 0));
-}
-
-static void
-handler_of_host(struct call *c)
-{
-	const uint32_t set_exception_ports = 414;
-	struct rpc r = rpc_to(set_exception_ports);
-
-	message_add_port(&r.message, new_port_with_send(c->caller), COPY);
-	rpc_u32(&r, EXC_MASK_BAD_ACCESS);
-	rpc_u32(&r, EXCEPTION_DEFAULT);
-	rpc_u32(&r, THREAD_STATE_NONE);
-	c->caller->target = host_self(c->caller);
-	assert_ok(rpc_call(c->caller, reply_port(c->caller), &r));
-	c->caller->target = BERTH_NAME_TASK_SELF;
-	c->frame.args[0] = EXC_BAD_ACCESS;
-}
-
-/* ---- semaphores ------------------------------------------------------------------------------ */
-
-static void
-semaphore_with_count(struct call *c)
-{
-	c->frame.args[0] = new_semaphore(c->caller, 0, 1);
-}
-
-static void
-semaphore_with_waiter(struct call *c)
-{
-	struct actor *waiter = world_thread_new(c->caller->party);
-	const mach_port_name_t thread = thread_self(waiter);
-
-	c->frame.args[0] = new_semaphore(c->caller, 0, 0);
-	if (c->frame.number == BERTH_TRAP_SEMAPHORE_SIGNAL_THREAD)
-		c->frame.args[1] = thread;
-	assert_code(sem_wait(waiter, (mach_port_name_t)c->frame.args[0]), BLOCKED);
-}
-
-static void
-two_semaphores(struct call *c)
-{
-	semaphore_with_count(c);
-	c->frame.args[1] = new_semaphore(c->caller, 0, 0);
-}
-
-/* ---- the rest -------------------------------------------------------------------------------- */
-
-static void
-watched(struct call *c)
-{
-	c->frame.args[0] = new_port(c->caller);
-}
-
-/* Errors of the registry are errnos. */
-static void
-control(struct call *c)
-{
-	const struct kernel_ctl ctl = ctl_named("com.example.control");
-	uint32_t id;
-
-	c->kext_host = kext_host_new(c->world, 50);
-	assert_non_null(c->kext_host);
-	assert_int_equal(ctl_add(c->world, c->kext_host, 0, &ctl, NULL, &id), 0);
-	in(c, ctl.name, (uint32_t)strlen(ctl.name) + 1);
-	c->frame.args[0] = id;
-}
-
-static void
-vendor(struct call *c)
-{
-	uint32_t code;
-
-	assert_int_equal(kev_vendor(c->world, "com.example", &code), 0);
-	in(c, "com.example", sizeof "com.example");
-}
-
-static void
-timer(struct call *c)
-{
-	assert_ok(trap(c->caller, BERTH_TRAP_MK_TIMER_CREATE, 0, 0, 0, 0, 0, 0));
-	c->frame.args[0] = c->caller->outcome.values[0];
-	c->frame.args[1] = c->world->now_ns + 1000;
-}
-
-static void
-timer_with_leeway(struct call *c)
-{
-	timer(c);
-	args(c, 0, c->world->now_ns + 1000, 10, 0);
-}
-
-static void
-armed_timer(struct call *c)
-{
-	timer(c);
-	assert_ok(trap(c->caller, BERTH_TRAP_MK_TIMER_ARM, c->frame.args[0], c->frame.args[1], 0, 0,
-		       0, 0));
-}
-
-static void
-new_voucher(struct call *c)
-{
-	c->recipes = recipes_of(USER_DATA, STORE, MACH_PORT_NULL, "four");
-	c->frame.args[0] = host_self(c->caller);
-	c->frame.bytes = c->recipes.bytes;
-	c->frame.bytes_size = c->recipes.size;
-}
-
-static void
-voucher(struct call *c)
-{
-	c->frame.args[0] = voucher_new(c->caller, "some");
-	args(c, USER_DATA, 100, 0, 0);
-}
-
-static void
-made_fileport(struct call *c)
-{
-	c->file = file_new(c->world);
-	c->frame.file = &c->file->core;
-}
-
-static void
-fileport(struct call *c)
-{
-	const struct file *file;
-
-	c->frame.args[0] = new_fileport(c->caller, &file);
-}
-
-static void
-made_memory_entry(struct call *c)
-{
-	made_fileport(c);
-	c->file->core.memory_bytes = 0x10000;
-	c->frame.args[0] = 0x1000;
-	args(c, 0x2000, VM_PROT_DEFAULT, 0x10, 0);
-}
-
-static void
-memory_entry(struct call *c)
-{
-	struct file *file = file_new(c->world);
-	mach_port_name_t name;
-
-	file->core.memory_bytes = 0x10000;
-	assert_ok(memory_entry_make(c->caller, file, 0, 0x1000, VM_PROT_DEFAULT, 0, &name));
-	file_drop(file);
-	c->frame.args[0] = name;
-}
-
-/* For root alone. */
-static void
-clock_of_host(struct call *c)
-{
-	audit_token_t root = c->caller->party->token;
-
-	root.val[1] = 0;
-	kernel_task_set_token(c->caller->party->task, &root);
-	c->frame.args[0] = host_self(c->caller);
-	args(c, SYSTEM_CLOCK, 0, 0, 0);
-}
-
-static void
-clock_control(struct call *c)
-{
-	clock_of_host(c);
-	assert_ok(trap(c->caller, BERTH_TRAP_HOST_GET_CLOCK_CONTROL, c->frame.args[0], SYSTEM_CLOCK,
-		       0, 0, 0, 0));
-	c->frame.args[0] = c->caller->outcome.values[0];
-}
-
-static void
-offered_state(struct call *c)
-{
-	memset(c->bytes, 7, sizeof c->bytes);
-	c->frame.bytes = c->bytes;
-	c->frame.bytes_size = sizeof(x86_thread_state64_t) + sizeof(x86_exception_state64_t);
-}
-
-static void
-state_to_withdraw(struct call *c)
-{
-	struct trap_frame offer = { .number = BERTH_TRAP_THREAD_STATE_OFFER };
-
-	offered_state(c);
-	offer.bytes = c->frame.bytes;
-	offer.bytes_size = c->frame.bytes_size;
-	assert_true(world_trap(c->caller, &offer));
-	assert_ok(c->caller->outcome.code);
+	call_args(c, BERTH_NAME_TASK_SELF, 0, 0, 0);
 }
 
 /*
