@@ -15,11 +15,13 @@
 
 /*
  * Names and labels are what their owners like, and may be another user's: what a terminal
- * would take for an order is printed as \\ooo.  No more than @size bytes.
+ * would take for an order is printed as \\ooo.  No more than @size bytes; NULL: "?".
  */
 static void
 print_text(const char *text, size_t size)
 {
+	if (!text)
+		text = "?";
 	for (size_t i = 0; i < size && text[i] != '\0'; i++) {
 		unsigned char byte = (unsigned char)text[i];
 		if (byte < ' ' || byte == 0x7f)
@@ -63,8 +65,10 @@ print_row(plist_t job)
 	} else {
 		putchar('-');
 	}
-	printf("\t%s\t", status ? status : pid ? "0" : "-");
-	print_text(label ? label : "?", SIZE_MAX);
+	putchar('\t');
+	print_text(status ? status : pid ? "0" : "-", SIZE_MAX);
+	putchar('\t');
+	print_text(label, SIZE_MAX);
 	putchar('\n');
 }
 
@@ -175,6 +179,15 @@ launch_print_plist(plist_t plist)
 	printf(";\n");
 }
 
+static void
+print_fact(const char *name, const char *text)
+{
+	printf("\t%s = ", name);
+	print_text(text, SIZE_MAX);
+	putchar('\n');
+}
+
+/* What is not in the answer of a strange name server is a "?". */
 void
 launch_print_job(plist_t job)
 {
@@ -186,16 +199,17 @@ launch_print_job(plist_t job)
 	uint64_t number = 0;
 
 	print_text(text_of(job, "Label"), SIZE_MAX);
-	printf(" = {\n\tstate = %s\n\tcontext = %s\n", text_of(job, "State"),
-	       text_of(job, "Context"));
+	printf(" = {\n");
+	print_fact("state", text_of(job, "State"));
+	print_fact("context", text_of(job, "Context"));
 	if (pid) {
 		plist_get_uint_val(pid, &number);
 		printf("\tpid = %" PRIu64 "\n", number);
 	}
 	if (status)
-		printf("\tlast exit status = %s\n", status);
+		print_fact("last exit status", status);
 	if (program)
-		printf("\tprogram = %s\n", program);
+		print_fact("program", program);
 	printf("\targuments = ");
 	print_value(arguments, 1);
 	printf("\n\tservices = ");
