@@ -12,13 +12,14 @@
 
 /* A file may name files: as deep as gcc follows is not told, a loop must end. */
 #define FILE_DEPTH_MAX 16
+#define FILES_MAX 1024 /* a file that names itself twice is two, four, eight … */
 
 struct reader {
 	struct compiler_options *options;
 	uint32_t language;   /* of -x; 0: told by the file's name */
 	bool takes_language; /* the next argument is that of -x */
 	bool takes_next;     /* the next argument belongs to an option */
-	int file_depth;
+	int file_depth, file_count;
 };
 
 /* Options whose value may be the next argument. */
@@ -288,7 +289,8 @@ read_file(struct reader *reader, const char *argument)
 {
 	char *text = NULL;
 	size_t capacity = 0;
-	FILE *file = reader->file_depth < FILE_DEPTH_MAX ? fopen(argument + 1, "re") : NULL;
+	bool may_open = reader->file_depth < FILE_DEPTH_MAX && reader->file_count++ < FILES_MAX;
+	FILE *file = may_open ? fopen(argument + 1, "re") : NULL;
 
 	if (!file) {
 		read_input(reader, argument);
