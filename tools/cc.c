@@ -12,12 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/cc_kext.h"
+#include "tools/cc_options.h"
 #include "tools/command.h"
-#include "tools/compiler_options.h"
-#include "tools/stubs.h"
-#include "tools/toolchain.h"
-#include "tools/words.h"
 
 /*
  * Set for the compiler that is run.  `make CC='berth cc'` puts that into the environment,
@@ -25,59 +21,18 @@
  */
 #define RUNNING_VARIABLE "BERTH_CC_RUNNING"
 
-static const char help_text[] =
-    "Usage: berth cc [--apple] [COMPILER OPTIONS] FILES...\n"
-    "       berth c++ [--apple] [COMPILER OPTIONS] FILES...\n"
-    "       berth cc --kext [--info-plist=FILE] [COMPILER OPTIONS] FILES... -o NAME.kext\n"
-    "       berth cc --print-flags cflags|libs\n"
-    "\n"
-    "Compile and link programs written for Darwin with the compiler of this system: $CC\n"
-    "(cc), or $CXX (c++) for C++ and when called as 'berth c++'.  Objective-C works, too.\n"
-    "All options of the compiler are handed on; Darwin's headers come before the system's,\n"
-    "and the program is linked with libberth so that it runs as it is.\n"
-    "\n"
-    "An interface, FILE.defs, is compiled by mig: the program includes \"FILE.h\" or\n"
-    "\"FILEServer.h\" and is linked with the stubs of both sides as far as it uses them.\n"
-    "\n"
-    "A kernel extension is compiled with --kext, with KERNEL defined, and linked with\n"
-    "libberth-kpi.  -o NAME.kext makes a bundle, any other name a shared object.\n"
-    "\n"
-    "  --kext               compile and link a kernel extension\n"
-    "  --info-plist=FILE    the Info.plist of the bundle; else it is made of what kmod_info\n"
-    "                       says\n"
-    "  --apple              define __APPLE__, for sources that test it.  The headers of\n"
-    "                       this system do not expect that and may behave oddly\n"
-    "  --print-flags cflags print what is added to compile; 'libs': to link\n"
-    "\n"
-    "Defined in any case: __BERTH__=1, and __MACH__=1 (-U__MACH__ takes it back).\n"
-    "\n"
-    "Exit status: the compiler's; 1 if it could not be run, 2 for wrong usage.\n";
-
 /* ---- what is added -------------------------------------------------------------------- */
-
-struct driver {
-	bool is_cxx;     /* called as `berth c++` */
-	bool is_apple;   /* --apple */
-	bool is_inner;   /* $CC led back here: nothing is added */
-	bool has_output; /* -o */
-	struct cc_kext kext;
-	const char *print_flags;
-	struct words given; /* without what is ours, and without interfaces */
-	struct stubs stubs; /* of the interfaces */
-	struct compiler_options options;
-	struct toolchain toolchain;
-};
 
 #define INPUT_SOURCES (INPUT_C | INPUT_CXX | INPUT_OBJC | INPUT_OBJCXX)
 
 static bool
-compiles(const struct driver *driver)
+compiles(const struct cc_driver *driver)
 {
 	return (driver->options.inputs & (INPUT_SOURCES | INPUT_OTHER)) != 0;
 }
 
 static bool
-links(const struct driver *driver)
+links(const struct cc_driver *driver)
 {
 	return driver->options.inputs != 0 && !driver->options.no_link && !driver->options.no_libs;
 }
@@ -87,7 +42,7 @@ links(const struct driver *driver)
  * library to link with.
  */
 static bool
-wants_cxx(const struct driver *driver)
+wants_cxx(const struct cc_driver *driver)
 {
 	uint32_t sources = driver->options.inputs & INPUT_SOURCES;
 
@@ -97,7 +52,7 @@ wants_cxx(const struct driver *driver)
 }
 
 static void
-add_cflags(struct words *words, const struct driver *driver)
+add_cflags(struct words *words, const struct cc_driver *driver)
 {
 	uint32_t sources = driver->options.inputs & INPUT_SOURCES;
 
@@ -122,7 +77,7 @@ add_cflags(struct words *words, const struct driver *driver)
 }
 
 static void
-add_libs(struct words *words, const struct driver *driver)
+add_libs(struct words *words, const struct cc_driver *driver)
 {
 	const struct toolchain *toolchain = &driver->toolchain;
 	uint32_t sources = driver->options.inputs & INPUT_SOURCES;
@@ -160,89 +115,7 @@ add_libs(struct words *words, const struct driver *driver)
 	words_add(words, "-pthread");
 }
 
-/* ---- the command line ------------------------------------------------------------------ */
-
-static void
-note_option(struct driver *driver, const char *option, bool *has_language)
-{
-	if (strncmp(option, "-x", 2) == 0)
-		*has_language = strcmp(option, "-xnone") != 0;
-	if (strncmp(option, "-o", 2) == 0 || strncmp(option, "--output", 8) == 0) {
-		driver->has_output = true;
-		if (strncmp(option, "-o", 2) == 0)
-			driver->kext.output = option + 2;
-		else if (option[8] == '=')
-			driver->kext.output = option + 9;
-		driver->kext.output_index = driver->given.count;
-	}
-	if (strncmp(option, "-fsanitize=", 11) == 0)
-		driver->kext.sanitizers = option + 11;
-	stubs_note_option(&driver->stubs, option, NULL);
-}
-
-/* -1: go on; else the exit code. */
-static int
-parse(struct driver *driver, int argc, char **argv)
-{
-	const char *option = NULL; /* that takes the next argument */
-	bool has_language = false; /* of -x: it says what files are, not their names */
-
-	for (int i = 1; i < argc; i++) {
-		char *argument = argv[i];
-
-		if (option) {
-			if (strcmp(option, "-o") == 0 || strcmp(option, "--output") == 0) {
-				driver->has_output = true;
-				driver->kext.output = argument;
-				driver->kext.output_index = driver->given.count;
-			}
-			if (strcmp(option, "-x") == 0)
-				has_language = strcmp(argument, "none") != 0;
-			stubs_note_option(&driver->stubs, option, argument);
-			option = NULL;
-			words_add(&driver->given, argument);
-		} else if (argument[0] != '-' && stubs_is_interface(argument) && !has_language) {
-			words_add(&driver->stubs.interfaces, argument);
-		} else if (argument[0] != '-') {
-			words_add(&driver->given, argument);
-		} else if (strcmp(argument, "--help") == 0) {
-			return command_help(help_text);
-		} else if (strcmp(argument, "--apple") == 0) {
-			driver->is_apple = true;
-		} else if (strcmp(argument, "--kext") == 0) {
-			driver->kext.is_kext = true;
-		} else if (strncmp(argument, "--info-plist=", 13) == 0) {
-			driver->kext.info_plist = argument + 13;
-		} else if (strcmp(argument, "--print-flags") == 0) {
-			if (++i >= argc)
-				return command_usage(argv[0],
-						     "--print-flags of what? 'cflags' or 'libs'");
-			driver->print_flags = argv[i];
-		} else if (strncmp(argument, "--print-flags=", 14) == 0) {
-			driver->print_flags = argument + 14;
-		} else {
-			if (compiler_option_takes_next(argument))
-				option = argument;
-			else
-				note_option(driver, argument, &has_language);
-			words_add(&driver->given, argument);
-		}
-	}
-	if (driver->print_flags && strcmp(driver->print_flags, "cflags") != 0 &&
-	    strcmp(driver->print_flags, "libs") != 0)
-		return command_usage(argv[0], "no flags '%s'; there are 'cflags' and 'libs'",
-				     driver->print_flags);
-	if (driver->kext.info_plist && !driver->kext.is_kext)
-		return command_usage(argv[0], "--info-plist goes with --kext");
-	if (driver->kext.is_kext && driver->stubs.interfaces.count > 0)
-		return command_usage(argv[0],
-				     "a kernel extension has no ports: '%s' has no place "
-				     "in it",
-				     driver->stubs.interfaces.word[0]);
-	if (!driver->print_flags && driver->given.count == 0 && driver->stubs.interfaces.count == 0)
-		return command_usage(argv[0], "no input files");
-	return -1;
-}
+/* ---- the command ------------------------------------------------------------------------- */
 
 /* So that a shell or a makefile takes it as one word. */
 static void
@@ -256,7 +129,7 @@ print_word(const char *word)
 }
 
 static int
-print_flags(const struct driver *driver)
+print_flags(const struct cc_driver *driver)
 {
 	struct words words = { 0 };
 
@@ -279,7 +152,7 @@ print_flags(const struct driver *driver)
 }
 
 static void
-add_compiler(struct words *words, const struct driver *driver, bool is_cxx)
+add_compiler(struct words *words, const struct cc_driver *driver, bool is_cxx)
 {
 	const char *compiler = getenv(is_cxx ? "CXX" : "CC");
 
@@ -289,8 +162,8 @@ add_compiler(struct words *words, const struct driver *driver, bool is_cxx)
 		words_add(words, is_cxx ? "c++" : "cc");
 }
 
-static void
-add_command(struct words *words, const struct driver *driver)
+void
+cc_add_command(struct words *words, const struct cc_driver *driver)
 {
 	add_compiler(words, driver, wants_cxx(driver));
 	if (compiles(driver) && !driver->is_inner)
@@ -303,12 +176,12 @@ add_command(struct words *words, const struct driver *driver)
 
 /* Returns only if it failed: the exit code. */
 static int
-run_compiler(const struct driver *driver, const char *command)
+run_compiler(const struct cc_driver *driver, const char *command)
 {
 	struct words words = { 0 };
 	int code;
 
-	add_command(&words, driver);
+	cc_add_command(&words, driver);
 	if (words.no_memory || setenv(RUNNING_VARIABLE, "1", 1) < 0) {
 		code = command_failed(command, "out of memory");
 	} else {
@@ -322,7 +195,7 @@ run_compiler(const struct driver *driver, const char *command)
 
 /* The compiler, and where a bundle is to be made that, around it.  The exit code. */
 static int
-run_for_kext(struct driver *driver, const char *command)
+run_for_kext(struct cc_driver *driver, const char *command)
 {
 	struct words words = { 0 };
 	bool is_linked = links(driver);
@@ -333,7 +206,7 @@ run_for_kext(struct driver *driver, const char *command)
 		return code;
 	if (setenv(RUNNING_VARIABLE, "1", 1) < 0)
 		return command_failed(command, "out of memory");
-	add_command(&words, driver);
+	cc_add_command(&words, driver);
 	code = stubs_run(&driver->stubs, &words);
 	words_free(&words);
 	if (code == 0 && is_linked)
@@ -345,14 +218,14 @@ run_for_kext(struct driver *driver, const char *command)
 
 /* Is there anything else to compile or link? */
 static bool
-has_more(const struct driver *driver)
+has_more(const struct cc_driver *driver)
 {
 	return driver->options.inputs != 0;
 }
 
 /* mig, the compiler for the stubs, the compiler for the rest.  The exit code. */
 static int
-run_with_stubs(struct driver *driver, const char *command)
+run_with_stubs(struct cc_driver *driver, const char *command)
 {
 	struct words compiler = { 0 }, words = { 0 };
 	bool only_stubs = !has_more(driver);
@@ -377,7 +250,7 @@ run_with_stubs(struct driver *driver, const char *command)
 	if (only_stubs && !driver->options.no_link)
 		driver->options.inputs = INPUT_LINKER; /* whose `main` is in a library */
 	if (code == 0 && has_more(driver)) {
-		add_command(&words, driver);
+		cc_add_command(&words, driver);
 		code = stubs_run(&driver->stubs, &words);
 	}
 	words_free(&compiler);
@@ -387,7 +260,7 @@ run_with_stubs(struct driver *driver, const char *command)
 
 /* Find headers and library.  0, or the exit code after saying why not. */
 static int
-find_toolchain(struct driver *driver, const char *command)
+find_toolchain(struct cc_driver *driver, const char *command)
 {
 	char *tried;
 	int err = toolchain_find(&driver->toolchain, &tried);
@@ -406,12 +279,12 @@ find_toolchain(struct driver *driver, const char *command)
 int
 berth_cc_main(int argc, char **argv)
 {
-	struct driver driver = {
+	struct cc_driver driver = {
 		.is_cxx = strcmp(argv[0], "c++") == 0,
 		.is_inner = getenv(RUNNING_VARIABLE) != NULL,
 		.stubs = { .command = argv[0] },
 	};
-	int code = parse(&driver, argc, argv);
+	int code = cc_options_parse(&driver, argc, argv);
 
 	if (code < 0) {
 		code = 0;

@@ -31,6 +31,7 @@
 #include "tools/command.h"
 #include "tools/leaks.h"
 #include "tools/private_kernel.h"
+#include "tools/run_options.h"
 #include "tools/trace_text.h"
 #include "wire/sites.h"
 #include "wire/socket.h"
@@ -42,35 +43,8 @@
 /* Sent to `berth run` they are meant for the program. */
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM };
 
-static const char help_text[] =
-    "Usage: berth run [--trace[=FILE]] [--leaks[=sites]] [--strict] [--root] [--] PROGRAM\n"
-    "                 [ARGUMENTS]\n"
-    "\n"
-    "Run PROGRAM, and whatever it starts, on a new kernel of their own.  No other\n"
-    "program sees its ports; the kernel ends when PROGRAM does.\n"
-    "\n"
-    "  --trace[=FILE]  write every trap, message and right to FILE (else to stderr)\n"
-    "  --leaks         tell what rights programs left behind; if there were any and\n"
-    "                  PROGRAM succeeded, exit with 1\n"
-    "  --leaks=sites   the same, with the functions and lines that got each of them\n"
-    "  --strict        stop a program at the first call that misuses a right as newer\n"
-    "                  macOS does not forgive, and tell what was wrong\n"
-    "  --root          be root, of this kernel and in a user namespace of Linux: what\n"
-    "                  macOS gives to root only (privileged kernel controls) is there,\n"
-    "                  files and other processes are as before\n"
-    "\n"
-    "Exit status: PROGRAM's own; 128 + n if signal n killed it; 127 if it was not found,\n"
-    "126 if it could not be executed; 1 if the kernel failed, 2 for wrong usage.\n";
-
 struct run {
-	bool leaks;
-	bool leak_sites; /* with the places where they were got */
-	bool traced;
-	bool root;
-	bool strict;
-	const char *trace_file; /* NULL: stderr */
-	char **argv;            /* of the program */
-
+	struct run_options options;
 	struct private_kernel kernel;
 	char sites[PATH_MAX]; /* the folder of what programs note, with leak_sites */
 	int signal_fd;
@@ -86,49 +60,6 @@ struct run {
 	bool kernel_ending; /* its end is what we wait for */
 	bool interrupted;   /* by a signal that no program was there to take */
 };
-
-/* ---- options ------------------------------------------------------------------------ */
-
-/* -1: go on; else the exit code. */
-static int
-parse(struct run *run, int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--") == 0) {
-			i++;
-			break;
-		}
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			return command_help(help_text);
-		if (strcmp(argv[i], "--leaks") == 0) {
-			run->leaks = true;
-		} else if (strcmp(argv[i], "--strict") == 0) {
-			run->strict = true;
-		} else if (strncmp(argv[i], "--leaks=", 8) == 0) {
-			if (strcmp(argv[i] + 8, "sites") != 0)
-				return command_usage("run", "--leaks= wants 'sites', not '%s'",
-						     argv[i] + 8);
-			run->leaks = run->leak_sites = true;
-		} else if (strcmp(argv[i], "--root") == 0) {
-			run->root = true;
-		} else if (strcmp(argv[i], "--trace") == 0) {
-			run->traced = true;
-		} else if (strncmp(argv[i], "--trace=", 8) == 0) {
-			run->traced = true;
-			run->trace_file = argv[i] + 8;
-			if (run->trace_file[0] == '\0')
-				return command_usage("run", "--trace= names no file");
-		} else {
-			return command_usage("run", "unknown option '%s'", argv[i]);
-		}
-	}
-	if (i >= argc)
-		return command_usage("run", "no program given");
-	run->argv = &argv[i];
-	return -1;
-}
 
 /* ---- being root ---------------------------------------------------------------------- */
 
@@ -303,7 +234,7 @@ become_program(const struct run *run, volatile int *err)
 {
 	if (sigaction(SIGCHLD, &run->old_child_action, NULL) == 0 &&
 	    sigprocmask(SIG_SETMASK, &run->old_mask, NULL) == 0)
-		execvp(run->argv[0], run->argv);
+		execvp(run->options.argv[0], run->options.argv);
 	*err = errno;
 	_exit(COMMAND_NOT_FOUND);
 }
@@ -322,10 +253,10 @@ program_start(struct run *run)
 	run->program_started = true;
 	if (err != 0) {
 		/* of a script Linux says that about the program that is to read it */
-		bool is_there =
-		    err == ENOENT && strchr(run->argv[0], '/') && access(run->argv[0], F_OK) == 0;
+		bool is_there = err == ENOENT && strchr(run->options.argv[0], '/') &&
+				access(run->options.argv[0], F_OK) == 0;
 
-		command_failed("run", "cannot run '%s': %s%s", run->argv[0],
+		command_failed("run", "cannot run '%s': %s%s", run->options.argv[0],
 			       is_there ? "its interpreter or loader: " : "", strerror(err));
 		return err == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE;
 	}
@@ -345,8 +276,8 @@ program_exit_code(const struct run *run)
 
 	/* a shell does not see how it ended, so this is said here; not what was wished */
 	if (number != run->passed_signal && number != SIGINT && number != SIGPIPE)
-		command_failed("run", "'%s' was killed by signal %d (%s%s)", run->argv[0], number,
-			       strsignal(number), WCOREDUMP(status) ? ", core dumped" : "");
+		command_failed("run", "'%s' was killed by signal %d (%s%s)", run->options.argv[0],
+			       number, strsignal(number), WCOREDUMP(status) ? ", core dumped" : "");
 	return 128 + number;
 }
 
@@ -375,7 +306,7 @@ kernel_start(struct run *run)
 		free(tried);
 		return COMMAND_FAILED;
 	}
-	int err = private_kernel_start(&run->kernel, berthd, run->leaks);
+	int err = private_kernel_start(&run->kernel, berthd, run->options.leaks);
 	if (err < 0)
 		return command_failed("run", "cannot start the kernel '%s': %s", berthd,
 				      strerror(-err));
@@ -453,7 +384,7 @@ report_leaks(struct run *run)
 	char *text = NULL;
 	size_t size;
 
-	if (!run->leak_sites)
+	if (!run->options.leak_sites)
 		return take_report(run, stderr);
 	FILE *report = open_memstream(&text, &size);
 	if (!report) {
@@ -509,9 +440,9 @@ run_program(struct run *run)
 	unsetenv(SITES_VARIABLE);
 
 	int code = kernel_start(run);
-	if (code == 0 && run->traced)
+	if (code == 0 && run->options.traced)
 		code = trace_start(run);
-	if (code == 0 && run->leak_sites) {
+	if (code == 0 && run->options.leak_sites) {
 		int err = private_kernel_sites_make(&run->kernel, run->sites, sizeof(run->sites));
 
 		if (err < 0)
@@ -523,7 +454,7 @@ run_program(struct run *run)
 	if (setenv("BERTH_KERNEL", run->kernel.address.sun_path, 1) < 0)
 		return command_failed("run", "cannot set BERTH_KERNEL: %s", strerror(errno));
 	unsetenv("BERTH_TASK_FD"); /* belongs to whoever it was made for */
-	if (run->leak_sites && setenv(SITES_VARIABLE, run->sites, 1) < 0)
+	if (run->options.leak_sites && setenv(SITES_VARIABLE, run->sites, 1) < 0)
 		return command_failed("run", "cannot set " SITES_VARIABLE ": %s", strerror(errno));
 
 	code = program_start(run);
@@ -535,7 +466,7 @@ run_program(struct run *run)
 	code = program_exit_code(run);
 
 	bool succeeded = code == 0;
-	if (run->leaks && report_leaks(run) != 0 && succeeded)
+	if (run->options.leaks && report_leaks(run) != 0 && succeeded)
 		code = COMMAND_FAILED;
 	return code;
 }
@@ -544,11 +475,11 @@ int
 berth_run_main(int argc, char **argv)
 {
 	struct run run = { .signal_fd = -1 };
-	int code = parse(&run, argc, argv);
+	int code = run_options_parse(&run.options, argc, argv);
 
 	if (code >= 0)
 		return code;
-	int root_err = run.root ? become_root() : 0;
+	int root_err = run.options.root ? become_root() : 0;
 	if (root_err < 0)
 		return command_failed(
 		    "run",
@@ -558,7 +489,7 @@ berth_run_main(int argc, char **argv)
 		    "user.max_user_namespaces)",
 		    strerror(-root_err));
 	private_kernel_init(&run.kernel);
-	run.kernel.strict = run.strict;
+	run.kernel.strict = run.options.strict;
 	trace_text_init(&run.trace);
 	int err = signals_take_over(&run);
 	if (err < 0)
@@ -566,11 +497,12 @@ berth_run_main(int argc, char **argv)
 	/* orphans of the program stay below us, so that the kernel still sees whose they are */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return command_failed("run", "cannot become a subreaper: %s", strerror(errno));
-	if (run.traced) {
-		err = trace_text_open(&run.trace, run.trace_file);
+	if (run.options.traced) {
+		err = trace_text_open(&run.trace, run.options.trace_file);
 		if (err < 0)
 			return command_failed("run", "cannot write the trace to %s: %s",
-					      run.trace_file ? run.trace_file : "stderr",
+					      run.options.trace_file ? run.options.trace_file
+								     : "stderr",
 					      strerror(-err));
 	}
 

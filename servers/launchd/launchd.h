@@ -334,6 +334,12 @@ int watch_process(struct launchd *l, struct job *job);
 void receive_failed(struct launchd *l, kern_return_t kr);
 bool is_privileged(const struct launchd *l, const audit_token_t *token);
 
+/*
+ * Read the command line; `optind` is where a command of the caller's begins.  0; 1: done, the help
+ * was printed; -EINVAL: the mistake has been told on stderr.
+ */
+int launchd_options_parse(struct launchd *l, int argc, char **argv);
+
 /* ---- what is said ---------------------------------------------------------------------- */
 
 void log_open(void);

@@ -2,7 +2,6 @@
  * The loop: messages, notifications, signals, time, paths.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,51 +343,6 @@ start_main(struct launchd *l, char **arguments)
 	return 0;
 }
 
-static const char usage[] =
-    "usage: berth-launchd [--system] [--owner-uid UID] [-- COMMAND [ARGUMENT...]]\n"
-    "\n"
-    "The bootstrap name server of a Berth kernel, which starts it.  With COMMAND: a name\n"
-    "server below the one of the caller, for that command, ending with it.\n"
-    "\n"
-    "  --system         the kernel serves several users: each has a context of his own\n"
-    "  --owner-uid UID  who may do here what root may (the user it runs as)\n";
-
-static int
-parse_options(struct launchd *l, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "system", no_argument, NULL, 's' },
-		{ "owner-uid", required_argument, NULL, 'u' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	char *end;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			l->is_system = true;
-			break;
-		case 'u':
-			l->owner_uid = (uid_t)strtoul(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0') {
-				fprintf(stderr, "berth-launchd: --owner-uid: not a number: %s\n",
-					optarg);
-				return 2;
-			}
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			fputs(usage, stderr);
-			return 2;
-		}
-	}
-	return 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -401,9 +355,9 @@ main(int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	log_open();
 	LIST_INIT(&l.jobs);
-	int error = parse_options(&l, argc, argv);
+	int error = launchd_options_parse(&l, argc, argv);
 	if (error)
-		return error;
+		return error > 0 ? 0 : 2;
 	kern_return_t kr = open_ports(&l);
 	if (kr != KERN_SUCCESS) {
 		log_error("cannot make ports: %s", mach_error_string(kr));
