@@ -56,13 +56,15 @@ bench: configured
 	@bench/run $(BUILD) $(BENCH)
 
 # libFuzzer is clang's
+FUZZ_TARGETS = arguments frames jobs lane launchd messages mig plist stubs traps
 fuzz:
 	@$(MAKE) --no-print-directory CC=clang FLAVOUR=fuzz BUILD=build-fuzz fuzz-targets
 	@scripts/fuzz build-fuzz $(SECONDS) $(SEED)
 
 fuzz-targets: packages = build check clang
 fuzz-targets: configured
-	@ninja -C $(BUILD) --quiet $(addprefix fuzz/fuzz-,$(addsuffix -coverage,frames jobs lane messages mig plist stubs traps))
+	@ninja -C $(BUILD) --quiet berth berthd \
+		$(addprefix fuzz/fuzz-,$(addsuffix -coverage,$(FUZZ_TARGETS)))
 
 # gcov is gcc's
 coverage:
@@ -99,7 +101,7 @@ help:
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
 	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
-	@echo 'make fuzz         let libFuzzer try traps, frames, messages, lanes, jobs, interfaces;'
+	@echo 'make fuzz         let libFuzzer try traps, messages, launchd, command lines and more;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make coverage     what the tests reach of kernel/, line by line'
 	@echo 'make valgrind     the end-to-end tests under memcheck'

@@ -179,6 +179,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: %s FOLDER [RUNS [SEED]]\n", argv[0]);
 		return 2;
 	}
+	if (LLVMFuzzerInitialize != NULL)
+		LLVMFuzzerInitialize(&argc, &argv);
 	read_corpus(argv[1]);
 	printf("%zu files, %llu runs, seed %llu\n", corpus_count, (unsigned long long)runs,
 	       (unsigned long long)seed);

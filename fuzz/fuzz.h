@@ -10,5 +10,7 @@
 
 /* Try @size bytes; 0.  What is wrong ends the program. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+/* Before the first one, for a target that needs it. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
 #endif
