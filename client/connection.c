@@ -149,7 +149,8 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 	struct msghdr message = { .msg_iov = &data,
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+				  /* not CMSG_SPACE(), whose padding is room for a fourth one */
+				  .msg_controllen = CMSG_LEN(3 * sizeof(int)) };
 	ssize_t received;
 
 	*fd_count = 0;
@@ -166,10 +167,13 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 		memcpy(fds, CMSG_DATA(part), *fd_count * sizeof(int));
 	}
 	const struct wire_head *head = buffer;
-	if (received > 0 && ((size_t)received < sizeof(*head) || head->size_bytes != received ||
-			     (message.msg_flags & MSG_CTRUNC) != 0)) {
+	/* an empty message is the end, but may come with descriptors */
+	if ((size_t)received < sizeof(*head) || head->size_bytes != received ||
+	    (message.msg_flags & MSG_CTRUNC) != 0) {
 		fds_close(fds, *fd_count);
 		*fd_count = 0;
+		if (received == 0)
+			return 0;
 		return (message.msg_flags & MSG_CTRUNC) != 0 ? -EMFILE : -EPROTO;
 	}
 	return received;
@@ -192,15 +196,33 @@ connection_fd_move_high(int fd)
 
 /* ---- slots and mail ----------------------------------------------------------------- */
 
+/* Is there as much behind @fd as is to be mapped?  What is beyond its end would kill us with
+ * SIGBUS, long after. */
+static bool
+memory_is_there(int fd, size_t size)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return false;
+	if (S_ISREG(status.st_mode) && (uint64_t)status.st_size >= size)
+		return true;
+	errno = EPROTO;
+	return false;
+}
+
 /* Map what a segment needs.  @memory_fd stays the caller's. */
 static bool
 segment_map(uint32_t segment_index, int memory_fd)
 {
 	size_t bell_size = segment_index == 0 ? sizeof(struct doorbell) : 0;
 	size_t mail_size = TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail);
-	uint8_t *memory =
-	    mmap(NULL, bell_size + SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+	uint8_t *memory;
 
+	if (!memory_is_there(memory_fd, bell_size + SEGMENT_SIZE))
+		return false;
+	memory =
+	    mmap(NULL, bell_size + SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
 	if (memory == MAP_FAILED)
 		return false;
 	void *mail =
@@ -247,7 +269,25 @@ union incoming {
 	struct wire_system_answer system;
 };
 
-/* Read messages, filing descriptors, until one is of @kind.  False: the kernel is gone. */
+/* Has a message of its kind all that is looked at in it? */
+static bool
+incoming_is_whole(const union incoming *message, size_t size)
+{
+	switch (message->head.kind) {
+	case WIRE_SLOT:
+	case WIRE_WAKER_IS:
+		return size >= sizeof(message->slot);
+	case WIRE_DESCRIPTORS:
+		return size >= sizeof(message->descriptors);
+	case WIRE_SYSTEM_ANSWER:
+		return size >= sizeof(message->system);
+	default:
+		return true; /* the head says it all, or it is for nobody */
+	}
+}
+
+/* Read messages, filing descriptors, until one is of @kind.  False: the kernel is gone, or what
+ * it says makes no sense. */
 static bool
 connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *fd_count)
 {
@@ -265,6 +305,10 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 			if (size == -EMFILE &&
 			    (kind == WIRE_DESCRIPTORS || message->head.kind == kind))
 				return true; /* the caller sees that none came */
+			return false;
+		}
+		if (!incoming_is_whole(message, (size_t)size)) {
+			fds_close(fds, *fd_count);
 			return false;
 		}
 		if (message->head.kind == kind)
@@ -470,13 +514,16 @@ be_welcomed(char *why, size_t why_size)
 		return -EACCES;
 	}
 	if (error == 0 && (answer.head.kind != WIRE_WELCOME || size != sizeof(answer.welcome) ||
-			   fd_count != 3 || answer.welcome.version != WIRE_VERSION))
+			   fd_count != 3 || answer.welcome.version != WIRE_VERSION ||
+			   answer.welcome.slot_index >= TRAP_SEGMENT_SLOTS))
 		error = -EPROTO;
 	if (error == 0 && !segment_map(0, fds[0]))
 		error = -errno;
 	if (error == 0) {
-		void *page =
-		    mmap(NULL, sizeof(struct kernel_page), PROT_READ, MAP_SHARED, fds[1], 0);
+		size_t page_size = sizeof(struct kernel_page);
+		void *page = memory_is_there(fds[1], page_size)
+				 ? mmap(NULL, page_size, PROT_READ, MAP_SHARED, fds[1], 0)
+				 : MAP_FAILED;
 		if (page == MAP_FAILED)
 			error = -errno;
 		else

@@ -47,7 +47,8 @@ lane_hear(int socket_fd, struct lane_message *message, int fds[3], uint32_t *fd_
 	struct msghdr header = { .msg_iov = &data,
 				 .msg_iovlen = 1,
 				 .msg_control = control.bytes,
-				 .msg_controllen = sizeof(control.bytes) };
+				 /* not CMSG_SPACE(), whose padding is room for a fourth one */
+				 .msg_controllen = CMSG_LEN(3 * sizeof(int)) };
 	ssize_t size;
 
 	*fd_count = 0;
