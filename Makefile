@@ -56,7 +56,7 @@ bench: configured
 	@bench/run $(BUILD) $(BENCH)
 
 # libFuzzer is clang's
-FUZZ_TARGETS = arguments frames jobs lane launchd messages mig plist stubs traps
+FUZZ_TARGETS = arguments frames greeting jobs lane launchd messages mig plist stubs traps welcome
 fuzz:
 	@$(MAKE) --no-print-directory CC=clang FLAVOUR=fuzz BUILD=build-fuzz fuzz-targets
 	@scripts/fuzz build-fuzz $(SECONDS) $(SEED)

@@ -379,6 +379,8 @@ void *host_scratch(struct host *host, size_t size);
 void host_retry_soon(struct host *host);
 /* Handle what is pending on sockets and processes, without waiting.  How many events. */
 int host_look_at_sockets(struct host *host);
+/* What follows from a round, whatever happened in it: who is to end ends, who is gone is freed. */
+void host_settle(struct host *host);
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- task_link.c ------------------------------------------------------------------- */

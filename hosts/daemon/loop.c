@@ -309,9 +309,8 @@ timers_run(struct host *host)
 	}
 }
 
-/* What follows from a round, whatever happened in it. */
-static void
-settle(struct host *host)
+void
+host_settle(struct host *host)
 {
 	while (host->had_doomed)
 		end_the_doomed(host);
@@ -401,7 +400,7 @@ host_run(struct host *host)
 			timers_run(host);
 			worked = true;
 		}
-		settle(host);
+		host_settle(host);
 		if (worked) {
 			slice_worked(host);
 			wait_end(&host->wait);
@@ -414,7 +413,7 @@ host_run(struct host *host)
 		wait_sleeps(&host->wait);
 		error = sleep_until(host, next_timer_ns(host));
 		wait_woken(&host->wait);
-		settle(host);
+		host_settle(host);
 	}
 	return error;
 }
