@@ -1,7 +1,7 @@
 /*
  * Fuzzing of the border between library and berthd: any bytes as requests in the slots of two
  * threads each of two tasks, and as the memory that they hand over.  What is decoded goes into
- * a kernel core, which proves itself after each step.
+ * a kernel core, which proves itself after every few steps and at the end.
  *
  * One request: a byte for the thread and for what comes along, the request's fields as small
  * numbers or noise, then the stream.
@@ -24,6 +24,7 @@
 #define REQUESTS_MAX 64u
 #define STREAM_MAX 640u
 #define SEGMENT_BYTES 8192u
+#define AUDIT_EVERY 8u
 
 static const uint8_t segment_bytes[SEGMENT_BYTES];
 
@@ -82,6 +83,7 @@ static void
 request(struct world *w, struct input *input)
 {
 	static _Alignas(8) uint8_t data[TRAP_DATA_SIZE];
+	static uint32_t used; /* the rest is zeroes */
 	struct trap_source source = { .data = data, .spill_fd = -1 };
 	struct trap_decoded decoded = { 0 };
 	struct segment *segment = NULL;
@@ -104,7 +106,9 @@ request(struct world *w, struct input *input)
 
 		memcpy(data + at, &word, sizeof(word));
 	}
-	memset(data + size, 0, sizeof(data) - size);
+	if (size < used)
+		memset(data + size, 0, used - size);
+	used = size;
 	if (source.request.flags & TRAP_HAS_SPILL && (more & 16) == 0)
 		source.spill_fd = spill_new(data, size);
 	if (source.request.flags & TRAP_HAS_BULK) {
@@ -134,12 +138,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct input input = { bytes, bytes + size };
-	struct world *w = world_new(TASKS);
+	struct world *w = world_new_quiet(TASKS);
 
 	for (uint32_t i = 0; i < TASKS; i++)
 		world_thread_new(&w->parties[i]);
-	for (uint32_t i = 0; input.at < input.end && i < REQUESTS_MAX; i++)
+	for (uint32_t i = 0; input.at < input.end && i < REQUESTS_MAX; i++) {
 		request(w, &input);
+		if (i % AUDIT_EVERY == 0)
+			kernel_audit(w->kernel);
+	}
+	kernel_audit(w->kernel);
 	world_free(w);
 	return 0;
 }

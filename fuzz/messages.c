@@ -210,11 +210,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct input input = { bytes, bytes + size };
-	struct world *w = world_new(TASKS);
+	struct world *w = world_new_quiet(TASKS);
 
 	memset(known, 0, sizeof(known));
 	memset(known_next, 0, sizeof(known_next));
-	w->quiet_audit = true;
 	for (uint32_t task = 0; task < TASKS; task++) {
 		world_thread_new(&w->parties[task]);
 		learn(task, w->parties[task].mailbox);

@@ -554,11 +554,12 @@ introduce(struct party *party)
 	}
 }
 
-struct world *
-world_new_on(struct fault *fault, uint32_t task_count)
+static struct world *
+world_make(struct fault *fault, uint32_t task_count, bool quiet_audit)
 {
 	struct world *w = calloc(1, sizeof *w);
 
+	w->quiet_audit = quiet_audit;
 	fault_init(&w->own_heap);
 	w->fault = fault ? fault : &w->own_heap;
 	w->now_ns = 1000000000;
@@ -583,9 +584,24 @@ world_new_on(struct fault *fault, uint32_t task_count)
 }
 
 struct world *
+world_new_on(struct fault *fault, uint32_t task_count)
+{
+	return world_make(fault, task_count, false);
+}
+
+struct world *
 world_new(uint32_t task_count)
 {
 	struct world *w = world_new_on(NULL, task_count);
+
+	assert_non_null(w);
+	return w;
+}
+
+struct world *
+world_new_quiet(uint32_t task_count)
+{
+	struct world *w = world_make(NULL, task_count, true);
 
 	assert_non_null(w);
 	return w;

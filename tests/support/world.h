@@ -138,6 +138,8 @@ extern const struct kernel_host_facts world_facts;
  * send right to a mailbox of each other one (see give()).
  */
 struct world *world_new(uint32_t task_count);
+/* The same, not audited at each step, with quiet_audit from the start: for many short lives. */
+struct world *world_new_quiet(uint32_t task_count);
 /* The same on memory that fails; NULL: it did.  The set-up itself runs unarmed. */
 struct world *world_new_on(struct fault *fault, uint32_t task_count);
 
