@@ -64,11 +64,12 @@ host_begin(uint8_t how)
 	struct kernel_config config = { .heap = { .alloc = heap_alloc, .free = heap_free },
 					.random_seed = 1,
 					.facts = { .page_bytes = 4096, .cpu_count = 1 } };
-	struct closer closer = host.closer; /* its threads serve all hosts */
+	const size_t behind = offsetof(struct host, closer) + sizeof(host.closer);
 	int fd;
 
-	memset(&host, 0, sizeof(host));
-	host.closer = closer;
+	/* all but the closer, whose threads serve all hosts */
+	memset(&host, 0, offsetof(struct host, closer));
+	memset((uint8_t *)&host + behind, 0, sizeof(host) - behind);
 	host.options = (struct options){ .mode = how & 1 ? MODE_SYSTEM : MODE_PRIVATE,
 					 .control_fd = -1,
 					 .owner_uid = how & 2 ? geteuid() + 1 : geteuid(),
