@@ -36,6 +36,8 @@
 #define M_DESCRIPTORS 4
 #define M_RIGHTS 4 /* in one descriptor */
 #define M_DATA 64
+/* data may be read as descriptors, of 12 bytes at least, when the count says so */
+#define M_WIRE_DESCRIPTORS (M_DESCRIPTORS + M_DATA / 12 + 1)
 #define M_FRESH 32 /* names that one step makes, at most */
 #define M_NEVER UINT64_MAX
 #define M_VOUCHER_KEYS 8
@@ -154,7 +156,7 @@ struct m_descriptor {
 	uint32_t count;       /* rights, or bytes out of line */
 	uint32_t copy, deallocate, flags;
 	uint64_t context;
-	struct m_right rights[M_RIGHTS];
+	struct m_right rights[M_PIECE_BYTES / sizeof(mach_port_name_t)];
 	uint8_t bytes[M_PIECE_BYTES];
 };
 
@@ -166,7 +168,7 @@ struct m_message {
 	int32_t id;
 	uint32_t size; /* as sent */
 	uint32_t descriptor_count;
-	struct m_descriptor descriptors[M_DESCRIPTORS];
+	struct m_descriptor descriptors[M_WIRE_DESCRIPTORS];
 	uint8_t data[M_DATA];
 	uint32_t data_size;
 	struct m_task *sender; /* NULL: the kernel */

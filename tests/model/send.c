@@ -41,7 +41,7 @@ union wire_descriptor {
 struct wire {
 	mach_msg_header_t header;
 	uint32_t size, descriptor_count, data_at;
-	union wire_descriptor descriptors[M_DESCRIPTORS];
+	union wire_descriptor descriptors[M_WIRE_DESCRIPTORS];
 };
 
 static bool
@@ -344,10 +344,30 @@ guard_matches(struct m_task *task, const mach_msg_guarded_port_descriptor_t *g)
 	return entry->port->guarded && entry->port->context == g->context;
 }
 
+/* The pieces of memory of the frame that no descriptor has named yet. */
+struct m_pieces {
+	const struct m_piece *next;
+	uint32_t left;
+};
+
+/* The next piece; NULL: there is none that can be read and is of this size. */
+static const struct m_piece *
+piece_take(struct m_pieces *pieces, uint64_t size)
+{
+	const struct m_piece *piece = pieces->next;
+
+	if (pieces->left == 0 || piece->unreadable || piece->size != size)
+		return NULL;
+	pieces->next++;
+	pieces->left--;
+	return piece;
+}
+
 static kern_return_t
 descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor *wire,
-	      const struct m_piece **piece, struct m_message *message)
+	      struct m_pieces *pieces, struct m_message *message)
 {
+	const struct m_piece *piece;
 	struct m_descriptor *d = &message->descriptors[message->descriptor_count++];
 
 	d->type = wire->type.type;
@@ -373,12 +393,13 @@ descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor 
 		d->disposition = received_kind(wire->ports.disposition);
 		if (wire->ports.count == 0)
 			return MACH_MSG_SUCCESS;
-		if ((*piece)->unreadable)
+		piece = piece_take(pieces, (uint64_t)wire->ports.count * 4);
+		if (!piece)
 			return MACH_SEND_INVALID_MEMORY;
 		for (uint32_t i = 0; i < wire->ports.count; i++) {
 			mach_port_name_t name;
 
-			memcpy(&name, (*piece)->bytes + 4 * i, 4);
+			memcpy(&name, piece->bytes + 4 * i, 4);
 			if (!right_in(m, task, name, wire->ports.disposition, message,
 				      &d->rights[i])) {
 				/* those of the array end first, the header's after them;
@@ -389,17 +410,16 @@ descriptor_in(struct model *m, struct m_task *task, const union wire_descriptor 
 			}
 			d->count++;
 		}
-		++*piece;
 		return MACH_MSG_SUCCESS;
 	default:
 		d->copy = wire->ool.copy;
 		if (wire->ool.size == 0)
 			return MACH_MSG_SUCCESS;
-		if ((*piece)->unreadable)
+		piece = piece_take(pieces, wire->ool.size);
+		if (!piece)
 			return MACH_SEND_INVALID_MEMORY;
 		d->count = wire->ool.size;
-		memcpy(d->bytes, (*piece)->bytes, d->count);
-		++*piece;
+		memcpy(d->bytes, piece->bytes, d->count);
 		return MACH_MSG_SUCCESS;
 	}
 }
@@ -439,7 +459,7 @@ deliver(struct model *m, struct m_thread *thread, struct m_message *message)
 static kern_return_t
 send(struct model *m, struct m_thread *thread, const struct m_call *call)
 {
-	const struct m_piece *piece = call->pieces;
+	struct m_pieces pieces = { call->pieces, call->piece_count };
 	struct m_message *message;
 	struct wire wire;
 	kern_return_t kr = wire_read(&wire, call);
@@ -465,7 +485,7 @@ send(struct model *m, struct m_thread *thread, const struct m_call *call)
 	if (thread->option & MACH_SEND_NOTIFY)
 		arm_send_possible(thread->task, &wire.header, message);
 	for (uint32_t i = 0; i < wire.descriptor_count; i++) {
-		kr = descriptor_in(m, thread->task, &wire.descriptors[i], &piece, message);
+		kr = descriptor_in(m, thread->task, &wire.descriptors[i], &pieces, message);
 		/* an array is captured before its names are looked at */
 		if (kr == MACH_MSG_SUCCESS ||
 		    (kr == MACH_SEND_INVALID_RIGHT &&
