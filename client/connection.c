@@ -76,6 +76,8 @@ connection_died(void)
 			 "the kernel is gone: every port of this process (pid %ld) is dead, "
 			 "and Mach calls fail from now on; restart the program",
 			 (long)getpid());
+	/* those of this process; and, since Linux wakes one of all only, those of others */
+	wait_wake(&connection.state, INT_MAX);
 	if (connection.kernel_page != NULL)
 		wait_wake(&connection.kernel_page->alive, INT_MAX);
 }

@@ -245,10 +245,15 @@ sleep_in_futex(const struct trap *trap, uint64_t limit_ns, int *result)
 {
 	struct trap_slot *slot = trap->slot;
 	const _Atomic uint32_t *alive = &trap->kernel_page->alive;
-	uint32_t alive_value = atomic_load(alive);
+	/* the kernel dies, or drops us alone: connection_died() changes the third word before it
+	 * wakes, so whatever happens from here on is seen by the sleep, or ends it */
+	const struct wait_word words[] = {
+		{ &slot->state, TRAP_ASKED },
+		{ alive, atomic_load(alive) },
+		{ &connection.state, atomic_load(&connection.state) },
+	};
 
-	/* or it has dropped us alone, and connection_died() has woken who slept */
-	if (alive_word_is_dead(alive_value) || atomic_load(&connection.state) == CONNECTION_DEAD)
+	if (alive_word_is_dead(words[1].value) || words[2].value == CONNECTION_DEAD)
 		return false;
 	atomic_store(&slot->task_sleeps, TRAP_SLEEPS_IN_FUTEX);
 	*result = 0;
@@ -256,15 +261,15 @@ sleep_in_futex(const struct trap *trap, uint64_t limit_ns, int *result)
 		if (limit_ns != WAIT_FOREVER)
 			*result = wait_futex(&slot->state, TRAP_ASKED, wait_now_ns() + limit_ns);
 		else
-			*result = wait_futex_either(&slot->state, TRAP_ASKED, alive, alive_value,
-						    WAIT_FOREVER);
+			*result = wait_futex_any(words, 3, WAIT_FOREVER);
 	}
 	atomic_store_explicit(&slot->task_sleeps, TRAP_SLEEPS_NOT, memory_order_relaxed);
 	return true;
 }
 
 /* The same in poll, which every handler ends: *@result is -EINTR then; -EBADF: the program has
- * closed our descriptor. */
+ * closed our descriptor.  A kernel that drops us closes its end of the waker: that ends it, too,
+ * and is not missed before it. */
 static bool
 sleep_in_poll(const struct trap *trap, int waker_fd, int *result)
 {

@@ -253,27 +253,38 @@ wait_futex(const _Atomic uint32_t *word, uint32_t value, uint64_t deadline_ns)
 	return result < 0 ? -errno : 0;
 }
 
+/* A word, and what it must be for the sleep to go on. */
+struct wait_word {
+	const _Atomic uint32_t *word;
+	uint32_t value;
+};
+
+#define WAIT_WORDS_MAX 3u
+
 /*
- * The same on two words at once; either may be in a read-only mapping.
+ * The same on up to WAIT_WORDS_MAX words at once; each may be in a read-only mapping.
  *
  * Results as of wait_futex().  Where Linux or a seccomp filter does not know futex_waitv it
  * sleeps on the first word only, for at most a quarter of a second, and then says 0: the
- * caller, who looks again anyway, sees the second word that much later.
+ * caller, who looks again anyway, sees the other words that much later.
  */
 static inline int
-wait_futex_either(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *other,
-		  uint32_t other_value, uint64_t deadline_ns)
+wait_futex_any(const struct wait_word *words, uint32_t word_count, uint64_t deadline_ns)
 {
-	struct futex_waitv waiters[2] = {
-		{ .val = value, .uaddr = (uintptr_t)word, .flags = FUTEX_32 },
-		{ .val = other_value, .uaddr = (uintptr_t)other, .flags = FUTEX_32 },
-	};
+	struct futex_waitv waiters[WAIT_WORDS_MAX] = { 0 };
 	/* the kernel's own layout, with 64-bit seconds everywhere */
 	struct {
 		int64_t seconds;
 		int64_t nanoseconds;
 	} deadline = { (int64_t)(deadline_ns / 1000000000u), (int64_t)(deadline_ns % 1000000000u) };
-	long result = syscall(SYS_futex_waitv, waiters, 2, 0,
+
+	if (word_count > WAIT_WORDS_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < word_count; i++)
+		waiters[i] = (struct futex_waitv){ .val = words[i].value,
+						   .uaddr = (uintptr_t)words[i].word,
+						   .flags = FUTEX_32 };
+	long result = syscall(SYS_futex_waitv, waiters, word_count, 0,
 			      deadline_ns == WAIT_FOREVER ? NULL : &deadline, CLOCK_MONOTONIC);
 
 	if (result >= 0)
@@ -282,9 +293,20 @@ wait_futex_either(const _Atomic uint32_t *word, uint32_t value, const _Atomic ui
 		return -errno;
 
 	uint64_t soon_ns = wait_now_ns() + 250000000u;
-	int error = wait_futex(word, value, soon_ns < deadline_ns ? soon_ns : deadline_ns);
+	int error = wait_futex(words[0].word, words[0].value,
+			       soon_ns < deadline_ns ? soon_ns : deadline_ns);
 
 	return error == -ETIMEDOUT && soon_ns < deadline_ns ? 0 : error;
+}
+
+/* The same on two words. */
+static inline int
+wait_futex_either(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *other,
+		  uint32_t other_value, uint64_t deadline_ns)
+{
+	const struct wait_word words[] = { { word, value }, { other, other_value } };
+
+	return wait_futex_any(words, 2, deadline_ns);
 }
 
 /* Wake up to @count sleepers on @word, in whatever process.  0.4 µs even if nobody sleeps:
