@@ -69,8 +69,9 @@ send_to_self(struct raw_task *task, mach_port_name_t port)
 	uint64_t args[] = { MACH_SEND_MSG, sizeof(header) };
 
 	memcpy(slot->data, &header, sizeof(header));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = sizeof(header);
+	raw_publish(slot);
 	raw_ring(task, 0);
 	if (!raw_await(slot, WORST_MS))
 		abort();

@@ -137,8 +137,9 @@ testify(struct raw_task *task)
 	uint64_t args[] = { MACH_SEND_MSG, sizeof(header) };
 
 	memcpy(slot->data, &header, sizeof(header));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = sizeof(header);
+	raw_publish(slot);
 	raw_ring_with(task, task->welcome.slot_index, NULL, 0);
 	if (!raw_await(slot, HANG_MS) || slot->reply.code != MACH_MSG_SUCCESS) {
 		printf("   a witness cannot speak: code 0x%x\n", (unsigned)slot->reply.code);
@@ -237,9 +238,10 @@ forge_by_hand(struct court *court)
 		memset(slot->data, 0, 1024);
 		memcpy(slot->data, &header, sizeof(header));
 		memcpy(slot->data + said, &trailer, sizeof(trailer));
-		raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+		raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 		slot->request.prefix_size_bytes = i & 8 ? whole : (uint32_t)args[1];
 		slot->request.stream_size_bytes = i & 16 ? 512 : slot->request.prefix_size_bytes;
+		raw_publish(slot);
 		/* and where the answer would be */
 		slot->reply.prefix_size_bytes = said;
 		slot->reply.values[BERTH_MSG_TRAILER] = sizeof(trailer);

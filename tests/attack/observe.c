@@ -165,8 +165,9 @@ quiet_trap(struct raw_task *task, uint32_t number, const uint64_t *args, unsigne
 {
 	struct trap_slot *slot = raw_slot(task, 0);
 
-	raw_ask(slot, number, args, arg_count);
+	raw_fill(slot, number, args, arg_count);
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = stream_size;
+	raw_publish(slot);
 	raw_ring(task, 0);
 	return raw_await(slot, 20000) && slot->reply.code == wanted;
 }

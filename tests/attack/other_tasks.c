@@ -103,8 +103,9 @@ ask(struct raw_task *task, uint32_t number, pid_t pid, uint32_t flags, const int
 	struct trap_slot *slot = raw_slot(task, 0);
 	uint64_t args[] = { (uint64_t)pid };
 
-	raw_ask(slot, number, args, 1);
+	raw_fill(slot, number, args, 1);
 	slot->request.flags = flags;
+	raw_publish(slot);
 	if (fd_count > 0)
 		raw_ring_with(task, 0, fds, fd_count);
 	else

@@ -237,10 +237,11 @@ prepare_good(struct fuzz *fuzz, mach_port_name_t port)
 	uint64_t args[] = { MACH_SEND_MSG | MACH_SEND_TIMEOUT, size, 0, 0, 0 };
 
 	memcpy(slot->data, &message, sizeof(message));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 5);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 5);
 	slot->request.prefix_size_bytes = size;
 	slot->request.stream_size_bytes = sizeof(message);
 	slot->request.piece_count = 1;
+	raw_publish(slot);
 }
 
 /* Takes from the queue by another slot what has come. */

@@ -176,8 +176,9 @@ trap_and_stop(const struct raw_kernel *kernel, unsigned *asked)
 
 	for (;;) { /* until a send waits for room */
 		memcpy(slot->data, &letter, sizeof(letter));
-		raw_ask(slot, BERTH_TRAP_MSG, send, 2);
+		raw_fill(slot, BERTH_TRAP_MSG, send, 2);
 		slot->request.stream_size_bytes = slot->request.prefix_size_bytes = sizeof(letter);
+		raw_publish(slot);
 		raw_ring(&task, sender);
 		count++;
 		if (!raw_await(slot, 500))

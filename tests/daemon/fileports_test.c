@@ -262,8 +262,9 @@ only_one_file_for_one_port_is_taken(void **state)
 	assert_int_equal(raw_file_make_with(&task, TRAP_HAS_EVENT | TRAP_HAS_FILE, many, 1, NULL),
 			 KERN_INVALID_ARGUMENT);
 	/* another trap with a file */
-	raw_ask(slot, BERTH_TRAP_TASK_SELF, NULL, 0);
+	raw_fill(slot, BERTH_TRAP_TASK_SELF, NULL, 0);
 	slot->request.flags = TRAP_HAS_FILE;
+	raw_publish(slot);
 	raw_ring_with(&task, 0, many, 1);
 	assert_true(raw_await(slot, RAW_ANSWER_MS));
 	assert_int_equal(slot->reply.code, KERN_INVALID_ARGUMENT);
@@ -280,8 +281,9 @@ only_one_file_for_one_port_is_taken(void **state)
 		close(readers[i]);
 	}
 	/* a bell without the file is no request yet */
-	raw_ask(slot, BERTH_TRAP_FILEPORT_MAKE, NULL, 0);
+	raw_fill(slot, BERTH_TRAP_FILEPORT_MAKE, NULL, 0);
 	slot->request.flags = TRAP_HAS_FILE;
+	raw_publish(slot);
 	raw_ring(&task, 0);
 	assert_false(raw_await(slot, 50));
 	raw_ring_with(&task, 0, &ends[1], 1);

@@ -192,9 +192,10 @@ a_death_that_was_not_noticed_yet_is_seen_by_who_looks(void **state)
 		assert_true(WIFSTOPPED(status));
 		if (round == 0) {
 			memcpy(slot->data, NAME, sizeof(NAME));
-			raw_ask(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
+			raw_fill(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
 			slot->request.stream_size_bytes = sizeof(NAME);
 			slot->request.prefix_size_bytes = sizeof(NAME);
+			raw_publish(slot);
 		} else {
 			raw_ask(slot, BERTH_TRAP_CTL_FIND, (uint64_t[]){ id, 0 }, 2);
 		}

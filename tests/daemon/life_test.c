@@ -345,9 +345,10 @@ send_spilled(struct raw_task *task, mach_port_name_t port, uint32_t size)
 	int spill = raw_memfd(size, 7, 0);
 
 	assert_int_equal(pwrite(spill, &header, sizeof(header), 0), sizeof(header));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.flags = TRAP_HAS_SPILL;
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = size;
+	raw_publish(slot);
 	raw_ring_with(task, 0, &spill, 1);
 	assert_true(raw_await(slot, 5000));
 	assert_int_equal(slot->reply.code, MACH_MSG_SUCCESS);

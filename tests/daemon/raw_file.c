@@ -15,8 +15,9 @@ raw_file_make_with(struct raw_task *task, uint32_t flags, const int *fds, unsign
 {
 	struct trap_slot *slot = raw_slot(task, 0);
 
-	raw_ask(slot, BERTH_TRAP_FILEPORT_MAKE, NULL, 0);
+	raw_fill(slot, BERTH_TRAP_FILEPORT_MAKE, NULL, 0);
 	slot->request.flags = flags;
+	raw_publish(slot);
 	raw_ring_with(task, 0, fds, fd_count);
 	assert_true(raw_await(slot, RAW_ANSWER_MS));
 	if (port != NULL)

@@ -182,8 +182,9 @@ raw_ctl_info(struct raw_task *task, const char *name, uint32_t *id)
 	uint32_t size = (uint32_t)strlen(name) + 1;
 
 	memcpy(slot->data, name, size);
-	raw_ask(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
+	raw_fill(slot, BERTH_TRAP_CTL_INFO, NULL, 0);
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = size;
+	raw_publish(slot);
 	raw_ring(task, 0);
 	assert_true(raw_await(slot, PATIENCE_S * 1000));
 	*id = (uint32_t)slot->reply.values[0];

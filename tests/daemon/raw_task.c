@@ -300,14 +300,26 @@ raw_thread_exit(struct raw_task *task, uint32_t slot_index)
 }
 
 void
-raw_ask(struct trap_slot *slot, uint32_t number, const uint64_t *args, unsigned arg_count)
+raw_fill(struct trap_slot *slot, uint32_t number, const uint64_t *args, unsigned arg_count)
 {
 	slot->request = (struct trap_request){ .number = number };
 	for (unsigned i = 0; i < arg_count; i++)
 		slot->request.args[i] = args[i];
+}
+
+void
+raw_publish(struct trap_slot *slot)
+{
 	atomic_store(&slot->cancel, 0);
 	slot->task_cpu = wait_cpu();
 	atomic_store_explicit(&slot->state, TRAP_ASKED, memory_order_release);
+}
+
+void
+raw_ask(struct trap_slot *slot, uint32_t number, const uint64_t *args, unsigned arg_count)
+{
+	raw_fill(slot, number, args, arg_count);
+	raw_publish(slot);
 }
 
 void

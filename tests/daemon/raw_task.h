@@ -59,7 +59,11 @@ struct trap_slot *raw_slot(struct raw_task *task, uint32_t index);
 uint32_t raw_thread_new(struct raw_task *task, uint32_t outer);
 void raw_thread_exit(struct raw_task *task, uint32_t slot_index);
 
-/* Writes the request, without ringing. */
+/* Writes the request, which the kernel may not look at yet: more may be written to it. */
+void raw_fill(struct trap_slot *slot, uint32_t number, const uint64_t *args, unsigned arg_count);
+/* From here on the kernel may look at it, whoever rings. */
+void raw_publish(struct trap_slot *slot);
+/* Both, without ringing. */
 void raw_ask(struct trap_slot *slot, uint32_t number, const uint64_t *args, unsigned arg_count);
 void raw_ring(struct raw_task *task, uint32_t slot_index);
 void raw_ring_with(struct raw_task *task, uint32_t slot_index, const int *fds, unsigned fd_count);

@@ -93,8 +93,9 @@ send_to(struct raw_task *task, mach_port_name_t port)
 	uint64_t args[] = { MACH_SEND_MSG, sizeof(header) };
 
 	memcpy(slot->data, &header, sizeof(header));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = sizeof(header);
+	raw_publish(slot);
 	raw_ring(task, 0);
 	assert_true(raw_await(slot, 5000));
 	assert_int_equal(slot->reply.code, MACH_MSG_SUCCESS);

@@ -43,9 +43,10 @@ ask_send(struct raw_task *task, uint32_t slot_index, mach_port_name_t dest, mach
 
 	memcpy(slot->data, &header, sizeof(header));
 	memcpy(slot->data + sizeof(header), body, body_size);
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.stream_size_bytes = header.msgh_size;
 	slot->request.prefix_size_bytes = header.msgh_size;
+	raw_publish(slot);
 }
 
 static kern_return_t
@@ -96,9 +97,10 @@ a_large_message_spills_both_ways(void **state)
 	uint8_t *memory;
 
 	assert_int_equal(pwrite(spill, &header, sizeof(header), 0), sizeof(header));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.flags = TRAP_HAS_SPILL;
 	slot->request.stream_size_bytes = slot->request.prefix_size_bytes = size;
+	raw_publish(slot);
 	raw_ring_with(&task, 0, &spill, 1);
 	assert_true(raw_await(slot, 5000));
 	assert_int_equal(slot->reply.code, MACH_MSG_SUCCESS);
@@ -140,11 +142,12 @@ ask_send_bulk(struct raw_task *task, mach_port_name_t port, uint32_t ool_size, u
 
 	memcpy(slot->data, &message, sizeof(message));
 	memcpy(slot->data + table, &piece, sizeof(piece));
-	raw_ask(slot, BERTH_TRAP_MSG, args, 2);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
 	slot->request.flags = TRAP_HAS_BULK;
 	slot->request.prefix_size_bytes = sizeof(message);
 	slot->request.stream_size_bytes = (uint32_t)(table + sizeof(piece));
 	slot->request.piece_count = 1;
+	raw_publish(slot);
 }
 
 static void
@@ -392,8 +395,8 @@ nonsense_in_a_request_is_refused_and_nothing_else(void **state)
 		for (unsigned j = 0; j < TRAP_ARG_COUNT; j++)
 			args[j] = extremes[(unsigned)rand_r(&seed) % 12];
 		args[1] = args[1] % 3 == 0 ? args[1] : SELF;
-		raw_ask(slot, (uint32_t)rand_r(&seed) % (BERTH_TRAP_LIMIT + 4), args,
-			TRAP_ARG_COUNT);
+		raw_fill(slot, (uint32_t)rand_r(&seed) % (BERTH_TRAP_LIMIT + 4), args,
+			 TRAP_ARG_COUNT);
 		/* nothing that blocks: time-outs of 0 */
 		if (slot->request.number == BERTH_TRAP_MSG) {
 			slot->request.args[0] |= MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT;
@@ -405,6 +408,7 @@ nonsense_in_a_request_is_refused_and_nothing_else(void **state)
 		slot->request.piece_count = extremes[(unsigned)rand_r(&seed) % 12];
 		for (unsigned j = 0; j < 64; j++)
 			slot->data[j] = (uint8_t)rand_r(&seed);
+		raw_publish(slot);
 		raw_ring(&task, 0);
 		assert_true(raw_await(slot, 5000));
 		if (slot->reply.flags & TRAP_HAS_EVENT) {
