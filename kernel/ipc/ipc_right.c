@@ -1,40 +1,23 @@
 /*
- * Rights of one name: taking out, putting in, dropping.  The cells of mach-ports.md §6.
+ * Rights of one name: taking out, putting in, looking.  The cells of mach-ports.md §6.1 and §6.2;
+ * dropping is in ipc_right_drop.c.
  */
 #include "ipc/ipc_right.h"
 
 #include <mach/notify.h>
 
 #include "ipc/ipc_notify.h"
+#include "ipc/ipc_right_entry.h"
 #include "kern/task.h"
 
 /* ---- small steps --------------------------------------------------------------------- */
 
-static void
-entry_set_urefs(struct ipc_entry *entry, uint32_t urefs)
-{
-	entry->bits = (entry->bits & ~IE_UREFS_MASK) | urefs;
-}
-
-/* Up to the peg, where it stays. */
-static void
-entry_add_urefs(struct ipc_entry *entry, uint32_t count)
+void
+ipc_entry_add_urefs(struct ipc_entry *entry, uint32_t count)
 {
 	uint32_t urefs = ie_urefs(entry);
 
-	entry_set_urefs(entry, urefs + count >= UREFS_MAX ? UREFS_MAX : urefs + count);
-}
-
-static bool
-entry_is_pegged(const struct ipc_entry *entry)
-{
-	return ie_urefs(entry) == UREFS_MAX;
-}
-
-static void
-entry_set_type(struct ipc_entry *entry, mach_port_type_t type)
-{
-	entry->bits = (entry->bits & ~IE_TYPE_MASK) | type;
+	ipc_entry_set_urefs(entry, urefs + count >= UREFS_MAX ? UREFS_MAX : urefs + count);
 }
 
 /* The right leaves its name or the name goes: a request that still waits is told. */
@@ -53,9 +36,8 @@ entry_drop_request(struct ipc_space *space, struct ipc_entry *entry)
 		ipc_notify_port_deleted(space->kernel, notify, name);
 }
 
-/* The name goes; the object's reference is the caller's now. */
-static struct ipc_port *
-entry_take_port(struct ipc_space *space, struct ipc_entry *entry)
+struct ipc_port *
+ipc_entry_take_port(struct ipc_space *space, struct ipc_entry *entry)
 {
 	struct ipc_port *port = entry->port;
 
@@ -68,9 +50,8 @@ entry_take_port(struct ipc_space *space, struct ipc_entry *entry)
 	return port;
 }
 
-/* The receive right of the entry leaves the space, into limbo; sets and waiters are told. */
-static void
-port_leave_space(struct ipc_space *space, struct ipc_port *port)
+void
+ipc_port_leave_space(struct ipc_space *space, struct ipc_port *port)
 {
 	check(port->object.place == PORT_IN_SPACE && port->receiver == space);
 	port->object.place = PORT_IN_LIMBO;
@@ -101,9 +82,9 @@ ipc_right_notice(struct ipc_space *space, struct ipc_entry *entry)
 		entry->request = 0;
 	}
 	entry->object = NULL;
-	entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
+	ipc_entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
 	if (extra)
-		entry_add_urefs(entry, 1); /* the notification's own reference to the name */
+		ipc_entry_add_urefs(entry, 1); /* the notification's own reference to the name */
 	ipc_port_unref(space->kernel, port);
 	return true;
 }
@@ -181,13 +162,13 @@ copyin_move_receive(struct ipc_space *space, struct ipc_entry *entry, struct ipc
 	    ip_is_received_kobject(port))
 		return KERN_INVALID_CAPABILITY;
 	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
-		port_leave_space(space, port);
-		entry_set_type(entry, MACH_PORT_TYPE_SEND);
+		ipc_port_leave_space(space, port);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND);
 		ipc_hash_insert(space, entry);
 		ipc_port_ref(port);
 	} else {
-		port_leave_space(space, port);
-		entry_take_port(space, entry);
+		ipc_port_leave_space(space, port);
+		ipc_entry_take_port(space, entry);
 	}
 	ipc_port_clear_receiver(k, port);
 	*out = port;
@@ -199,20 +180,20 @@ copyin_move_send(struct ipc_space *space, struct ipc_entry *entry, struct ipc_po
 {
 	struct ipc_port *port = entry->port;
 
-	if (entry_is_pegged(entry) || ie_urefs(entry) > 1) {
-		if (!entry_is_pegged(entry))
-			entry_set_urefs(entry, ie_urefs(entry) - 1);
+	if (ipc_entry_is_pegged(entry) || ie_urefs(entry) > 1) {
+		if (!ipc_entry_is_pegged(entry))
+			ipc_entry_set_urefs(entry, ie_urefs(entry) - 1);
 		port->srights++;
 		*out = ipc_port_ref(port);
 		return KERN_SUCCESS;
 	}
 	if (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) {
-		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
-		entry_set_urefs(entry, 0);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
+		ipc_entry_set_urefs(entry, 0);
 		*out = ipc_port_ref(port); /* the count of the entry goes along */
 		return KERN_SUCCESS;
 	}
-	*out = entry_take_port(space, entry);
+	*out = ipc_entry_take_port(space, entry);
 	return KERN_SUCCESS;
 }
 
@@ -255,7 +236,7 @@ ipc_right_copyin(struct ipc_space *space, struct ipc_entry *entry, mach_msg_type
 		if (disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) {
 			if (type != MACH_PORT_TYPE_SEND_ONCE)
 				return KERN_INVALID_RIGHT;
-			*out = entry_take_port(space, entry);
+			*out = ipc_entry_take_port(space, entry);
 			kr = KERN_SUCCESS;
 			break;
 		}
@@ -284,13 +265,13 @@ static void
 copyout_send_into(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port *port)
 {
 	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
-		entry_add_urefs(entry, 1);
+		ipc_entry_add_urefs(entry, 1);
 		ipc_port_release_send(space->kernel, port);
 		return;
 	}
 	/* RECEIVE becomes SEND+RECEIVE: the count moves into the entry, one reference is enough */
-	entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
-	entry_set_urefs(entry, 1);
+	ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
+	ipc_entry_set_urefs(entry, 1);
 	ipc_port_unref(space->kernel, port);
 }
 
@@ -314,11 +295,11 @@ copyout_receive_into(struct ipc_space *space, struct ipc_entry *entry, struct ip
 	}
 	if (ie_type(entry) == MACH_PORT_TYPE_SEND) {
 		ipc_hash_remove(space, entry);
-		entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
 		ipc_port_unref(k, port);
 	} else {
 		entry->port = port;
-		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
 	}
 }
 
@@ -330,14 +311,14 @@ copyout_fresh(struct ipc_space *space, struct ipc_entry *entry, struct ipc_port 
 	switch (kind) {
 	case MACH_MSG_TYPE_PORT_SEND:
 		entry->port = port;
-		entry_set_type(entry, MACH_PORT_TYPE_SEND);
-		entry_set_urefs(entry, 1);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND);
+		ipc_entry_set_urefs(entry, 1);
 		ipc_hash_insert(space, entry);
 		return;
 	case MACH_MSG_TYPE_PORT_SEND_ONCE:
 		entry->port = port;
-		entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
-		entry_set_urefs(entry, 1);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
+		ipc_entry_set_urefs(entry, 1);
 		return;
 	case MACH_MSG_TYPE_PORT_RECEIVE:
 		copyout_receive_into(space, entry, port);
@@ -423,262 +404,6 @@ ipc_right_copyout_name(struct ipc_space *space, struct ipc_port *port, mach_msg_
 	return KERN_SUCCESS;
 }
 
-/* ---- dropping (§6.3) ------------------------------------------------------------------ */
-
-/* The last SEND of an entry goes. */
-static void
-drop_last_send(struct ipc_space *space, struct ipc_entry *entry)
-{
-	struct kernel *k = space->kernel;
-	struct ipc_port *port = entry->port;
-
-	if (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) {
-		entry_set_type(entry, MACH_PORT_TYPE_RECEIVE);
-		entry_set_urefs(entry, 0);
-		ipc_port_ref(port);
-	} else {
-		entry_take_port(space, entry);
-	}
-	ipc_port_release_send(k, port);
-}
-
-static void
-drop_urefs(struct ipc_space *space, struct ipc_entry *entry, uint32_t count)
-{
-	if (entry_is_pegged(entry) && count != UREFS_MAX)
-		return;
-	if (count < ie_urefs(entry)) {
-		entry_set_urefs(entry, ie_urefs(entry) - count);
-		return;
-	}
-	if (ie_type(entry) == MACH_PORT_TYPE_DEAD_NAME)
-		entry_take_port(space, entry);
-	else
-		drop_last_send(space, entry);
-}
-
-static void
-drop_send_once(struct ipc_space *space, struct ipc_entry *entry)
-{
-	ipc_port_release_send_once(space->kernel, entry_take_port(space, entry));
-}
-
-static void
-drop_port_set(struct ipc_space *space, struct ipc_entry *entry)
-{
-	struct ipc_pset *pset = entry->pset;
-
-	entry->object = NULL;
-	ipc_entry_free(space, entry);
-	ipc_pset_destroy(space->kernel, pset);
-}
-
-/* mod_refs(RECEIVE, -1): what stays of the entry depends on the backup. */
-static void
-drop_receive(struct ipc_space *space, struct ipc_entry *entry)
-{
-	struct kernel *k = space->kernel;
-	struct ipc_port *port = entry->port;
-
-	if (!(ie_type(entry) & MACH_PORT_TYPE_SEND)) {
-		port_leave_space(space, port);
-		entry_take_port(space, entry);
-		ipc_port_release_receive(k, port);
-		return;
-	}
-	port_leave_space(space, port);
-	if (port->port_destroyed && ip_active(port->port_destroyed)) {
-		entry_set_type(entry, MACH_PORT_TYPE_SEND);
-		ipc_hash_insert(space, entry);
-		ipc_port_ref(port);
-		ipc_port_release_receive(k, port);
-		return;
-	}
-
-	bool extra = entry->request != 0;
-	uint32_t slot = entry->request;
-
-	entry->request = 0;
-	entry->object = NULL;
-	entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
-	if (extra)
-		entry_add_urefs(entry, 1);
-	ipc_port_ref(port); /* until the slot is free */
-	ipc_port_release_receive(k, port);
-	if (slot) {
-		/* its DEAD_NAME went out with the port */
-		check(ipc_port_request_cancel(k, port, slot - 1) == NULL);
-	}
-	ipc_port_unref(k, port);
-}
-
-kern_return_t
-ipc_right_dealloc(struct ipc_space *space, struct ipc_entry *entry)
-{
-	mach_port_name_t name = ie_name(space, entry);
-
-	ipc_right_notice(space, entry);
-	switch (ie_type(entry)) {
-	case MACH_PORT_TYPE_RECEIVE:
-		return KERN_INVALID_RIGHT;
-	case MACH_PORT_TYPE_PORT_SET:
-		drop_port_set(space, entry);
-		break;
-	case MACH_PORT_TYPE_SEND_ONCE:
-		drop_send_once(space, entry);
-		break;
-	default:
-		drop_urefs(space, entry, 1);
-		break;
-	}
-	KERNEL_TRACE(space->kernel, .kind = TRACE_IPC_RIGHT_DEALLOC, .name = name);
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
-delta_urefs(struct ipc_space *space, struct ipc_entry *entry, mach_port_delta_t delta)
-{
-	if (delta > (mach_port_delta_t)UREFS_MAX || delta < -(mach_port_delta_t)UREFS_MAX)
-		return KERN_INVALID_VALUE;
-	if (delta < 0 && (uint32_t)-delta > ie_urefs(entry))
-		return KERN_INVALID_VALUE;
-	if (delta < 0)
-		drop_urefs(space, entry, (uint32_t)-delta);
-	else
-		entry_add_urefs(entry, (uint32_t)delta);
-	return KERN_SUCCESS;
-}
-
-/* Rights of which there is at most one: 0 keeps it, -1 drops it. */
-static kern_return_t
-delta_single(mach_port_delta_t delta, bool *drop)
-{
-	*drop = delta == -1;
-	return delta == 0 || delta == -1 ? KERN_SUCCESS : KERN_INVALID_VALUE;
-}
-
-kern_return_t
-ipc_right_delta(struct ipc_space *space, struct ipc_entry *entry, mach_port_right_t right,
-		mach_port_delta_t delta)
-{
-	mach_port_type_t type;
-	kern_return_t kr;
-	bool drop;
-
-	switch (right) {
-	case MACH_PORT_RIGHT_SEND:
-		if (!(ie_type(entry) & MACH_PORT_TYPE_SEND) || ipc_right_notice(space, entry))
-			return KERN_INVALID_RIGHT;
-		return delta_urefs(space, entry, delta);
-	case MACH_PORT_RIGHT_RECEIVE:
-		if (!(ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
-			return KERN_INVALID_RIGHT;
-		kr = delta_single(delta, &drop);
-		if (kr != KERN_SUCCESS || !drop)
-			return kr;
-		if (entry->port->object.flags & IPC_PORT_GUARDED)
-			return KERN_INVALID_RIGHT;
-		drop_receive(space, entry);
-		return KERN_SUCCESS;
-	case MACH_PORT_RIGHT_SEND_ONCE:
-		if (ie_type(entry) != MACH_PORT_TYPE_SEND_ONCE || ipc_right_notice(space, entry))
-			return KERN_INVALID_RIGHT;
-		kr = delta_single(delta, &drop);
-		if (kr == KERN_SUCCESS && drop)
-			drop_send_once(space, entry);
-		return kr;
-	case MACH_PORT_RIGHT_PORT_SET:
-		if (ie_type(entry) != MACH_PORT_TYPE_PORT_SET)
-			return KERN_INVALID_RIGHT;
-		kr = delta_single(delta, &drop);
-		if (kr == KERN_SUCCESS && drop)
-			drop_port_set(space, entry);
-		return kr;
-	case MACH_PORT_RIGHT_DEAD_NAME:
-		type = ie_type(entry);
-		if (type == MACH_PORT_TYPE_PORT_SET || (type & MACH_PORT_TYPE_RECEIVE) ||
-		    !ipc_right_notice(space, entry))
-			return KERN_INVALID_RIGHT;
-		return delta_urefs(space, entry, delta);
-	default:
-		return KERN_INVALID_RIGHT;
-	}
-}
-
-kern_return_t
-ipc_right_destroy(struct ipc_space *space, struct ipc_entry *entry, bool check_guard)
-{
-	struct kernel *k = space->kernel;
-	mach_port_type_t type;
-	struct ipc_port *port;
-
-	ipc_right_notice(space, entry);
-	type = ie_type(entry);
-	port = entry->port;
-	if (type == MACH_PORT_TYPE_PORT_SET) {
-		drop_port_set(space, entry);
-		return KERN_SUCCESS;
-	}
-	if (type == MACH_PORT_TYPE_DEAD_NAME) {
-		entry_take_port(space, entry);
-		return KERN_SUCCESS;
-	}
-	if (type == MACH_PORT_TYPE_SEND_ONCE) {
-		drop_send_once(space, entry);
-		return KERN_SUCCESS;
-	}
-	if (type == MACH_PORT_TYPE_SEND) {
-		ipc_port_release_send(k, entry_take_port(space, entry));
-		return KERN_SUCCESS;
-	}
-	if (check_guard && (port->object.flags & IPC_PORT_GUARDED) && port->context != 0)
-		return KERN_INVALID_RIGHT;
-
-	/* RECEIVE, perhaps with SEND: the send count goes first, the port second, and a
-	 * no-senders notice that the first causes is sent after the second */
-	struct ipc_port *no_senders = NULL;
-	mach_port_mscount_t mscount = port->mscount;
-
-	if (type & MACH_PORT_TYPE_SEND) {
-		check(port->srights > 0);
-		if (--port->srights == 0) {
-			no_senders = port->no_senders;
-			port->no_senders = NULL;
-		}
-	}
-	port_leave_space(space, port);
-	entry_take_port(space, entry);
-	ipc_port_release_receive(k, port);
-	if (no_senders)
-		ipc_notify_no_senders(k, no_senders, mscount);
-	return KERN_SUCCESS;
-}
-
-kern_return_t
-ipc_right_destruct(struct ipc_space *space, struct ipc_entry *entry, mach_port_delta_t srdelta,
-		   uint64_t guard)
-{
-	struct ipc_port *port = entry->port;
-	mach_port_name_t name = ie_name(space, entry);
-
-	if (!(ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
-		return KERN_INVALID_RIGHT;
-	if (srdelta != 0 && !(ie_type(entry) & MACH_PORT_TYPE_SEND))
-		return KERN_INVALID_RIGHT;
-	if (srdelta > 0)
-		return KERN_INVALID_VALUE;
-	if ((port->object.flags & IPC_PORT_GUARDED) && guard != port->context)
-		return KERN_INVALID_ARGUMENT;
-	if (srdelta < -(mach_port_delta_t)UREFS_MAX || (uint32_t)-srdelta > ie_urefs(entry))
-		return KERN_INVALID_VALUE;
-	if (srdelta < 0)
-		drop_urefs(space, entry, (uint32_t)-srdelta);
-	entry = ipc_space_find(space, name);
-	check(entry && entry->port == port);
-	drop_receive(space, entry);
-	return KERN_SUCCESS;
-}
-
 /* ---- looking, requests ---------------------------------------------------------------- */
 
 mach_port_type_t
@@ -736,7 +461,7 @@ ipc_right_request(struct ipc_space *space, struct ipc_entry *entry, mach_msg_id_
 	if (dead) {
 		if (!send_possible || !notify)
 			return KERN_INVALID_ARGUMENT;
-		entry_add_urefs(entry, 1);
+		ipc_entry_add_urefs(entry, 1);
 		ipc_notify_dead_name(k, notify, ie_name(space, entry));
 		return KERN_SUCCESS;
 	}
