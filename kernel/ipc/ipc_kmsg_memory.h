@@ -1,10 +1,12 @@
 /*
- * Inside of messages: what ipc_kmsg.c, its copyin and its copyout share.
+ * Inside of messages: what ipc_kmsg.c, its get, copyin and copyout share.
  */
 #ifndef KERNEL_IPC_KMSG_MEMORY_H
 #define KERNEL_IPC_KMSG_MEMORY_H
 
 #include "ipc/ipc_kmsg.h"
+
+#define MACH_MSG_NO_VM 0x400 /* MACH_MSG_VM_KERNEL, bare */
 
 /* Not zeroed but for struct and tables; NULL: no memory. */
 mustuse struct ipc_kmsg *ipc_kmsg_alloc(struct kernel *k, uint32_t bytes_size,
