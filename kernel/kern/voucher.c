@@ -8,13 +8,9 @@
 #include "kern/host.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
+#include "kern/voucher_recipe.h"
 
-#define KEY_COUNT MACH_VOUCHER_ATTR_KEY_NUM_WELL_KNOWN /* keys are 1 to this */
-#define RECIPES_MAX MACH_VOUCHER_ATTR_MAX_RAW_RECIPE_ARRAY_SIZE
-#define RECIPE_SIZE ((uint32_t)sizeof(mach_voucher_attr_recipe_data_t))
 #define BUCKETS_MIN 64u
-
-_Static_assert(RECIPE_SIZE == 16, "mach-types.md §11: a recipe without its content");
 
 struct voucher *
 convert_port_to_voucher(struct ipc_port *port)
@@ -22,66 +18,10 @@ convert_port_to_voucher(struct ipc_port *port)
 	return convert_port_to_kobject(port, IKOT_VOUCHER);
 }
 
-/* ---- recipes ------------------------------------------------------------------------------ */
-
-/* A recipe, apart from its bytes: what an attribute is.  `command` NOOP: the default. */
-struct attribute {
-	uint32_t key, command, previous, size_bytes;
-	const uint8_t *content;
-};
-
-/* The first recipe of @size_bytes; false: they are none. */
-static bool
-recipe_read(const uint8_t *bytes, uint32_t size_bytes, struct attribute *recipe)
-{
-	mach_voucher_attr_recipe_data_t head;
-
-	if (size_bytes < RECIPE_SIZE)
-		return false;
-	memcpy(&head, bytes, RECIPE_SIZE);
-	if (head.content_size > size_bytes - RECIPE_SIZE)
-		return false;
-	*recipe = (struct attribute){
-		.key = head.key,
-		.command = head.command,
-		.previous = head.previous_voucher,
-		.size_bytes = head.content_size,
-		.content = bytes + RECIPE_SIZE,
-	};
-	return true;
-}
-
-/* Writes the recipe that makes @attribute; gives its size. */
-static uint32_t
-recipe_write(uint8_t *bytes, const struct attribute *attribute)
-{
-	const mach_voucher_attr_recipe_data_t head = {
-		.key = attribute->key,
-		.command = attribute->command,
-		.content_size = attribute->size_bytes,
-	};
-
-	memcpy(bytes, &head, RECIPE_SIZE);
-	memcpy(bytes + RECIPE_SIZE, attribute->content, attribute->size_bytes);
-	return RECIPE_SIZE + attribute->size_bytes;
-}
-
-/* The attribute @key of @voucher; false: it has the default. */
-static bool
-voucher_find(const struct voucher *voucher, uint32_t key, struct attribute *attribute)
-{
-	for (uint32_t at = 0; at < voucher->size_bytes; at += RECIPE_SIZE + attribute->size_bytes) {
-		check(recipe_read(voucher->recipes + at, voucher->size_bytes - at, attribute));
-		if (attribute->key == key)
-			return true;
-	}
-	return false;
-}
-
 bool
 voucher_is_whole(const struct voucher *voucher)
 {
-	struct attribute attribute = { 0 };
+	struct voucher_attribute attribute = { 0 };
 	uint32_t last_key = 0;
 
 	for (uint32_t at = 0; at < voucher->size_bytes; at += RECIPE_SIZE + attribute.size_bytes) {
@@ -90,141 +30,7 @@ voucher_is_whole(const struct voucher *voucher)
 			return false;
 		last_key = attribute.key;
 	}
-	return last_key <= KEY_COUNT;
-}
-
-static bool
-is_key(uint32_t key)
-{
-	return key != MACH_VOUCHER_ATTR_KEY_NONE && key <= KEY_COUNT;
-}
-
-static bool
-has_manager(uint32_t key)
-{
-	return key <= MACH_VOUCHER_ATTR_KEY_PTHPRIORITY || key == MACH_VOUCHER_ATTR_KEY_USER_DATA ||
-	       key == MACH_VOUCHER_ATTR_KEY_TEST;
-}
-
-/* Is @command the manager's of @key?  Some have one that is theirs alone. */
-static bool
-is_command_of(uint32_t command, uint32_t key)
-{
-	switch (key) {
-	case MACH_VOUCHER_ATTR_KEY_IMPORTANCE:
-		return command == MACH_VOUCHER_ATTR_IMPORTANCE_SELF;
-	case MACH_VOUCHER_ATTR_KEY_USER_DATA:
-	case MACH_VOUCHER_ATTR_KEY_TEST:
-		return command == MACH_VOUCHER_ATTR_USER_DATA_STORE;
-	default:
-		return command > MACH_VOUCHER_ATTR_REDEEM &&
-		       command != MACH_VOUCHER_ATTR_IMPORTANCE_SELF &&
-		       command != MACH_VOUCHER_ATTR_USER_DATA_STORE;
-	}
-}
-
-/* ---- making ------------------------------------------------------------------------------- */
-
-/* A voucher in the making: its attributes by key - 1. */
-struct recipe_book {
-	struct attribute of[KEY_COUNT];
-};
-
-static void
-book_set(struct recipe_book *book, uint32_t key, const struct attribute *attribute)
-{
-	book->of[key - 1] = attribute ? *attribute : (struct attribute){ 0 };
-}
-
-/* What @key is in @previous, and there is nothing to take where that is NULL. */
-static void
-book_copy(struct recipe_book *book, uint32_t key, const struct voucher *previous)
-{
-	struct attribute attribute;
-
-	if (previous)
-		book_set(book, key, voucher_find(previous, key, &attribute) ? &attribute : NULL);
-}
-
-/* One step with one key.  Contents are opaque: to redeem one, or to make it ready, is a copy. */
-static kern_return_t
-book_apply(struct recipe_book *book, uint32_t key, const struct attribute *recipe,
-	   const struct voucher *previous)
-{
-	switch (recipe->command) {
-	case MACH_VOUCHER_ATTR_COPY:
-	case MACH_VOUCHER_ATTR_AUTO_REDEEM:
-	case MACH_VOUCHER_ATTR_SEND_PREPROCESS:
-	case MACH_VOUCHER_ATTR_REDEEM:
-		book_copy(book, key, previous);
-		return KERN_SUCCESS;
-	case MACH_VOUCHER_ATTR_REMOVE:
-		book_set(book, key, NULL);
-		return KERN_SUCCESS;
-	case MACH_VOUCHER_ATTR_NOOP:
-		return KERN_SUCCESS;
-	case MACH_VOUCHER_ATTR_SET_VALUE_HANDLE:
-		return KERN_INVALID_CAPABILITY; /* handles are between managers and the kernel */
-	default:
-		if (!is_command_of(recipe->command, key))
-			return KERN_INVALID_ARGUMENT;
-		book_set(book, key, recipe);
-		return KERN_SUCCESS;
-	}
-}
-
-/* Commands for every attribute: they need no content, and may be for all keys at once. */
-static bool
-is_common_command(uint32_t command)
-{
-	return command <= MACH_VOUCHER_ATTR_SEND_PREPROCESS || command == MACH_VOUCHER_ATTR_REDEEM;
-}
-
-static kern_return_t
-book_step(struct recipe_book *book, const struct task *task, const struct attribute *recipe)
-{
-	const bool is_common = is_common_command(recipe->command);
-	struct voucher *previous = NULL;
-	kern_return_t kr = KERN_SUCCESS;
-
-	if (is_common && recipe->command != MACH_VOUCHER_ATTR_SET_VALUE_HANDLE &&
-	    recipe->size_bytes > 0)
-		return KERN_INVALID_ARGUMENT;
-	if (recipe->previous != MACH_VOUCHER_NAME_NULL) {
-		const struct ipc_entry *entry = MACH_PORT_VALID(recipe->previous)
-						    ? ipc_space_find(&task->space, recipe->previous)
-						    : NULL;
-
-		if (entry && (ie_type(entry) & MACH_PORT_TYPE_SEND))
-			previous = convert_port_to_voucher(entry->port);
-		if (!previous)
-			return KERN_INVALID_CAPABILITY;
-	}
-	if (recipe->key == MACH_VOUCHER_ATTR_KEY_ALL && is_common) {
-		for (uint32_t key = 1; key <= KEY_COUNT && kr == KERN_SUCCESS; key++)
-			kr = book_apply(book, key, recipe, previous);
-		return kr;
-	}
-	if (!is_key(recipe->key))
-		return KERN_INVALID_ARGUMENT;
-	if (!has_manager(recipe->key))
-		return KERN_INVALID_CAPABILITY;
-	return book_apply(book, recipe->key, recipe, previous);
-}
-
-/* @book as the recipes of a voucher; KERN_NO_SPACE: they are more than RECIPES_MAX bytes. */
-static kern_return_t
-book_write(const struct recipe_book *book, uint8_t *bytes, uint32_t *size_bytes)
-{
-	*size_bytes = 0;
-	for (uint32_t i = 0; i < KEY_COUNT; i++) {
-		if (book->of[i].command == MACH_VOUCHER_ATTR_NOOP)
-			continue;
-		if (RECIPE_SIZE + book->of[i].size_bytes > RECIPES_MAX - *size_bytes)
-			return KERN_NO_SPACE;
-		*size_bytes += recipe_write(bytes + *size_bytes, &book->of[i]);
-	}
-	return KERN_SUCCESS;
+	return last_key <= VOUCHER_KEY_COUNT;
 }
 
 /* ---- one for each set --------------------------------------------------------------------- */
@@ -345,6 +151,8 @@ voucher_no_senders(struct kernel *k, struct voucher *voucher)
 	ipc_port_destroy(k, port);
 }
 
+/* ---- making ------------------------------------------------------------------------------- */
+
 /* @recipes are the kernel's own by now: nobody writes them any more. */
 static kern_return_t
 voucher_create(struct task *task, const uint8_t *recipes, uint32_t size_bytes,
@@ -354,7 +162,7 @@ voucher_create(struct task *task, const uint8_t *recipes, uint32_t size_bytes,
 	struct recipe_book book = { 0 };
 	uint8_t whole[RECIPES_MAX];
 	uint32_t whole_size;
-	struct attribute recipe;
+	struct voucher_attribute recipe;
 	struct voucher *voucher;
 	kern_return_t kr;
 	uint64_t hash;
@@ -362,11 +170,11 @@ voucher_create(struct task *task, const uint8_t *recipes, uint32_t size_bytes,
 	for (uint32_t at = 0; at < size_bytes; at += RECIPE_SIZE + recipe.size_bytes) {
 		if (!recipe_read(recipes + at, size_bytes - at, &recipe))
 			return KERN_INVALID_ARGUMENT;
-		kr = book_step(&book, task, &recipe);
+		kr = recipe_book_step(&book, task, &recipe);
 		if (kr != KERN_SUCCESS)
 			return kr;
 	}
-	kr = book_write(&book, whole, &whole_size);
+	kr = recipe_book_write(&book, whole, &whole_size);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	hash = hash_of(k, whole, whole_size);
@@ -400,20 +208,20 @@ static kern_return_t
 find_arguments(struct ipc_port *port, uint32_t key, struct voucher **voucher)
 {
 	*voucher = convert_port_to_voucher(port);
-	return *voucher && is_key(key) ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+	return *voucher && recipe_is_key(key) ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
 kern_return_t
 mach_voucher_extract_attr_content(struct ipc_port *port, uint32_t key, uint8_t *out,
 				  uint32_t *size_bytes)
 {
-	struct attribute attribute = { 0 };
+	struct voucher_attribute attribute = { 0 };
 	struct voucher *voucher;
 	kern_return_t kr = find_arguments(port, key, &voucher);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!voucher_find(voucher, key, &attribute))
+	if (!voucher_attribute_find(voucher, key, &attribute))
 		attribute.size_bytes = 0;
 	if (attribute.size_bytes > *size_bytes)
 		return KERN_NO_SPACE;
@@ -427,13 +235,13 @@ kern_return_t
 mach_voucher_extract_attr_recipe(struct ipc_port *port, uint32_t key, uint8_t *out,
 				 uint32_t *size_bytes)
 {
-	struct attribute attribute;
+	struct voucher_attribute attribute;
 	struct voucher *voucher;
 	kern_return_t kr = find_arguments(port, key, &voucher);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!voucher_find(voucher, key, &attribute)) {
+	if (!voucher_attribute_find(voucher, key, &attribute)) {
 		*size_bytes = 0;
 		return KERN_SUCCESS;
 	}
@@ -461,7 +269,7 @@ kern_return_t
 mach_voucher_attr_command(struct ipc_port *port, uint32_t key, uint32_t command, uint8_t *in,
 			  uint32_t in_size_bytes, uint8_t *out, uint32_t *out_size_bytes)
 {
-	struct attribute attribute;
+	struct voucher_attribute attribute;
 	struct voucher *voucher;
 	kern_return_t kr = find_arguments(port, key, &voucher);
 
@@ -471,9 +279,9 @@ mach_voucher_attr_command(struct ipc_port *port, uint32_t key, uint32_t command,
 	(void)out;
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!has_manager(key))
+	if (!recipe_has_manager(key))
 		return KERN_INVALID_CAPABILITY;
-	if (voucher_find(voucher, key, &attribute))
+	if (voucher_attribute_find(voucher, key, &attribute))
 		return KERN_NOT_SUPPORTED;
 	*out_size_bytes = 0;
 	return KERN_SUCCESS;
