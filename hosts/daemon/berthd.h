@@ -428,6 +428,23 @@ int received_take(struct received *received, uint32_t index);
 /* Answers the tasks that waited for the name server: it is ready, or has been given up. */
 void greeting_release(struct host *host);
 void greeting_accept(struct host *host);
+/* In a system's kernel no user may take all connections. */
+bool greeting_too_many_of_uid(struct peer *peer);
+/* A descriptor of the process behind the peer.  A process that cannot be seen is known by its
+ * connection only.  0, -ESRCH: it is gone, -errno. */
+mustuse int greeting_watch_process(struct peer *peer);
+/* Everything that a task has but its core task; then the WELCOME. */
+void greeting_welcome(struct peer *peer);
+
+/* ---- thread_link.c, embryo.c ------------------------------------------------------- */
+
+/* A WIRE_THREAD, _THREAD_EXIT, _RING or _WAKER of a task, of the right size. */
+void thread_message(struct peer *peer, uint32_t kind, struct received *received);
+
+/* A WIRE_FORK: the answer has the child's connection, or none. */
+void embryo_begins(struct peer *parent);
+/* Its WIRE_FORKED: now it is known who it is. */
+void embryo_greets(struct peer *embryo, const struct received *received);
 
 /* ---- credentials.c ----------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * What peers say on their sockets: hello, threads, forks, rings.
+ * What peers say on their sockets: hello, and to whom the rest of it goes.
  *
  * A message is checked whole before anything is done for it; one that makes no sense is a
  * violation, of which a peer has a few.
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_ROUND 64
-#define EMBRYOS_MAX 64 /* of one process, between WIRE_FORK and its child's first word */
 
 /* ---- accepting --------------------------------------------------------------------- */
 
@@ -37,9 +36,8 @@ too_many_of_process(struct peer *peer)
 	return count > limit;
 }
 
-/* In a system's kernel no user may take all connections. */
-static bool
-too_many_of_uid(struct peer *peer)
+bool
+greeting_too_many_of_uid(struct peer *peer)
 {
 	struct host *host = peer->host;
 	struct peer *other;
@@ -113,7 +111,7 @@ greeting_accept(struct host *host)
 		}
 		if (credentials_of_socket(peer) != 0)
 			peer_doom(peer);
-		else if (too_many_of_uid(peer))
+		else if (greeting_too_many_of_uid(peer))
 			peer_refuse(peer, "user %u has too many connections", (unsigned)peer->euid);
 		else if (too_many_of_process(peer))
 			peer_refuse(peer, "process %d has too many connections", (int)peer->pid);
@@ -148,10 +146,8 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 	return error;
 }
 
-/* Its memory of the process behind it.  A process that cannot be seen is known by its
- * connection only.  0, -ESRCH: it is gone, -errno. */
-static int
-watch_process(struct peer *peer)
+int
+greeting_watch_process(struct peer *peer)
 {
 	if (peer->process.fd >= 0)
 		return 0; /* the name server's has been watched since it was started */
@@ -167,9 +163,8 @@ watch_process(struct peer *peer)
 	return error;
 }
 
-/* Everything that a task has but its core task; then the WELCOME. */
-static void
-welcome(struct peer *peer)
+void
+greeting_welcome(struct peer *peer)
 {
 	struct wire_welcome message = {
 		.head = { .kind = WIRE_WELCOME, .size_bytes = sizeof(message) },
@@ -206,7 +201,7 @@ admit(struct peer *peer)
 {
 	struct host *host = peer->host;
 	struct peer *parent, *remnant;
-	int error = watch_process(peer);
+	int error = greeting_watch_process(peer);
 
 	if (error == -ESRCH) {
 		peer_doom(peer);
@@ -234,7 +229,7 @@ admit(struct peer *peer)
 	remnant = parent != NULL && parent->kind == PEER_REMNANT && parent->pid == peer->pid
 		      ? parent
 		      : NULL;
-	welcome(peer);
+	greeting_welcome(peer);
 	if (remnant != NULL)
 		peer_end(remnant);
 }
@@ -303,233 +298,6 @@ hello(struct peer *peer, const struct wire_hello *message, const struct received
 	socket_update(peer);
 }
 
-/* ---- threads ----------------------------------------------------------------------- */
-
-static void
-thread_new(struct peer *peer, const struct wire_thread *message)
-{
-	struct wire_slot answer = { .head = { .kind = WIRE_SLOT, .size_bytes = sizeof(answer) },
-				    .slot_index = WIRE_NO_SLOT,
-				    .asked_by = message->linux_tid };
-	struct slot *slot = NULL, *outer = NULL;
-	struct slot_segment *segment = NULL;
-	int error;
-
-	if (message->slot_index != WIRE_NO_SLOT) {
-		outer = slot_find(peer, message->slot_index);
-		if (outer == NULL) {
-			peer_violation(peer, "a thread nested in none");
-			return;
-		}
-	}
-	if (slot_take(peer, &slot) == 0) {
-		slot->thread =
-		    kernel_thread_new(peer->task, outer != NULL ? outer->thread : NULL, slot);
-		if (slot->thread == NULL) {
-			slot_give(slot);
-		} else {
-			slot->alias_of = message->slot_index;
-			slot->linux_tid = message->linux_tid;
-			kernel_thread_set_number(slot->thread, slot->linux_tid);
-			peer->thread_count++;
-			answer.slot_index = slot->index;
-			answer.segment_index = slot->index / TRAP_SEGMENT_SLOTS;
-			segment = peer->segments[answer.segment_index];
-			answer.has_segment = segment->fd >= 0;
-		}
-	}
-	error = socket_send(peer, &answer, sizeof(answer), segment != NULL ? &segment->fd : NULL,
-			    answer.has_segment, NULL);
-	if (error < 0) {
-		peer_doom(peer); /* it would wait for ever */
-	} else if (answer.has_segment) {
-		close(segment->fd);
-		segment->fd = -1;
-	}
-}
-
-/* The thread of @slot is gone; what it is blocked in ends first. */
-static void
-thread_end(struct slot *slot)
-{
-	struct peer *peer = slot->peer;
-	struct host *host = peer->host;
-	struct thread *thread = slot->thread;
-
-	if (slot->state == SLOT_BUSY)
-		host_step(host,
-			  &(struct kernel_event){ .kind = EVENT_INTERRUPT, .thread = thread });
-	if (slot->state == SLOT_STUCK) {
-		struct kernel_effects effects;
-
-		kernel_effects_init(&effects);
-		thread_result_free(thread, &effects);
-		effects_work_off(host, &effects);
-	}
-	slot_give(slot);
-	peer->thread_count--;
-	host_step(host, &(struct kernel_event){ .kind = EVENT_THREAD_EXIT, .thread = thread });
-}
-
-static void
-thread_exit(struct peer *peer, const struct wire_thread *message)
-{
-	struct slot *slot = slot_find(peer, message->slot_index);
-
-	if (slot == NULL) {
-		peer_violation(peer, "the end of a thread that is none");
-		return;
-	}
-	/* its nested levels end with it */
-	for (uint32_t i = 0; i < peer->segment_count; i++) {
-		for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++) {
-			struct slot *nested = &peer->segments[i]->slots[j];
-
-			if (nested->state != SLOT_FREE && nested->alias_of == slot->index)
-				thread_end(nested);
-		}
-	}
-	thread_end(slot);
-}
-
-static void
-ring(struct peer *peer, const struct wire_thread *message, struct received *received)
-{
-	struct slot *slot = slot_find(peer, message->slot_index);
-
-	if (slot == NULL || slot->state != SLOT_IDLE) {
-		peer_violation(peer, "a ring for a slot that cannot ask");
-		return;
-	}
-	slot_drop_descriptors(slot);
-	slot->descriptors[0] = received_take(received, 0);
-	slot->descriptors[1] = received_take(received, 1);
-	slot->descriptors_lost = received->descriptors_lost;
-	slot->descriptors_came = true;
-	hot_add(peer);
-	doorbell_slot(slot);
-	if (slot->state == SLOT_IDLE)
-		slot_drop_descriptors(slot); /* nothing was asked for, or it is done already */
-}
-
-static void
-waker(struct peer *peer, const struct wire_thread *message)
-{
-	struct wire_slot answer = { .head = { .kind = WIRE_WAKER_IS, .size_bytes = sizeof(answer) },
-				    .slot_index = message->slot_index };
-	struct slot *slot = slot_find(peer, message->slot_index);
-	int theirs = -1, error;
-
-	if (slot == NULL) {
-		peer_violation(peer, "a wish for a waker for no thread");
-		return;
-	}
-	if (slot_make_waker(slot, &theirs) != 0)
-		answer.slot_index = WIRE_NO_SLOT;
-	error = socket_send(peer, &answer, sizeof(answer), &theirs, theirs >= 0 ? 1 : 0, NULL);
-	if (theirs >= 0)
-		close(theirs);
-	if (error < 0)
-		peer_doom(peer); /* it would wait for ever */
-}
-
-/* ---- forks ------------------------------------------------------------------------- */
-
-static uint32_t
-embryos_of(struct peer *parent)
-{
-	struct peer *peer;
-	uint32_t count = 0;
-
-	TAILQ_FOREACH(peer, &parent->host->peers, link)
-	{
-		if (peer->kind == PEER_EMBRYO && peer->forked_by == parent->task_id)
-			count++;
-	}
-	return count;
-}
-
-/* The child's task, made now so that it inherits what the parent has at this moment, and
- * the two ends of its connection.  The child's end; -errno. */
-static int
-embryo_new(struct peer *parent)
-{
-	struct host *host = parent->host;
-	struct peer *embryo;
-	int ends[2], on = 1, error;
-
-	if (embryos_of(parent) >= EMBRYOS_MAX || too_many_of_uid(parent))
-		return -EAGAIN;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
-		return -errno;
-	/* the child's end is the library's, which waits for its answers */
-	fcntl(ends[1], F_SETFL, 0);
-	setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-	embryo = peer_new(host, ends[0]);
-	if (embryo == NULL) {
-		close(ends[0]);
-		close(ends[1]);
-		return -ENOMEM;
-	}
-	embryo->ruid = parent->ruid;
-	embryo->euid = parent->euid;
-	embryo->rgid = parent->rgid;
-	embryo->egid = parent->egid;
-	embryo->forked_by = parent->task_id;
-	memcpy(embryo->label, parent->label, sizeof(embryo->label));
-	error = peer_make_task(embryo, parent);
-	if (error != 0) {
-		peer_doom(embryo);
-		close(ends[1]);
-		return error;
-	}
-	embryo->kind = PEER_EMBRYO;
-	return ends[1];
-}
-
-static void
-fork_begins(struct peer *parent)
-{
-	struct wire_head answer = { .kind = WIRE_CHILD, .size_bytes = sizeof(answer) };
-	int fd = embryo_new(parent);
-	int error;
-
-	/* without a descriptor it says that there is none: the child attaches by itself then */
-	error = socket_send(parent, &answer, sizeof(answer), &fd, fd >= 0 ? 1 : 0, NULL);
-	if (fd >= 0)
-		close(fd);
-	if (error < 0)
-		peer_doom(parent);
-}
-
-static void
-forked(struct peer *embryo, const struct received *received)
-{
-	audit_token_t token;
-	int error;
-
-	if (!received->has_credentials || received->credentials.pid <= 0 ||
-	    (received->credentials.uid != embryo->ruid &&
-	     received->credentials.uid != embryo->euid)) {
-		peer_violation(embryo, "a child's greeting that is not its parent's child's");
-		peer_doom(embryo);
-		return;
-	}
-	embryo->ruid = received->credentials.uid;
-	embryo->rgid = received->credentials.gid;
-	peer_set_pid(embryo, received->credentials.pid);
-	error = watch_process(embryo);
-	if (error != 0) {
-		peer_doom(embryo);
-		return;
-	}
-	credentials_label(embryo->pid, embryo->label, sizeof(embryo->label));
-	credentials_token(embryo, &token);
-	kernel_task_set_token(embryo->task, &token);
-	kernel_task_set_label(embryo->task, embryo->label);
-	welcome(embryo);
-}
-
 /* ---- ids --------------------------------------------------------------------------- */
 
 static void
@@ -556,15 +324,12 @@ credentials_changed(struct peer *peer, const struct received *received)
 static void
 task_message(struct peer *peer, uint32_t kind, struct received *received)
 {
-	const struct wire_thread *thread =
-	    (const struct wire_thread *)(const void *)received->bytes;
-
 	if (kind == WIRE_FORK || kind == WIRE_CREDENTIALS) {
 		if (received->size_bytes >
-		    sizeof(*thread)) /* what is behind the head says nothing */
+		    sizeof(struct wire_thread)) /* what is behind the head says nothing */
 			peer_violation(peer, "a message of a wrong size");
 		else if (kind == WIRE_FORK)
-			fork_begins(peer);
+			embryo_begins(peer);
 		else
 			credentials_changed(peer, received);
 		return;
@@ -578,18 +343,11 @@ task_message(struct peer *peer, uint32_t kind, struct received *received)
 		peer_violation(peer, "a message of an unknown kind");
 		return;
 	}
-	if (received->size_bytes != sizeof(*thread)) {
+	if (received->size_bytes != sizeof(struct wire_thread)) {
 		peer_violation(peer, "a message of a wrong size");
 		return;
 	}
-	if (kind == WIRE_THREAD)
-		thread_new(peer, thread);
-	else if (kind == WIRE_THREAD_EXIT)
-		thread_exit(peer, thread);
-	else if (kind == WIRE_WAKER)
-		waker(peer, thread);
-	else
-		ring(peer, thread, received);
+	thread_message(peer, kind, received);
 }
 
 /* A message of a peer that looks or steers. */
@@ -659,7 +417,7 @@ greeting_message(struct peer *peer, struct received *received)
 		break;
 	case PEER_EMBRYO:
 		if (head->kind == WIRE_FORKED)
-			forked(peer, received);
+			embryo_greets(peer, received);
 		else
 			peer_violation(peer, "something before its greeting");
 		break;
