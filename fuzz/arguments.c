@@ -21,7 +21,7 @@
 
 #include "confine/confine.h"
 #include "fuzz/fuzz.h"
-#include "hosts/daemon/berthd.h"
+#include "hosts/daemon/options.h"
 #include "servers/launchd/launchd.h"
 #include "tools/cc_options.h"
 #include "tools/command.h"

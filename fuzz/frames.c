@@ -14,6 +14,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/input.h"
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/trap_codec.h"
 /* the daemon has a function of that name, which is not meant here */
 #define file_new world_file_new
 #include "tests/support/world.h"

@@ -20,6 +20,7 @@
 #include "fuzz/fuzz.h"
 #include "fuzz/input.h"
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 #include "wire/kext.h"
 
 #define PEERS 4u

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "hosts/daemon/kexts.h"
+#include "hosts/daemon/options.h"
 #include "kernel/kernel.h"
 #include "wire/socket.h"
 #include "wire/trap_page.h"
@@ -58,33 +59,6 @@ struct slot;
 #define INSPECTIONS_PER_USER_MAX 32u /* answers under way, of which one may be a large dump */
 #define LINEAGE_DEPTH_MAX 256u
 #define PID_BUCKETS 1024u
-
-/* ---- options ----------------------------------------------------------------------- */
-
-enum host_mode {
-	MODE_PRIVATE = 1, /* --listen-fd: a kernel of one process tree */
-	MODE_USER,        /* --user */
-	MODE_SYSTEM       /* --system */
-};
-
-struct options {
-	enum host_mode mode;
-	int listen_fd;  /* -1: not given */
-	int control_fd; /* -1: not given */
-	uid_t owner_uid;
-	bool leaks;
-	bool strict; /* every task but the name server */
-	bool no_launchd;
-	bool no_seccomp;
-	bool daemonize;
-	int64_t idle_exit_seconds; /* -1: never */
-};
-
-/*
- * Read the command line.  0; 1: done, --help or --version was printed; -EINVAL: the
- * mistake has been told on stderr.
- */
-mustuse int options_parse(struct options *options, int argc, char **argv);
 
 /* ---- sources of events ------------------------------------------------------------- */
 
@@ -504,30 +478,6 @@ bool doorbell_is_rung(const struct peer *peer);
 /* What a slot asks for, if anything. */
 void doorbell_slot(struct slot *slot);
 
-/* ---- trap_decode.c ----------------------------------------------------------------- */
-
-/* A request, decoded.  Zeroed before; trap_decode_free() after, whatever decode said. */
-struct trap_decoded {
-	struct trap_frame frame;
-	struct kernel_piece *pieces; /* its own */
-	uint8_t *spill;              /* its own */
-	struct kernel_segment *bulk; /* counted */
-};
-
-/* What a request without the core amounts to: all that decoding needs to know. */
-struct trap_source {
-	struct trap_request request; /* a private copy */
-	const uint8_t *data;         /* TRAP_DATA_SIZE bytes; may change while they are read */
-	int spill_fd;                /* -1: none.  Borrowed */
-	struct kernel_segment *bulk; /* NULL: none.  Borrowed */
-	struct kernel_file *file;    /* likewise */
-	struct task *subject;        /* likewise */
-};
-
-/* KERN_SUCCESS, or what the trap completes with. */
-mustuse kern_return_t trap_decode(const struct trap_source *source, struct trap_decoded *decoded);
-void trap_decode_free(struct trap_decoded *decoded);
-
 /* ---- bulk.c ------------------------------------------------------------------------ */
 
 /*
@@ -561,28 +511,6 @@ void file_free(struct host *host, struct kernel_file *core);
 struct task *subject_find(const struct peer *caller, uint32_t number, uint64_t pid, int memory_fd);
 /* When a process began, in clock ticks since the machine's start; 0: not to be known. */
 uint64_t subject_birth(pid_t pid);
-
-/* ---- reply_encode.c ---------------------------------------------------------------- */
-
-/* A result as it goes out. */
-struct reply_encoded {
-	struct trap_reply reply;
-	int spill_fd; /* -1: none.  Its own */
-	int bulk_fd;  /* -1: none */
-	bool bulk_is_ours;
-	uint32_t capacity; /* of where the stream goes, in bytes: it spills if it is longer */
-};
-
-/* The size of the stream that holds @result; UINT64_MAX: too large for anything. */
-uint64_t reply_stream_size(const struct trap_result *result);
-/* Writes the stream to @to, which has room.  @bulk_offsets: NULL, or where each piece of a
- * segment lies in the receiver's memfd, tail first. */
-void reply_write_stream(const struct trap_result *result, const uint64_t *bulk_offsets,
-			uint8_t *to);
-/* 0; -errno: no memory or descriptors, try again later. */
-mustuse int reply_encode(struct host *host, const struct trap_result *result, uint8_t *data,
-			 struct reply_encoded *encoded);
-void reply_encoded_free(struct reply_encoded *encoded);
 
 /* ---- effects.c --------------------------------------------------------------------- */
 
@@ -657,35 +585,5 @@ void starter_end(struct host *host);
 
 /* Gives up all that serving does not need.  What cannot be had is told, and is no mistake. */
 void host_confine(const struct host *host);
-
-/* ---- inspect.c, trace.c, leaks.c, control.c ---------------------------------------- */
-
-void inspect_begin(struct peer *peer, const struct wire_inspect *request);
-void inspect_go_on(struct peer *peer); /* the next slice, if the socket has room */
-void inspect_free(struct inspection *inspection);
-/* It has told all that there is, and goes on when there is more. */
-bool inspect_waits(const struct inspection *inspection);
-
-void trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_fd);
-void trace_unsubscribe(struct peer *peer);
-void trace_flush(struct host *host);
-/* One line of text, without time.  The length, as of snprintf. */
-int trace_format(const struct kernel_trace *trace, char *line, size_t size);
-
-/* Remember what a task that is about to die holds. */
-void leaks_census(struct peer *peer);
-void leaks_free(struct host *host);
-void control_message(struct peer *peer, const struct wire_control *request);
-/* The leaks as an inspection's answer. */
-struct inspection *leaks_report_new(struct host *host);
-
-/* ---- names.c ----------------------------------------------------------------------- */
-
-const char *name_of_code(kern_return_t code);          /* NULL: unknown */
-const char *name_of_trap(uint32_t number);             /* NULL: unknown */
-const char *const *name_of_trap_args(uint32_t number); /* KERNEL_ARG_COUNT, NULL: unused */
-const char *name_of_message(mach_msg_id_t id);         /* NULL: unknown */
-/* "receive", "send", "send+receive" … into @text. */
-const char *name_of_type(mach_port_type_t type, char *text, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
  * Only a report has an answer; what else is asked is done, or refused in words.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <errno.h>
 

@@ -5,6 +5,7 @@
  * by the daemon's own view of the slot.  A ring too many costs the task its own time.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/trap_codec.h"
 
 #include <errno.h>
 #include <string.h>

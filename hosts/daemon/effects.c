@@ -6,6 +6,7 @@
  * only marked, and ended at the end of the round.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/trap_codec.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -5,6 +5,7 @@
  * violation, of which a peer has a few.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>

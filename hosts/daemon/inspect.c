@@ -5,6 +5,7 @@
  * loop for each, so that the tasks hardly notice.  What changes in between is seen or not.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 #include "hosts/daemon/inspect.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef BERTH_HOSTS_DAEMON_INSPECT_H
 #define BERTH_HOSTS_DAEMON_INSPECT_H
 
-#include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 enum inspection_kind {
 	INSPECTION_TASKS,

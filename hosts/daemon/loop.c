@@ -6,6 +6,7 @@
  * call per trap but the clock's, which is none.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -6,6 +6,7 @@
  * everything along: tasks, the name server, the socket, the lock.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include "wire/host_facts.h"
 

@@ -1,5 +1,6 @@
 /* Numbers as people know them: result codes, traps and their arguments, messages, rights. */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <stdio.h>
 #include <string.h>

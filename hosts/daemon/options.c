@@ -1,13 +1,15 @@
 /* The command line of berthd. */
-#include "hosts/daemon/berthd.h"
+#include "hosts/daemon/options.h"
 
 #include "confine/confine.h"
+#include "wire/trap_page.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 

@@ -6,6 +6,7 @@
  * together, so that a receiver never has to deal with more than one.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/trap_codec.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,6 +6,7 @@
  * which each of its threads has one at a time.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>

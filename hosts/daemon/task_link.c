@@ -12,6 +12,7 @@
  * a moment before Linux calls it dead, so it is a remnant for that moment, too.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <errno.h>
 #include <poll.h>

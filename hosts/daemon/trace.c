@@ -3,6 +3,7 @@
  * given by name, and how it ended.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

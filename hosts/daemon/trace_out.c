@@ -6,6 +6,7 @@
  * the lines would have been.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>

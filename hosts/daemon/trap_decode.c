@@ -7,6 +7,7 @@
  * stream may together not be larger than the stream.
  */
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/trap_codec.h"
 
 #include <errno.h>
 #include <fcntl.h>

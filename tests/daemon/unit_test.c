@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "hosts/daemon/berthd.h"
+#include "hosts/daemon/tools.h"
+#include "hosts/daemon/trap_codec.h"
 
 /* What the files under test need of the rest: an honest host of no tasks. */
 int
