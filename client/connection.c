@@ -1,35 +1,24 @@
 /*
- * The connection of this process to its kernel: attaching, and what goes over the socket.
+ * The connection of this process to its kernel: what goes over the socket.  Attaching is in
+ * attach.c.
  */
-#include "client/connection.h"
+#include "client/connection_parts.h"
 
 #include "client/bsd/next.h"
-#include "client/find.h"
 #include "client/say.h"
 #include "client/signals.h"
-#include "wire/kext.h"
 #include "wire/wait.h"
-
-#include <berth/kernel_connection.h>
-#include <berth/syscall_sw.h>
-#include <mach/mach_init.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WELCOME_PATIENCE_MS 30000 /* the name server may be starting on a loaded machine */
 #define FIRST_HIGH_FD 512 /* beyond the numbers that programs close in loops or compare with */
-#define ATTACH_TRIES 3    /* a kernel that nobody uses may end between connect and hello */
-#define SEGMENT_SIZE ((size_t)TRAP_SLOT_SIZE * TRAP_SEGMENT_SLOTS)
 
 struct connection connection = {
 	.generation = 1,
@@ -60,9 +49,6 @@ connection_unlock(const sigset_t *signals)
 	signals_set(SIG_SETMASK, signals, NULL);
 }
 
-/* berthd started this process, as its name server. */
-static bool is_first_task;
-
 void
 connection_died(void)
 {
@@ -71,7 +57,7 @@ connection_died(void)
 
 	/* the first task is a part of its kernel: that both end is no news */
 	if (atomic_compare_exchange_strong(&connection.state, &ready, CONNECTION_DEAD) &&
-	    !is_first_task)
+	    !connection.is_first_task)
 		SAY_ONCE(&said,
 			 "the kernel is gone: every port of this process (pid %ld) is dead, "
 			 "and Mach calls fail from now on; restart the program",
@@ -84,8 +70,8 @@ connection_died(void)
 
 /* ---- messages ---------------------------------------------------------------------- */
 
-static void
-fds_close(int *fds, uint32_t fd_count)
+void
+connection_fds_close(int *fds, uint32_t fd_count)
 {
 	for (uint32_t i = 0; i < fd_count; i++)
 		close(fds[i]);
@@ -138,10 +124,8 @@ connection_send(const struct wire_head *head, const int *fds, uint32_t fd_count,
 	return connection_send_on(connection.socket_fd, head, fds, fd_count, with_ids);
 }
 
-/* Receive one message of at most @size bytes into @buffer, with up to 3 descriptors that the
- * caller owns then.  Its size; 0: the other side is gone; or -errno. */
-static ssize_t
-message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *fd_count)
+ssize_t
+connection_message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *fd_count)
 {
 	union {
 		struct cmsghdr align;
@@ -172,7 +156,7 @@ message_receive(int socket_fd, void *buffer, size_t size, int fds[3], uint32_t *
 	/* an empty message is the end, but may come with descriptors */
 	if ((size_t)received < sizeof(*head) || head->size_bytes != received ||
 	    (message.msg_flags & MSG_CTRUNC) != 0) {
-		fds_close(fds, *fd_count);
+		connection_fds_close(fds, *fd_count);
 		*fd_count = 0;
 		if (received == 0)
 			return 0;
@@ -198,10 +182,8 @@ connection_fd_move_high(int fd)
 
 /* ---- slots and mail ----------------------------------------------------------------- */
 
-/* Is there as much behind @fd as is to be mapped?  What is beyond its end would kill us with
- * SIGBUS, long after. */
-static bool
-memory_is_there(int fd, size_t size)
+bool
+connection_memory_is_there(int fd, size_t size)
 {
 	struct stat status;
 
@@ -213,15 +195,14 @@ memory_is_there(int fd, size_t size)
 	return false;
 }
 
-/* Map what a segment needs.  @memory_fd stays the caller's. */
-static bool
-segment_map(uint32_t segment_index, int memory_fd)
+bool
+connection_segment_map(uint32_t segment_index, int memory_fd)
 {
 	size_t bell_size = segment_index == 0 ? sizeof(struct doorbell) : 0;
 	size_t mail_size = TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail);
 	uint8_t *memory;
 
-	if (!memory_is_there(memory_fd, bell_size + SEGMENT_SIZE))
+	if (!connection_memory_is_there(memory_fd, bell_size + SEGMENT_SIZE))
 		return false;
 	memory =
 	    mmap(NULL, bell_size + SEGMENT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
@@ -251,25 +232,15 @@ mail_file(uint32_t slot_index, uint32_t sequence, const int *fds, uint32_t fd_co
 				    : NULL;
 
 	if (all == NULL) {
-		fds_close((int *)fds, fd_count);
+		connection_fds_close((int *)fds, fd_count);
 		return;
 	}
 	struct slot_mail *mail = &all[slot_index % TRAP_SEGMENT_SLOTS];
-	fds_close(mail->fds, mail->fd_count); /* of a trap that somebody jumped out of */
+	connection_fds_close(mail->fds, mail->fd_count); /* of a trap that somebody jumped out of */
 	mail->sequence = sequence;
 	mail->fd_count = fd_count;
 	memcpy(mail->fds, fds, fd_count * sizeof(int));
 }
-
-/* A message that comes while a thread waits for one of another kind. */
-union incoming {
-	struct wire_head head;
-	struct wire_slot slot;
-	struct wire_descriptors descriptors;
-	struct wire_welcome welcome;
-	struct wire_refused refused;
-	struct wire_system_answer system;
-};
 
 /* Has a message of its kind all that is looked at in it? */
 static bool
@@ -296,8 +267,8 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 	static _Atomic uint32_t said;
 
 	for (;;) {
-		ssize_t size =
-		    message_receive(connection.socket_fd, message, sizeof(*message), fds, fd_count);
+		ssize_t size = connection_message_receive(connection.socket_fd, message,
+							  sizeof(*message), fds, fd_count);
 		if (size == -EMFILE)
 			SAY_ONCE(
 			    &said,
@@ -310,7 +281,7 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 			return false;
 		}
 		if (!incoming_is_whole(message, (size_t)size)) {
-			fds_close(fds, *fd_count);
+			connection_fds_close(fds, *fd_count);
 			return false;
 		}
 		if (message->head.kind == kind)
@@ -319,7 +290,7 @@ connection_await(uint32_t kind, union incoming *message, int fds[3], uint32_t *f
 			mail_file(message->descriptors.slot_index, message->descriptors.sequence,
 				  fds, *fd_count);
 		else
-			fds_close(fds, *fd_count);
+			connection_fds_close(fds, *fd_count);
 	}
 }
 
@@ -345,8 +316,8 @@ connection_slot_ask(uint32_t outer)
 	uint32_t segment_index = slot_index / TRAP_SEGMENT_SLOTS;
 	if (slot_index != WIRE_NO_SLOT && segment_index < TRAP_SEGMENT_MAX &&
 	    connection.segments[segment_index] == NULL && fd_count > 0)
-		segment_map(segment_index, fds[0]);
-	fds_close(fds, fd_count);
+		connection_segment_map(segment_index, fds[0]);
+	connection_fds_close(fds, fd_count);
 	if (slot_index == WIRE_NO_SLOT || segment_index >= TRAP_SEGMENT_MAX)
 		return WIRE_NO_SLOT;
 	if (connection.segments[segment_index] == NULL) {
@@ -373,7 +344,7 @@ connection_mail_fetch(uint32_t slot_index, uint32_t sequence, int fds[3])
 		mail->fd_count = 0;
 		if (mail->sequence == sequence)
 			return fd_count;
-		fds_close(fds, fd_count);
+		connection_fds_close(fds, fd_count);
 	}
 	for (;;) {
 		if (!connection_await(WIRE_DESCRIPTORS, &message, fds, &fd_count)) {
@@ -405,7 +376,7 @@ connection_waker_ask(uint32_t slot_index)
 	if (fd_count == 1 && answer.slot.slot_index == slot_index) {
 		mail->waker = connection_fd_move_high(fds[0]) + 1;
 	} else {
-		fds_close(fds, fd_count);
+		connection_fds_close(fds, fd_count);
 		mail->waker = WAKER_NONE;
 	}
 	return mail->waker;
@@ -441,7 +412,7 @@ connection_system(const struct wire_system *ask, const int *fds, uint32_t fd_cou
 	if (came_count == 1)
 		*fd = connection_fd_move_high(came[0]);
 	else
-		fds_close(came, came_count);
+		connection_fds_close(came, came_count);
 	return 0;
 }
 
@@ -460,177 +431,11 @@ connection_fork(void)
 	}
 	if (fd_count == 1)
 		return fds[0];
-	fds_close(fds, fd_count);
+	connection_fds_close(fds, fd_count);
 	return -1;
 }
 
-/* ---- attaching ---------------------------------------------------------------------- */
-
-/* The socket that berthd handed to its first task, or -1. */
-static int
-inherited_socket(void)
-{
-	const char *number = secure_getenv("BERTH_TASK_FD");
-	char *end;
-
-	if (number == NULL)
-		return -1;
-	long fd = strtol(number, &end, 10);
-	bool is_number = end != number && *end == '\0' && fd >= 0 && fd <= INT_MAX;
-	struct stat status;
-	unsetenv("BERTH_TASK_FD"); /* children are not the first task */
-	if (!is_number || fstat((int)fd, &status) != 0 || !S_ISSOCK(status.st_mode))
-		return -1;
-	return (int)fd;
-}
-
-/* Wait for the answer to our first message and map what comes with it.
- * 0, -EAGAIN (the kernel ended: try another), or -errno and @why. */
-static int
-be_welcomed(char *why, size_t why_size)
-{
-	union incoming answer;
-	struct pollfd readable = { .fd = connection.socket_fd, .events = POLLIN };
-	int fds[3];
-	uint32_t fd_count;
-	int ready;
-
-	do
-		ready = poll(&readable, 1, WELCOME_PATIENCE_MS);
-	while (ready < 0 && errno == EINTR);
-	if (ready == 0) {
-		snprintf(why, why_size, "the kernel does not answer; is its name server stuck?");
-		return -ETIMEDOUT;
-	}
-	ssize_t size =
-	    message_receive(connection.socket_fd, &answer, sizeof(answer), fds, &fd_count);
-	if (size == 0) {
-		snprintf(why, why_size, "the kernel ended while this process attached");
-		return -EAGAIN;
-	}
-	int error = size < 0 ? (int)size : 0;
-	if (error == 0 && answer.head.kind == WIRE_REFUSED && size == sizeof(answer.refused)) {
-		answer.refused.why[sizeof(answer.refused.why) - 1] = '\0';
-		snprintf(why, why_size, "the kernel refused this process: %s", answer.refused.why);
-		fds_close(fds, fd_count);
-		return -EACCES;
-	}
-	if (error == 0 && (answer.head.kind != WIRE_WELCOME || size != sizeof(answer.welcome) ||
-			   fd_count != 3 || answer.welcome.version != WIRE_VERSION ||
-			   answer.welcome.slot_index >= TRAP_SEGMENT_SLOTS))
-		error = -EPROTO;
-	if (error == 0 && !segment_map(0, fds[0]))
-		error = -errno;
-	if (error == 0) {
-		size_t page_size = sizeof(struct kernel_page);
-		void *page = memory_is_there(fds[1], page_size)
-				 ? mmap(NULL, page_size, PROT_READ, MAP_SHARED, fds[1], 0)
-				 : MAP_FAILED;
-		if (page == MAP_FAILED)
-			error = -errno;
-		else
-			connection.kernel_page = page;
-	}
-	if (error != 0) {
-		snprintf(why, why_size, "attaching to the kernel: %s",
-			 error == -EPROTO ? "it and this library are of different versions"
-					  : strerror(-error));
-		fds_close(fds, fd_count);
-		return error;
-	}
-	madvise((void *)connection.kernel_page, sizeof(struct kernel_page), MADV_DONTFORK);
-	close(fds[0]);
-	close(fds[1]);
-	connection.event_fd = connection_fd_move_high(fds[2]);
-	connection.first_slot = answer.welcome.slot_index;
-	/* programs may have changed them already */
-	if (answer.welcome.task_self != BERTH_NAME_TASK_SELF &&
-	    mach_task_self_ == BERTH_NAME_TASK_SELF)
-		mach_task_self_ = answer.welcome.task_self;
-	if (answer.welcome.bootstrap_port != BERTH_NAME_BOOTSTRAP &&
-	    bootstrap_port == BERTH_NAME_BOOTSTRAP)
-		bootstrap_port = answer.welcome.bootstrap_port;
-	return 0;
-}
-
-/* Drop a half-made connection. */
-static void
-connection_drop(void)
-{
-	close(connection.socket_fd);
-	connection.socket_fd = -1;
-	if (connection.doorbell != NULL) {
-		munmap(connection.doorbell, sizeof(struct doorbell) + SEGMENT_SIZE);
-		munmap(connection.mail[0], TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail));
-		connection.doorbell = NULL;
-		connection.segments[0] = NULL;
-		connection.mail[0] = NULL;
-	}
-}
-
-/* Connect and say hello, under the lock.  0, or -errno and @why. */
-static int
-attach_locked(char *why, size_t why_size)
-{
-	bool is_child = connection.state == CONNECTION_CHILD;
-	int error;
-
-	if (is_child) {
-		error = be_welcomed(why, why_size); /* said hello right after the fork */
-		if (error != 0)
-			connection_drop();
-		return error;
-	}
-	for (int attempt = 1;; attempt++) {
-		int fd = inherited_socket();
-		is_first_task = fd >= 0;
-		if (fd < 0)
-			fd = berth_kernel_connect(BERTH_KERNEL_START, why, why_size);
-		if (fd < 0)
-			return fd;
-		connection.socket_fd = connection_fd_move_high(fd);
-		struct wire_hello hello = { { WIRE_HELLO, sizeof(hello) }, WIRE_VERSION, 0 };
-		if (connection_send(&hello.head, NULL, 0, false)) {
-			error = be_welcomed(why, why_size);
-		} else {
-			snprintf(why, why_size, "the kernel ended while this process attached");
-			error = -EAGAIN;
-		}
-		if (error == 0)
-			return 0;
-		connection_drop();
-		if (error != -EAGAIN || attempt == ATTACH_TRIES)
-			return error;
-	}
-}
-
-bool
-connection_open(void)
-{
-	static _Atomic uint32_t said;
-	sigset_t signals;
-	char why[1024] = "";
-	int saved_errno = errno;
-
-	uint32_t state = atomic_load(&connection.state);
-	if (state == CONNECTION_FAILED || state == CONNECTION_DEAD)
-		return false;
-	connection_lock(&signals);
-	state = atomic_load(&connection.state);
-	if (state == CONNECTION_NONE || state == CONNECTION_CHILD) {
-		if (attach_locked(why, sizeof(why)) == 0) {
-			state = CONNECTION_READY;
-		} else {
-			state = CONNECTION_FAILED;
-			SAY_ONCE(&said, "no Mach kernel for this process (pid %ld): %s",
-				 (long)getpid(), why);
-		}
-		atomic_store(&connection.state, state);
-	}
-	connection_unlock(&signals);
-	errno = saved_errno;
-	return state == CONNECTION_READY;
-}
+/* ---- fork ---------------------------------------------------------------------------- */
 
 void
 connection_start_over(int socket_fd)
@@ -643,8 +448,8 @@ connection_start_over(int socket_fd)
 	for (uint32_t i = 0; i < TRAP_SEGMENT_MAX; i++) {
 		if (connection.mail[i] != NULL) {
 			for (uint32_t j = 0; j < TRAP_SEGMENT_SLOTS; j++) {
-				fds_close(connection.mail[i][j].fds,
-					  connection.mail[i][j].fd_count);
+				connection_fds_close(connection.mail[i][j].fds,
+						     connection.mail[i][j].fd_count);
 				connection_waker_drop(i * TRAP_SEGMENT_SLOTS + j);
 			}
 			munmap(connection.mail[i], TRAP_SEGMENT_SLOTS * sizeof(struct slot_mail));

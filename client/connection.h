@@ -53,6 +53,7 @@ struct connection {
 	const struct kernel_page *kernel_page;
 	struct trap_slot *segments[TRAP_SEGMENT_MAX];
 	struct slot_mail *mail[TRAP_SEGMENT_MAX]; /* one for each slot, guarded by `lock` */
+	bool is_first_task;  /* berthd started this process, as its name server */
 	uint32_t first_slot; /* came with the welcome; WIRE_NO_SLOT once a thread has it */
 	pthread_mutex_t lock;
 };
