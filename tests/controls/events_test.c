@@ -2,7 +2,7 @@
  * Event sockets: filters, what comes, and what they refuse.  Events come from the kernel, and from
  * a kexthost that does as it is told.  kernel-event.md §3 and §7.
  */
-#include "tests/controls/fake_host.h"
+#include "tests/controls/fake_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/kern_control.h>
@@ -24,33 +23,7 @@
 
 #include <cmocka.h>
 
-#define assert_errno(call, wanted)                                                                 \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		assert_int_equal((call), -1);                                                      \
-		assert_int_equal(errno, wanted);                                                   \
-	} while (0)
-
 #define VENDOR "berth.test.vendor"
-
-static struct fake *fake;
-static pid_t fake_pid;
-
-static int
-start(void **state)
-{
-	(void)state;
-	fake = fake_start(&fake_pid);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	fake_end(fake, fake_pid);
-	return 0;
-}
 
 static int
 listener_new(uint32_t vendor, uint32_t class, uint32_t subclass)
@@ -338,17 +311,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_new_socket_hears_nothing, start, end),
-		cmocka_unit_test_setup_teardown(who_watches_controls_sees_them_come_and_go, start,
-						end),
-		cmocka_unit_test_setup_teardown(filters_are_hierarchical, start, end),
-		cmocka_unit_test_setup_teardown(an_event_is_read_whole_or_cut, start, end),
-		cmocka_unit_test_setup_teardown(vendors_are_known_by_their_string, start, end),
-		cmocka_unit_test_setup_teardown(an_event_socket_does_nothing_but_listen, start,
-						end),
-		cmocka_unit_test_setup_teardown(who_shares_a_socket_shares_its_filter, start, end),
-		cmocka_unit_test_setup_teardown(an_unread_socket_loses_the_newest_alone, start,
-						end),
+		cmocka_unit_test_setup_teardown(a_new_socket_hears_nothing, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(who_watches_controls_sees_them_come_and_go,
+						fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(filters_are_hierarchical, fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(an_event_is_read_whole_or_cut, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(vendors_are_known_by_their_string, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(an_event_socket_does_nothing_but_listen, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(who_shares_a_socket_shares_its_filter, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(an_unread_socket_loses_the_newest_alone, fake_begin,
+						fake_finish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

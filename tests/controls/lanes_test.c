@@ -2,7 +2,7 @@
  * Control sockets of a kexthost that does as it is told: calls, their data, their ends, and who
  * shares a socket.
  */
-#include "tests/controls/fake_host.h"
+#include "tests/controls/fake_client.h"
 #include "tests/support/memcheck.h"
 
 #include <errno.h>
@@ -12,113 +12,17 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/kern_control.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define assert_errno(call, wanted)                                                                 \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		assert_int_equal((call), -1);                                                      \
-		assert_int_equal(errno, wanted);                                                   \
-	} while (0)
-
-static const char *program; /* this one */
-static struct fake *fake;
-static pid_t fake_pid;
-
-static int
-start(void **state)
-{
-	(void)state;
-	fake = fake_start(&fake_pid);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	fake_end(fake, fake_pid);
-	return 0;
-}
-
-static struct sockaddr_ctl
-address_of(uint32_t unit)
-{
-	return (struct sockaddr_ctl){ .sc_len = 32,
-				      .sc_family = AF_SYSTEM,
-				      .ss_sysaddr = AF_SYS_CONTROL,
-				      .sc_id = fake->control_id,
-				      .sc_unit = unit };
-}
-
-static int
-connect_to(int fd, uint32_t unit)
-{
-	struct sockaddr_ctl address = address_of(unit);
-
-	return connect(fd, (struct sockaddr *)&address, sizeof(address));
-}
-
-static int
-client_new(uint32_t unit)
-{
-	int fd = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect_to(fd, unit), 0);
-	return fd;
-}
-
-static uint32_t
-unit_of(int fd)
-{
-	struct sockaddr_ctl address = { 0 };
-	socklen_t size = sizeof(address);
-
-	assert_int_equal(getpeername(fd, (struct sockaddr *)&address, &size), 0);
-	assert_int_equal(size, 32);
-	assert_int_equal(address.sc_len, 32);
-	assert_int_equal(address.sc_family, AF_SYSTEM);
-	assert_int_equal(address.ss_sysaddr, AF_SYS_CONTROL);
-	assert_int_equal(address.sc_id, fake->control_id);
-	return address.sc_unit;
-}
-
-/* Does the socket carry data both ways? */
-static bool
-echoes(int fd, const char *text)
-{
-	char bytes[64] = "";
-
-	return send(fd, text, strlen(text), 0) == (ssize_t)strlen(text) &&
-	       recv(fd, bytes, sizeof(bytes), 0) == (ssize_t)strlen(text) &&
-	       memcmp(bytes, text, strlen(text)) == 0;
-}
-
-static int
-wait_for(pid_t child)
-{
-	int status;
-
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
@@ -132,11 +36,11 @@ a_client_talks_to_its_kext(void **state)
 		.msg_name = &other, .msg_namelen = sizeof(other), .msg_iov = parts, .msg_iovlen = 3
 	};
 	struct mmsghdr many[2] = { { .msg_hdr = message }, { .msg_hdr = message } };
-	int fd = client_new(5);
+	int fd = fake_client(5);
 	char bytes[16];
 
 	(void)state;
-	assert_int_equal(unit_of(fd), 5);
+	assert_int_equal(fake_unit(fd), 5);
 	assert_true(echoes(fd, "hello"));
 	assert_int_equal(write(fd, "x", 1), 1);
 	assert_int_equal(read(fd, bytes, sizeof(bytes)), 1);
@@ -150,7 +54,7 @@ a_client_talks_to_its_kext(void **state)
 		assert_memory_equal(bytes, i == 1 ? "to" : "abcde", i == 1 ? 2 : 5);
 	}
 	assert_errno(recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT), EAGAIN);
-	assert_errno(connect_to(fd, 6), EISCONN);
+	assert_errno(fake_connect(fd, 6), EISCONN);
 	close(fd);
 }
 
@@ -162,7 +66,7 @@ what_cannot_be_sent_is_not(void **state)
 	struct iovec parts[2] = { { text, 1 }, { text + 1, 1 } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 0 };
 	uint32_t sent = fake->send_count;
-	int fd = client_new(5);
+	int fd = fake_client(5);
 	int stream = socket(PF_SYSTEM, SOCK_STREAM, SYSPROTO_CONTROL);
 	volatile int no_count = -1; /* the compiler is not to see it */
 
@@ -175,10 +79,10 @@ what_cannot_be_sent_is_not(void **state)
 	assert_errno(send(fd, much, sizeof(much), 0), EMSGSIZE);
 	assert_errno(send(fd, (void *)1, 10, 0), EFAULT);
 	assert_errno(send(fd, (void *)1, 100000, 0), EFAULT);
-	assert_int_equal(connect_to(stream, 6), 0);
+	assert_int_equal(fake_connect(stream, 6), 0);
 	assert_errno(send(stream, "x", 1, MSG_EOR), EINVAL);
 	assert_int_equal(send(stream, "", 0, 0), 0);
-	int deaf = client_new(FAKE_UNIT_DEAF);
+	int deaf = fake_client(FAKE_UNIT_DEAF);
 	assert_errno(send(deaf, "x", 1, 0), ENOTSUP);
 	assert_int_equal(fake->send_count, sent);
 	close(fd);
@@ -199,7 +103,7 @@ static void
 a_kext_that_says_epipe_kills_who_does_not_mind(void **state)
 {
 	struct sigaction action = { .sa_handler = on_pipe }, before;
-	int fd = client_new(5), on = 1;
+	int fd = fake_client(5), on = 1;
 
 	(void)state;
 	sigaction(SIGPIPE, &action, &before);
@@ -221,7 +125,7 @@ options_carry_data_of_any_size(void **state)
 {
 	static uint8_t bytes[300000], back[300000];
 	socklen_t size;
-	int fd = client_new(5);
+	int fd = fake_client(5);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -253,7 +157,7 @@ options_are_checked(void **state)
 {
 	char bytes[8], *nowhere = (char *)(uintptr_t)64;
 	socklen_t size = sizeof(bytes);
-	int fd = client_new(5), number = 100;
+	int fd = fake_client(5), number = 100;
 	int fresh = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL);
 
 	(void)state;
@@ -300,7 +204,7 @@ options_are_checked(void **state)
 static void
 a_kext_hears_of_reads(void **state)
 {
-	int fd = client_new(FAKE_UNIT_RCVD);
+	int fd = fake_client(FAKE_UNIT_RCVD);
 	uint32_t count = fake->rcvd_count;
 	char bytes[4];
 
@@ -329,12 +233,12 @@ a_kext_hears_of_reads(void **state)
 static void
 who_is_refused_may_try_again(void **state)
 {
-	struct sockaddr_ctl address = address_of(5);
+	struct sockaddr_ctl address = fake_address(5);
 	char far[300] = { 0 };
 	int fd = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL);
 
 	(void)state;
-	assert_errno(connect_to(fd, FAKE_UNIT_REFUSES), EPERM);
+	assert_errno(fake_connect(fd, FAKE_UNIT_REFUSES), EPERM);
 	assert_errno(connect(fd, (struct sockaddr *)&address, 1), EINVAL);
 	assert_errno(connect(fd, (struct sockaddr *)&address, 31), EINVAL);
 	assert_errno(connect(fd, (struct sockaddr *)far, sizeof(far)), ENAMETOOLONG);
@@ -363,12 +267,12 @@ whom_the_kext_turns_away_stays_shut(void **state)
 	char byte;
 
 	(void)state;
-	assert_errno(connect_to(fd, FAKE_UNIT_DIES), EACCES);
+	assert_errno(fake_connect(fd, FAKE_UNIT_DIES), EACCES);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 	assert_errno(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
 	assert_errno(getpeername(fd, (struct sockaddr *)&address, &size), EINVAL);
 	assert_errno(setsockopt(fd, SYSPROTO_CONTROL, 1, &number, sizeof(number)), EINVAL);
-	assert_int_equal(connect_to(fd, 5), 0);
+	assert_int_equal(fake_connect(fd, 5), 0);
 	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 	assert_errno(send(fd, "x", 1, MSG_NOSIGNAL), EPIPE);
 	close(fd);
@@ -377,7 +281,7 @@ whom_the_kext_turns_away_stays_shut(void **state)
 static void
 a_bind_that_fails_attaches(void **state)
 {
-	struct sockaddr_ctl address = address_of(9);
+	struct sockaddr_ctl address = fake_address(9);
 	int fd = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL), number = 1;
 	char byte;
 
@@ -387,10 +291,10 @@ a_bind_that_fails_attaches(void **state)
 	assert_errno(recv(fd, &byte, 1, 0), ENOTCONN);
 	assert_errno(send(fd, &byte, 1, 0), ENOTCONN);
 	assert_errno(getpeername(fd, NULL, NULL), ENOTCONN);
-	address = address_of(77);
+	address = fake_address(77);
 	address.sc_id = 0x5555;
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, 16), 0);
-	assert_int_equal(unit_of(fd), 9);
+	assert_int_equal(fake_unit(fd), 9);
 	assert_true(echoes(fd, "hello"));
 	close(fd);
 }
@@ -398,7 +302,7 @@ a_bind_that_fails_attaches(void **state)
 static void
 a_shut_socket_reads_its_end(void **state)
 {
-	int fd = client_new(5);
+	int fd = fake_client(5);
 	uint32_t shut = fake->shut_count;
 	char byte;
 
@@ -421,7 +325,7 @@ a_shut_socket_reads_its_end(void **state)
 static void
 the_last_close_waits_for_the_kext(void **state)
 {
-	int fd = client_new(5);
+	int fd = fake_client(5);
 	int copy = dup(fd);
 	uint32_t closed = fake->closed_count;
 
@@ -430,11 +334,11 @@ the_last_close_waits_for_the_kext(void **state)
 	assert_int_equal(fake->closing_count, closed);
 	close(copy);
 	assert_int_equal(fake->closed_count, closed + 1);
-	fd = client_new(5);
+	fd = fake_client(5);
 	assert_int_equal(dup2(0, fd), fd);
 	assert_int_equal(fake->closed_count, closed + 2);
 	close(fd);
-	fd = client_new(5);
+	fd = fake_client(5);
 	assert_int_equal(close_range((unsigned)fd, (unsigned)fd, 0), 0);
 	assert_int_equal(fake->closed_count, closed + 3);
 }
@@ -460,7 +364,7 @@ more_calls_than_a_lane_has_slots_take_more_lanes(void **state)
 	void *error;
 
 	(void)state;
-	shared_fd = client_new(5);
+	shared_fd = fake_client(5);
 	fake->release = 0;
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 256 << 10);
@@ -504,7 +408,7 @@ interrupt_block(int flags, int wanted_error)
 	void *error;
 
 	sigaction(SIGUSR1, &action, &before);
-	shared_fd = client_new(5);
+	shared_fd = fake_client(5);
 	fake->release = 0;
 	handled = 0;
 	assert_int_equal(pthread_create(&thread, NULL, block, NULL), 0);
@@ -562,7 +466,7 @@ a_thread_can_be_cancelled_while_it_reads(void **state)
 	void *result;
 
 	(void)state;
-	shared_fd = client_new(5);
+	shared_fd = fake_client(5);
 	assert_int_equal(pthread_create(&thread, NULL, read_for_ever, NULL), 0);
 	usleep(20000);
 	pthread_cancel(thread);
@@ -572,191 +476,6 @@ a_thread_can_be_cancelled_while_it_reads(void **state)
 	close(shared_fd);
 }
 
-/* ---- sharing ----------------------------------------------------------------------------- */
-
-static void
-parent_and_child_share_a_socket(void **state)
-{
-	int fd = client_new(5);
-
-	(void)state;
-	assert_true(echoes(fd, "before"));
-	uint32_t adopted = fake->adopt_count, closed = fake->closed_count;
-	pid_t child = fork();
-	if (child == 0) {
-		bool is_fine = echoes(fd, "child") && unit_of(fd) == 5;
-		close(fd);
-		_exit(is_fine ? 0 : 1);
-	}
-	assert_int_equal(wait_for(child), 0);
-	assert_int_equal(fake->adopt_count, adopted + 1);
-	assert_true(fake->closed_count > closed);
-	assert_true(echoes(fd, "parent"));
-	/* a child that has not used it closes it without a word */
-	closed = fake->closed_count;
-	child = fork();
-	if (child == 0) {
-		close(fd);
-		_exit(0);
-	}
-	assert_int_equal(wait_for(child), 0);
-	assert_int_equal(fake->closing_count, closed);
-	close(fd);
-}
-
-static void
-a_child_may_connect_for_its_parent(void **state)
-{
-	int fd = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL);
-	char byte;
-
-	(void)state;
-	assert_errno(recv(fd, &byte, 1, MSG_DONTWAIT), ENOTCONN);
-	pid_t child = fork();
-	if (child == 0)
-		_exit(connect_to(fd, 5) == 0 && echoes(fd, "child") ? 0 : 1);
-	assert_int_equal(wait_for(child), 0);
-	assert_int_equal(unit_of(fd), 5);
-	assert_true(echoes(fd, "parent"));
-	close(fd);
-}
-
-static void
-a_program_that_is_executed_knows_its_sockets(void **state)
-{
-	int fd = client_new(5);
-	char number[16];
-
-	(void)state;
-	snprintf(number, sizeof(number), "%d", fd);
-	pid_t child = fork();
-	if (child == 0) {
-		execl(program, program, "inherited", number, (char *)NULL);
-		_exit(9);
-	}
-	assert_int_equal(wait_for(child), 0);
-	assert_true(echoes(fd, "parent"));
-	close(fd);
-}
-
-/* What the executed program does. */
-static int
-inherited(int fd)
-{
-	struct sockaddr_ctl address = { 0 };
-	socklen_t size = sizeof(address);
-
-	if (!echoes(fd, "executed"))
-		return 1;
-	if (getpeername(fd, (struct sockaddr *)&address, &size) != 0 || address.sc_unit != 5)
-		return 2;
-	return setsockopt(fd, SYSPROTO_CONTROL, 1, "option", 6) == 0 ? 0 : 3;
-}
-
-static void
-a_socket_can_be_passed(void **state)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	char byte = 'x';
-	struct iovec part = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
-	int pair[2];
-
-	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	pid_t child = fork();
-	if (child == 0) {
-		int fd;
-
-		if (recvmsg(pair[0], &message, 0) != 1)
-			_exit(1);
-		memcpy(&fd, CMSG_DATA(&control.align), sizeof(fd));
-		_exit(echoes(fd, "passed") && unit_of(fd) == 5 ? 0 : 2);
-	}
-	int fd = client_new(5);
-	control.align.cmsg_level = SOL_SOCKET;
-	control.align.cmsg_type = SCM_RIGHTS;
-	control.align.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(pair[1], &message, 0), 1);
-	close(fd);
-	assert_int_equal(wait_for(child), 0);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-static _Atomic int forked;
-
-static void
-on_signal_fork(int number)
-{
-	(void)number;
-	forked = fork();
-}
-
-static void
-a_handler_may_fork_in_the_middle_of_a_call(void **state)
-{
-	struct sigaction action = { .sa_handler = on_signal_fork, .sa_flags = SA_RESTART }, before;
-	uint32_t blocked = fake->blocked_count;
-
-	(void)state;
-	if (is_under_memcheck())
-		skip(); /* does not let a handler fork */
-	sigaction(SIGUSR1, &action, &before);
-	int fd = client_new(5);
-	fake->release = 0;
-	forked = -1;
-	pid_t self = getpid();
-	pid_t waker = fork();
-	if (waker == 0) {
-		fake_await(&fake->blocked_count, blocked + 1);
-		kill(self, SIGUSR1);
-		_exit(0);
-	}
-	errno = 0;
-	ssize_t sent = send(fd, "block", 5, 0);
-	if (forked == 0) {
-		/* in the child the call was interrupted, and the next one is its own */
-		bool is_fine = sent == -1 && errno == EINTR;
-		fake->release = 1;
-		_exit(is_fine && echoes(fd, "child") ? 0 : 1);
-	}
-	assert_int_equal(sent, 5);
-	assert_true(forked > 0);
-	assert_int_equal(wait_for(forked), 0);
-	assert_int_equal(wait_for(waker), 0);
-	sigaction(SIGUSR1, &before, NULL);
-	assert_true(echoes(fd, "parent"));
-	close(fd);
-}
-
-static void
-many_processes_come_and_go(void **state)
-{
-	int fd = client_new(5);
-	uint32_t lanes = fake->lane_count;
-
-	(void)state;
-	for (int i = 0; i < 20; i++) {
-		pid_t child = fork();
-		if (child == 0)
-			_exit(send(fd, "x", 1, 0) == 1 ? 0 : 1);
-		assert_int_equal(wait_for(child), 0);
-	}
-	/* their lanes went with them */
-	for (int i = 0; i < 60000 && fake->lane_count > lanes; i++)
-		usleep(1000);
-	assert_int_equal(fake->lane_count, lanes);
-	close(fd);
-}
-
 /* ---- the end ----------------------------------------------------------------------------- */
 
 static void
@@ -764,7 +483,7 @@ when_the_kext_dies_calls_end(void **state)
 {
 	struct sockaddr_ctl address;
 	socklen_t size = sizeof(address);
-	int fd = client_new(5), other = client_new(6), number = 1;
+	int fd = fake_client(5), other = fake_client(6), number = 1;
 	char byte;
 
 	(void)state;
@@ -788,13 +507,13 @@ when_the_kext_dies_calls_end(void **state)
 	close(other);
 	/* a socket that knew it finds it gone */
 	fd = socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL);
-	assert_errno(connect_to(fd, 5), ENOENT);
+	assert_errno(fake_connect(fd, 5), ENOENT);
 	close(fd);
-	assert_int_equal(wait_for(fake_pid), 1000 + SIGKILL);
+	assert_int_equal(child_end(fake_pid), 1000 + SIGKILL);
 	munmap(fake, sizeof(*fake));
 	/* and the next one is another */
 	fake = fake_start(&fake_pid);
-	fd = client_new(5);
+	fd = fake_client(5);
 	assert_true(echoes(fd, "hello"));
 	close(fd);
 }
@@ -805,7 +524,7 @@ nothing_is_left_open(void **state)
 	int before, after;
 
 	(void)state;
-	int fd = client_new(5);
+	int fd = fake_client(5);
 	close(fd);
 	for (int round = 0; round < 2; round++) {
 		int count = 0;
@@ -814,7 +533,7 @@ nothing_is_left_open(void **state)
 			count += syscall(SYS_fcntl, i, F_GETFD) >= 0;
 		*(round == 0 ? &before : &after) = count;
 		for (int i = 0; round == 0 && i < 20; i++) {
-			fd = client_new(5);
+			fd = fake_client(5);
 			assert_true(echoes(fd, "hello"));
 			close(fd);
 		}
@@ -823,42 +542,41 @@ nothing_is_left_open(void **state)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_client_talks_to_its_kext, start, end),
-		cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not, start, end),
+		cmocka_unit_test_setup_teardown(a_client_talks_to_its_kext, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not, fake_begin,
+						fake_finish),
 		cmocka_unit_test_setup_teardown(a_kext_that_says_epipe_kills_who_does_not_mind,
-						start, end),
-		cmocka_unit_test_setup_teardown(options_carry_data_of_any_size, start, end),
-		cmocka_unit_test_setup_teardown(options_are_checked, start, end),
-		cmocka_unit_test_setup_teardown(a_kext_hears_of_reads, start, end),
-		cmocka_unit_test_setup_teardown(who_is_refused_may_try_again, start, end),
-		cmocka_unit_test_setup_teardown(whom_the_kext_turns_away_stays_shut, start, end),
-		cmocka_unit_test_setup_teardown(a_bind_that_fails_attaches, start, end),
-		cmocka_unit_test_setup_teardown(a_shut_socket_reads_its_end, start, end),
-		cmocka_unit_test_setup_teardown(the_last_close_waits_for_the_kext, start, end),
+						fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(options_carry_data_of_any_size, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(options_are_checked, fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(a_kext_hears_of_reads, fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(who_is_refused_may_try_again, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(whom_the_kext_turns_away_stays_shut, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(a_bind_that_fails_attaches, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(a_shut_socket_reads_its_end, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(the_last_close_waits_for_the_kext, fake_begin,
+						fake_finish),
 		cmocka_unit_test_setup_teardown(more_calls_than_a_lane_has_slots_take_more_lanes,
-						start, end),
-		cmocka_unit_test_setup_teardown(a_signal_interrupts_what_the_kext_lets, start, end),
-		cmocka_unit_test_setup_teardown(a_handler_with_sa_restart_interrupts_nothing, start,
-						end),
-		cmocka_unit_test_setup_teardown(a_thread_can_be_cancelled_while_it_reads, start,
-						end),
-		cmocka_unit_test_setup_teardown(parent_and_child_share_a_socket, start, end),
-		cmocka_unit_test_setup_teardown(a_child_may_connect_for_its_parent, start, end),
-		cmocka_unit_test_setup_teardown(a_program_that_is_executed_knows_its_sockets, start,
-						end),
-		cmocka_unit_test_setup_teardown(a_socket_can_be_passed, start, end),
-		cmocka_unit_test_setup_teardown(a_handler_may_fork_in_the_middle_of_a_call, start,
-						end),
-		cmocka_unit_test_setup_teardown(many_processes_come_and_go, start, end),
-		cmocka_unit_test_setup_teardown(when_the_kext_dies_calls_end, start, end),
-		cmocka_unit_test_setup_teardown(nothing_is_left_open, start, end),
+						fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(a_signal_interrupts_what_the_kext_lets, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(a_handler_with_sa_restart_interrupts_nothing,
+						fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(a_thread_can_be_cancelled_while_it_reads,
+						fake_begin, fake_finish),
+		cmocka_unit_test_setup_teardown(when_the_kext_dies_calls_end, fake_begin,
+						fake_finish),
+		cmocka_unit_test_setup_teardown(nothing_is_left_open, fake_begin, fake_finish),
 	};
 
-	program = argv[0];
-	if (argc == 3)
-		return inherited(atoi(argv[2]));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /*
  * System sockets that need no kext: making them, what they refuse, and who inherits them.
  */
+#include "tests/support/linux_calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,13 +24,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define assert_errno(call, wanted)                                                                 \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		assert_int_equal((call), -1);                                                      \
-		assert_int_equal(errno, wanted);                                                   \
-	} while (0)
 
 static const char *program; /* this one */
 
@@ -164,15 +159,6 @@ is_control_socket(int fd)
 	return 0;
 }
 
-static int
-wait_for(pid_t child)
-{
-	int status;
-
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 static void
 who_inherits_a_socket_knows_it(void **state)
 {
@@ -184,7 +170,7 @@ who_inherits_a_socket_knows_it(void **state)
 	pid_t child = fork();
 	if (child == 0)
 		_exit(is_control_socket(fd) ? 0 : 1);
-	assert_int_equal(wait_for(child), 0);
+	assert_int_equal(child_end(child), 0);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		child = fork();
 		if (child == 0) {
@@ -197,7 +183,7 @@ who_inherits_a_socket_knows_it(void **state)
 			execl(program, program, "inherited", number, (char *)NULL);
 			_exit(9);
 		}
-		assert_int_equal(wait_for(child), 0);
+		assert_int_equal(child_end(child), 0);
 	}
 	close(fd);
 }
