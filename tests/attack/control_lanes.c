@@ -4,8 +4,7 @@
  */
 #include "tests/conformance/control_program.h"
 
-#include "tests/attack/control_raw.h"
-#include "tests/attack/observe.h"
+#include "tests/attack/control_scene.h"
 
 #include "kexts/host/program.h"
 
@@ -13,53 +12,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-#define WORST_MS 20000
 #define STORM_MS 2000
-#define RSS_SLACK_KB (64u << 10)
-
-/* ---- a place to attack from --------------------------------------------------------------- */
-
-static struct raw_kernel kernel;
-static uint32_t large_id;
-
-struct scene {
-	struct raw_task task;
-	struct raw_lane lane;
-	pid_t kexthost;
-	unsigned descriptors;
-	struct control_bystander bystander;
-};
-
-static struct scene
-scene_begin(void)
-{
-	struct scene scene = { .task = raw_task_new(&kernel) };
-
-	scene.kexthost = kexthost_pid(&scene.task, large_id);
-	scene.bystander = control_bystander_start();
-	usleep(100000);
-	scene.descriptors = process_descriptors(scene.kexthost);
-	assert_true(raw_lane_open(&scene.task, &scene.lane));
-	return scene;
-}
-
-/* The kexthost is the same process, the bystander was served, and nothing is left. */
-static void
-scene_end(struct scene *scene)
-{
-	raw_lane_close(&scene->lane);
-	assert_int_equal(kexthost_pid(&scene->task, large_id), scene->kexthost);
-	/* the bystander may have a socket at this moment that it had not at that one */
-	process_descriptors_settle(scene->kexthost, scene->descriptors + 1);
-	control_bystander_end(&scene->bystander, WORST_MS);
-	raw_task_free(&scene->task);
-}
 
 /* ---- what is shown ------------------------------------------------------------------------ */
 
@@ -121,10 +78,10 @@ wrong_descriptors_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		for (uint32_t operation = LANE_CONNECT; operation <= LANE_BIND; operation++)
 			assert_int_equal(raw_lane_show(&scene.lane, operation, wrong[i].fd,
-						       large_id, 0, &handle),
+						       scene_id, 0, &handle),
 					 wrong[i].error);
 		assert_int_equal(
-		    raw_lane_show(&scene.lane, LANE_ADOPT, wrong[i].fd, large_id, 0, &handle),
+		    raw_lane_show(&scene.lane, LANE_ADOPT, wrong[i].fd, scene_id, 0, &handle),
 		    ENOTCONN);
 		if (wrong[i].fd >= 0)
 			close(wrong[i].fd);
@@ -141,13 +98,13 @@ what_only_looks_like_the_socket_is_not_taken_for_it(void **state)
 	char path[64];
 
 	(void)state;
-	int fd = raw_control_connect(&scene.lane, large_id, &handle);
+	int fd = raw_control_connect(&scene.lane, scene_id, &handle);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	int seen = open(path, O_PATH | O_CLOEXEC);
 	assert_true(seen >= 0);
-	assert_int_equal(raw_lane_show(&scene.lane, LANE_ADOPT, seen, large_id, 0, &other),
+	assert_int_equal(raw_lane_show(&scene.lane, LANE_ADOPT, seen, scene_id, 0, &other),
 			 ENOTCONN);
-	assert_int_equal(raw_lane_show(&scene.lane, LANE_ADOPT, fd, large_id, 0, &other), 0);
+	assert_int_equal(raw_lane_show(&scene.lane, LANE_ADOPT, fd, scene_id, 0, &other), 0);
 	assert_int_equal(other, handle);
 	close(seen);
 	close(fd);
@@ -162,7 +119,7 @@ a_handle_means_nothing_on_another_lane(void **state)
 	uint64_t handle;
 
 	(void)state;
-	int fd = raw_control_connect(&scene.lane, large_id, &handle);
+	int fd = raw_control_connect(&scene.lane, scene_id, &handle);
 	assert_true(raw_lane_open(&scene.task, &other));
 	for (uint32_t operation = LANE_SEND; operation <= LANE_QUEUED; operation++) {
 		for (uint64_t guess = 0; guess < 64; guess++) {
@@ -215,7 +172,7 @@ data_is_read_from_nothing_that_could_block(void **state)
 	uint64_t handle;
 
 	(void)state;
-	int fd = raw_control_connect(&scene.lane, large_id, &handle);
+	int fd = raw_control_connect(&scene.lane, scene_id, &handle);
 	int huge = raw_memfd(1, 0, 0);
 	assert_int_equal(ftruncate(huge, (off_t)1 << 40), 0);
 	const struct {
@@ -266,7 +223,7 @@ no_buffer_has_no_length(void **state)
 	uint64_t handle;
 
 	(void)state;
-	int fd = raw_control_connect(&scene.lane, large_id, &handle);
+	int fd = raw_control_connect(&scene.lane, scene_id, &handle);
 	struct lane_request request = { .operation = LANE_GETOPT,
 					.args = { handle, GET_MIRROR, 0, 4096 } };
 	assert_int_equal(raw_lane_call(&scene.lane, &request), 0);
@@ -395,7 +352,7 @@ descriptors_without_bells_do_not_pile_up(void **state)
 	for (int i = 0; i < 100; i++)
 		raw_lane_call(&scene.lane, &request);
 	int fd = raw_control_socket(SOCK_SEQPACKET);
-	assert_int_equal(raw_lane_show(&scene.lane, LANE_CONNECT, fd, large_id, 0, &handle), 0);
+	assert_int_equal(raw_lane_show(&scene.lane, LANE_CONNECT, fd, scene_id, 0, &handle), 0);
 	close(fd);
 	scene_end(&scene);
 }
@@ -404,13 +361,13 @@ descriptors_without_bells_do_not_pile_up(void **state)
 static int
 another_is_served(void)
 {
-	struct raw_task task = raw_task_new(&kernel);
+	struct raw_task task = raw_task_new(&scene_kernel);
 	struct raw_lane lane;
 	uint64_t handle;
 
 	if (!raw_lane_open(&task, &lane))
 		return 1;
-	close(raw_control_connect(&lane, large_id, &handle));
+	close(raw_control_connect(&lane, scene_id, &handle));
 	raw_lane_close(&lane);
 	raw_task_free(&task);
 	return 0;
@@ -439,7 +396,7 @@ one_process_has_so_many_lanes_and_others_get_theirs(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	for (unsigned i = 0; i < opened; i++) {
-		int fd = raw_control_connect(&lanes[i], large_id, &handle);
+		int fd = raw_control_connect(&lanes[i], scene_id, &handle);
 		close(fd);
 	}
 	for (unsigned i = 0; i < opened; i++)
@@ -485,7 +442,7 @@ bells_without_requests_keep_nobody_waiting(void **state)
 	/* new lanes, new connections, hang-ups: all are seen */
 	uint64_t limit_ns = wait_now_ns() + STORM_MS * 1000000ull;
 	do
-		assert_int_equal(kexthost_pid(&scene.task, large_id), scene.kexthost);
+		assert_int_equal(kexthost_pid(&scene.task, scene_id), scene.kexthost);
 	while (wait_now_ns() < limit_ns);
 	for (int i = 0; i < 4; i++) {
 		atomic_store(&storms[i].stop, 1);
@@ -496,163 +453,13 @@ bells_without_requests_keep_nobody_waiting(void **state)
 	scene_end(&scene);
 }
 
-/* ---- garbage ------------------------------------------------------------------------------- */
-
-/* Options of the test kext that harm nobody, and such that it does not know. */
-static const uint32_t options[] = {
-	0,        SET_ENQUEUE, SET_ENQUEUE_MBUF, SET_ENQUEUE_LIST, SET_SEND_RESULT,
-	SET_FAIL, 77,          UINT32_MAX
-};
-static const uint64_t numbers[] = { 0,
-				    1,
-				    2,
-				    3,
-				    4,
-				    63,
-				    64,
-				    4096,
-				    LANE_DATA_SIZE - 1,
-				    LANE_DATA_SIZE,
-				    LANE_DATA_SIZE + 1,
-				    LANE_DATA_MAX,
-				    LANE_DATA_MAX + 1ull,
-				    UINT32_MAX,
-				    1ull << 32,
-				    UINT64_MAX };
-#define ANY(of, seed) (of)[attack_random(seed) % (sizeof(of) / sizeof((of)[0]))]
-
-struct garbage {
-	struct raw_lane *lane;
-	uint64_t seed;
-	uint64_t handle;
-	_Atomic uint32_t stop;
-};
-
-/* What changes while it is read: all but the option, lest the kext be asked to die. */
-static void *
-garbage_scribble(void *argument)
-{
-	struct garbage *garbage = argument;
-	uint64_t seed = garbage->seed ^ 0x5eed;
-
-	while (!atomic_load(&garbage->stop)) {
-		struct lane_slot *slot =
-		    &garbage->lane->memory->slots[attack_random(&seed) % LANE_SLOTS];
-		volatile struct lane_request *request = &slot->request;
-
-		switch (attack_random(&seed) % 6) {
-		case 0:
-			request->size_bytes = (uint32_t)ANY(numbers, &seed);
-			break;
-		case 1:
-			request->operation = attack_random(&seed) % 16;
-			break;
-		case 2:
-			request->flags = (uint32_t)ANY(numbers, &seed);
-			break;
-		case 3:
-			request->args[2] = ANY(numbers, &seed);
-			break;
-		case 4:
-			atomic_store(&slot->state, attack_random(&seed) % 5);
-			break;
-		default:
-			atomic_store(&slot->cancel, attack_random(&seed) % 2);
-			slot->reply.error = (int32_t)attack_random(&seed);
-			break;
-		}
-	}
-	return NULL;
-}
-
-static int
-garbage_descriptor(uint64_t *seed)
-{
-	switch (attack_random(seed) % 4) {
-	case 0:
-		return open("/dev/null", O_RDWR | O_CLOEXEC);
-	case 1:
-		return raw_memfd(ANY(numbers, seed) % 100000, 'g', 0);
-	case 2:
-		return raw_control_socket(SOCK_STREAM);
-	default:
-		return raw_control_socket(SOCK_SEQPACKET);
-	}
-}
-
-static void
-garbage_ask(struct garbage *garbage)
-{
-	uint64_t *seed = &garbage->seed;
-	uint32_t slot_index = attack_random(seed) % LANE_SLOTS;
-	struct lane_request request = {
-		.operation = attack_random(seed) % 16,
-		.flags = attack_random(seed) % 4 == 0 ? (uint32_t)ANY(numbers, seed) : 0,
-		.size_bytes = (uint32_t)ANY(numbers, seed),
-		.args = { attack_random(seed) % 4 ? garbage->handle : ANY(numbers, seed),
-			  ANY(options, seed), ANY(numbers, seed), ANY(numbers, seed) },
-	};
-	struct sockaddr_ctl address = address_of(large_id, attack_random(seed) % 4);
-
-	if (request.operation <= LANE_ADOPT)
-		request.args[0] = attack_random(seed) % 4 ? sizeof(address) : ANY(numbers, seed);
-	memcpy(garbage->lane->memory->slots[slot_index].data, &address, sizeof(address));
-	if (attack_random(seed) % 3 == 0) {
-		int fds[2] = { garbage_descriptor(seed), garbage_descriptor(seed) };
-
-		raw_lane_fds(garbage->lane, slot_index, fds, attack_random(seed) % 3);
-		close(fds[0]);
-		close(fds[1]);
-	}
-	raw_lane_ring(garbage->lane, slot_index, &request);
-}
-
-static void
-garbage_harms_nobody(void **state)
-{
-	struct scene scene = scene_begin();
-	struct garbage garbage = { .seed = attack_seed() };
-	unsigned long rss_kb = process_rss_kb(scene.kexthost);
-	const char *frames = getenv("ATTACK_FRAMES");
-	int limit = frames != NULL ? atoi(frames) : 4000;
-	char bytes[512];
-
-	(void)state;
-	for (int round = 0; round < 4; round++) {
-		struct raw_lane lane;
-		pthread_t scribbler;
-
-		assert_true(raw_lane_open(&scene.task, &lane));
-		fcntl(lane.socket_fd, F_SETFL, O_NONBLOCK);
-		garbage.lane = &lane;
-		garbage.stop = 0;
-		int fd = raw_control_connect(&lane, large_id, &garbage.handle);
-		assert_int_equal(pthread_create(&scribbler, NULL, garbage_scribble, &garbage), 0);
-		for (int i = 0; i < limit / 4; i++) {
-			garbage_ask(&garbage);
-			while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-				continue;
-		}
-		atomic_store(&garbage.stop, 1);
-		pthread_join(scribbler, NULL);
-		close(fd);
-		raw_lane_close(&lane);
-	}
-	scene_end(&scene);
-	unsigned long now_kb = process_rss_kb(scene.kexthost);
-	printf("   kexthost: %lu KiB before, %lu after\n", rss_kb, now_kb);
-#ifndef ATTACK_ASAN
-	assert_true(now_kb < rss_kb + RSS_SLACK_KB);
-#endif
-}
-
 /* ---- who asks ------------------------------------------------------------------------------ */
 
 /* Claims to be root with the descriptor of a privileged control.  0: it was refused. */
 static int
 claim_root(uint32_t id)
 {
-	struct raw_task task = raw_task_new(&kernel);
+	struct raw_task task = raw_task_new(&scene_kernel);
 	struct ucred claim = { .pid = getpid() };
 	union {
 		struct cmsghdr align;
@@ -721,15 +528,12 @@ main(int argc, char **argv)
 		cmocka_unit_test(descriptors_without_bells_do_not_pile_up),
 		cmocka_unit_test(one_process_has_so_many_lanes_and_others_get_theirs),
 		cmocka_unit_test(bells_without_requests_keep_nobody_waiting),
-		cmocka_unit_test(garbage_harms_nobody),
 		cmocka_unit_test(nobody_becomes_root_by_saying_so),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	kernel = control_kernel();
-	large_id = id_of(KEXT_LARGE);
-	journal_forget(); /* its client is there from now on */
+	scene_find();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
