@@ -413,6 +413,15 @@ port_destroy_now(struct kernel *k, struct ipc_port *port)
 }
 
 void
+ipc_port_destroy_kernel(struct kernel *k, struct ipc_port *port)
+{
+	check(port->object.place == PORT_KERNEL);
+	port->kobject = NULL;
+	port->object.place = PORT_IN_LIMBO;
+	ipc_port_destroy(k, port);
+}
+
+void
 ipc_port_destroy(struct kernel *k, struct ipc_port *port)
 {
 	list_remove(&port->link);

@@ -170,6 +170,8 @@ void ipc_port_release_right(struct kernel *k, struct ipc_port *port, mach_msg_ty
 void ipc_port_clear_receiver(struct kernel *k, struct ipc_port *port);
 /* The port dies now, or after the one that is dying.  It is in no space any more. */
 void ipc_port_destroy(struct kernel *k, struct ipc_port *port);
+/* The same for a port of the kernel's own, whose object has gone. */
+void ipc_port_destroy_kernel(struct kernel *k, struct ipc_port *port);
 /* Sends NO_SENDERS if it is asked for and due. */
 void ipc_port_check_no_senders(struct kernel *k, struct ipc_port *port);
 

@@ -188,7 +188,6 @@ static kern_return_t
 trap_get_control(struct syscall *call)
 {
 	struct ipc_port *port, *control;
-	mach_port_name_t name;
 	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
 
 	if (kr == KERN_SUCCESS)
@@ -198,9 +197,7 @@ trap_get_control(struct syscall *call)
 					    (clock_id_t)call_arg32(call, 1), &control);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = ipc_right_copyout(&call->caller->space, control, MACH_MSG_TYPE_PORT_SEND, &name);
-	call->result->values[0] = name;
-	return kr;
+	return call_give_send(call, control, 0);
 }
 
 /* KERN_SUCCESS and values; KERN_INVALID_ARGUMENT: another kernel object. */

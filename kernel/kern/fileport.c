@@ -1,6 +1,5 @@
 #include "kern/fileport.h"
 
-#include "ipc/ipc_right.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
 
@@ -23,6 +22,27 @@ kernel_file_unref(struct kernel_file *file, struct kernel_effects *effects)
 	check(!file->port && !file->payer);
 	file->next = effects->files;
 	effects->files = file;
+}
+
+void
+kernel_file_bind(struct kernel_file *file, struct ipc_port *port, struct account *payer)
+{
+	check(!file->port && !file->payer);
+	kernel_file_ref(file);
+	file->port = port;
+	file->payer = account_ref(payer);
+}
+
+void
+kernel_file_unbind(struct kernel *k, struct kernel_file *file)
+{
+	struct ipc_port *port = file->port;
+
+	account_unref(file->payer);
+	file->port = NULL;
+	file->payer = NULL;
+	kernel_file_unref(file, k->effects);
+	ipc_port_destroy_kernel(k, port);
 }
 
 struct kernel_file *
@@ -57,9 +77,7 @@ fileport_alloc(struct task *task, struct kernel_file *file, struct ipc_port **po
 	made = ipc_port_new_kernel(k, IKOT_FILEPORT, file);
 	if (!made)
 		return KERN_RESOURCE_SHORTAGE;
-	kernel_file_ref(file);
-	file->port = made;
-	file->payer = account_ref(account);
+	kernel_file_bind(file, made, account);
 	account->fileport_count++;
 	k->fileport_count++;
 	*port = ipc_port_make_send(made);
@@ -72,15 +90,9 @@ fileport_no_senders(struct kernel *k, struct ipc_port *port)
 	struct kernel_file *file = port->kobject;
 	struct account *payer = file->payer;
 
-	file->port = NULL;
-	file->payer = NULL;
 	payer->fileport_count--;
-	account_unref(payer);
 	k->fileport_count--;
-	kernel_file_unref(file, k->effects);
-	port->kobject = NULL;
-	port->object.place = PORT_IN_LIMBO;
-	ipc_port_destroy(k, port);
+	kernel_file_unbind(k, file);
 }
 
 /* ---- the traps ----------------------------------------------------------------------------- */
@@ -97,7 +109,6 @@ static kern_return_t
 trap_make(struct syscall *call)
 {
 	struct ipc_port *port;
-	mach_port_name_t name;
 	kern_return_t kr;
 
 	if (!call->frame->file)
@@ -107,9 +118,7 @@ trap_make(struct syscall *call)
 		kr = fileport_alloc(call->caller, call->frame->file, &port);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
-	call->result->values[0] = name;
-	return kr;
+	return call_give_send(call, port, 0);
 }
 
 /*

@@ -25,6 +25,13 @@ kern_return_t fileport_alloc(struct task *task, struct kernel_file *file, struct
 /* One more reference on @file, for kernel_file_unref(). */
 struct kernel_file *kernel_file_ref(struct kernel_file *file);
 
+/* @port, a new one of the kernel's, stands for @file from now on: it keeps the file, and @payer,
+ * who has counted it. */
+void kernel_file_bind(struct kernel_file *file, struct ipc_port *port, struct account *payer);
+
+/* The opposite: the port dies, and the file may go.  Its payer counts it no more. */
+void kernel_file_unbind(struct kernel *k, struct kernel_file *file);
+
 /* The file behind a port, borrowed; NULL for any other port, a dead one, NULL, IP_DEAD. */
 struct kernel_file *convert_port_to_file(struct ipc_port *port);
 

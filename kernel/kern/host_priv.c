@@ -73,8 +73,6 @@ host_ports_release(struct kernel *k)
 	}
 	k->host_priv_port = NULL;
 	if (port) {
-		port->kobject = NULL;
-		port->object.place = PORT_IN_LIMBO;
-		ipc_port_destroy(k, port);
+		ipc_port_destroy_kernel(k, port);
 	}
 }

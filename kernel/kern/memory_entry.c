@@ -2,7 +2,6 @@
 
 #include <mach/vm_prot.h>
 
-#include "ipc/ipc_right.h"
 #include "kern/fileport.h"
 #include "kern/ipc_tt.h"
 #include "kern/syscall.h"
@@ -28,6 +27,7 @@ memory_entry_alloc(struct task *task, struct kernel_file *file, const struct mem
 	struct kernel *k = task->kernel;
 	struct account *account = task->account;
 	struct memory_entry *made;
+	struct ipc_port *made_port;
 
 	if (!file || file->port || !is_range_of(entry, file) ||
 	    (entry->protection & ~(uint32_t)VM_PROT_ALL) != 0)
@@ -39,16 +39,15 @@ memory_entry_alloc(struct task *task, struct kernel_file *file, const struct mem
 		return KERN_RESOURCE_SHORTAGE;
 	*made = *entry;
 	made->file = file;
-	file->port = ipc_port_new_kernel(k, IKOT_NAMED_ENTRY, made);
-	if (!file->port) {
+	made_port = ipc_port_new_kernel(k, IKOT_NAMED_ENTRY, made);
+	if (!made_port) {
 		kernel_memory_free(k, made, sizeof(*made));
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	kernel_file_ref(file);
-	file->payer = account_ref(account);
+	kernel_file_bind(file, made_port, account);
 	account->memory_entry_count++;
 	k->memory_entry_count++;
-	*port = ipc_port_make_send(file->port);
+	*port = ipc_port_make_send(made_port);
 	return KERN_SUCCESS;
 }
 
@@ -59,16 +58,10 @@ memory_entry_no_senders(struct kernel *k, struct ipc_port *port)
 	struct kernel_file *file = entry->file;
 	struct account *payer = file->payer;
 
-	file->port = NULL;
-	file->payer = NULL;
 	payer->memory_entry_count--;
-	account_unref(payer);
 	k->memory_entry_count--;
 	kernel_memory_free(k, entry, sizeof(*entry));
-	kernel_file_unref(file, k->effects);
-	port->kobject = NULL;
-	port->object.place = PORT_IN_LIMBO;
-	ipc_port_destroy(k, port);
+	kernel_file_unbind(k, file);
 }
 
 /* ---- the traps ----------------------------------------------------------------------------- */
@@ -92,7 +85,6 @@ trap_make(struct syscall *call)
 		.data_bytes = args[3],
 	};
 	struct ipc_port *port;
-	mach_port_name_t name;
 	kern_return_t kr;
 
 	if (!call->frame->file)
@@ -102,9 +94,7 @@ trap_make(struct syscall *call)
 		kr = memory_entry_alloc(call->caller, call->frame->file, &wanted, &port);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
-	call->result->values[0] = name;
-	return kr;
+	return call_give_send(call, port, 0);
 }
 
 /*

@@ -126,9 +126,7 @@ semaphore_no_senders(struct kernel *k, struct semaphore *semaphore)
 	semaphore->payer->semaphore_count--;
 	account_unref(semaphore->payer);
 	kernel_memory_free(k, semaphore, sizeof(*semaphore));
-	port->kobject = NULL;
-	port->object.place = PORT_IN_LIMBO;
-	ipc_port_destroy(k, port);
+	ipc_port_destroy_kernel(k, port);
 }
 
 /* ---- the operations ------------------------------------------------------------------------ */

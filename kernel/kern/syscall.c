@@ -3,6 +3,18 @@
 #include <string.h>
 
 #include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_right.h"
+
+kern_return_t
+call_give_send(struct syscall *call, struct ipc_port *port, uint32_t value)
+{
+	mach_port_name_t name;
+	kern_return_t kr =
+	    ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
+
+	call->result->values[value] = name;
+	return kr;
+}
 
 void
 syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *frame)

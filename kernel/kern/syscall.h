@@ -22,6 +22,10 @@ call_arg32(const struct syscall *call, uint32_t index)
 	return (uint32_t)call->frame->args[index];
 }
 
+/* @port, a send right, goes to the caller, whose name for it becomes value @value.  Consumes it.
+ * As ipc_right_copyout(). */
+mustuse kern_return_t call_give_send(struct syscall *call, struct ipc_port *port, uint32_t value);
+
 /* What it returns is the code of the trap, unless it has parked the thread. */
 typedef kern_return_t syscall_function(struct syscall *call);
 

@@ -199,9 +199,7 @@ kernel_port_dies(struct kernel *k, struct ipc_port **slot)
 	if (!port)
 		return;
 	*slot = NULL;
-	port->kobject = NULL;
-	port->object.place = PORT_IN_LIMBO;
-	ipc_port_destroy(k, port);
+	ipc_port_destroy_kernel(k, port);
 }
 
 /* All but what a successor inherits. */

@@ -8,17 +8,6 @@
 #include "kern/syscall.h"
 #include "kern/thread_control.h"
 
-static kern_return_t
-give_name(struct syscall *call, struct ipc_port *port, uint32_t value)
-{
-	mach_port_name_t name;
-	kern_return_t kr =
-	    ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
-
-	call->result->values[value] = name;
-	return kr;
-}
-
 /* The task that argument 0 names; NULL for another kernel object. */
 static kern_return_t
 call_task(const struct syscall *call, struct task **task)
@@ -36,7 +25,7 @@ call_task(const struct syscall *call, struct task **task)
 static kern_return_t
 trap_task_self(struct syscall *call)
 {
-	return give_name(call, ipc_port_make_send(call->caller->self_port), 0);
+	return call_give_send(call, ipc_port_make_send(call->caller->self_port), 0);
 }
 
 static kern_return_t
@@ -44,13 +33,13 @@ trap_thread_self(struct syscall *call)
 {
 	struct ipc_port *port = thread_port(call->thread);
 
-	return port ? give_name(call, ipc_port_make_send(port), 0) : KERN_RESOURCE_SHORTAGE;
+	return port ? call_give_send(call, ipc_port_make_send(port), 0) : KERN_RESOURCE_SHORTAGE;
 }
 
 static kern_return_t
 trap_host_self(struct syscall *call)
 {
-	return give_name(call, ipc_port_make_send(call->kernel->host_port), 0);
+	return call_give_send(call, ipc_port_make_send(call->kernel->host_port), 0);
 }
 
 static kern_return_t
@@ -96,7 +85,7 @@ trap_task_for_pid(struct syscall *call)
 	port = call->frame->number == BERTH_TRAP_TASK_FOR_PID ? subject->self_port
 							      : subject->name_port;
 	kr = ipc_space_reserve(&call->caller->space, 1);
-	return kr == KERN_SUCCESS ? give_name(call, ipc_port_make_send(port), 0) : kr;
+	return kr == KERN_SUCCESS ? call_give_send(call, ipc_port_make_send(port), 0) : kr;
 }
 
 static void
@@ -281,7 +270,7 @@ trap_get_special_port(struct syscall *call)
 
 	if (kr == KERN_SUCCESS)
 		kr = task_get_special_port(task, (int)call_arg32(call, 1), &port);
-	return kr == KERN_SUCCESS ? give_name(call, port, 0) : kr;
+	return kr == KERN_SUCCESS ? call_give_send(call, port, 0) : kr;
 }
 
 /* The send right that @name stands for, copied; NULL and IP_DEAD as they are. */
@@ -346,7 +335,7 @@ trap_ports_lookup(struct syscall *call)
 		kr = mach_ports_lookup(task, &ports, &count);
 	for (uint32_t i = 0; i < count; i++)
 		if (kr == KERN_SUCCESS)
-			kr = give_name(call, ports[i], i);
+			kr = call_give_send(call, ports[i], i);
 		else
 			ipc_port_release_send(call->kernel, ports[i]);
 	kernel_memory_free(call->kernel, ports, count * sizeof(*ports));

@@ -192,9 +192,7 @@ thread_destroy(struct kernel *k, struct thread *thread)
 		struct ipc_port *port = thread->self_port;
 
 		thread->self_port = NULL;
-		port->kobject = NULL;
-		port->object.place = PORT_IN_LIMBO;
-		ipc_port_destroy(k, port);
+		ipc_port_destroy_kernel(k, port);
 	}
 	list_remove(&thread->link);
 	task->thread_count--;

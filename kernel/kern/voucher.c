@@ -146,9 +146,7 @@ voucher_no_senders(struct kernel *k, struct voucher *voucher)
 	voucher->payer->voucher_bytes -= charge_of(voucher->size_bytes);
 	account_unref(voucher->payer);
 	kernel_memory_free(k, voucher, sizeof(*voucher) + voucher->size_bytes);
-	port->kobject = NULL;
-	port->object.place = PORT_IN_LIMBO;
-	ipc_port_destroy(k, port);
+	ipc_port_destroy_kernel(k, port);
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -361,7 +359,6 @@ trap_create(struct syscall *call)
 	const uint32_t size_bytes = call->frame->bytes_size;
 	uint8_t recipes[RECIPES_MAX];
 	struct ipc_port *port;
-	mach_port_name_t name;
 	kern_return_t kr = kobject_from_name(call->caller, call_arg32(call, 0), &port);
 
 	if (kr != KERN_SUCCESS)
@@ -373,9 +370,7 @@ trap_create(struct syscall *call)
 	call->kernel->asker = NULL;
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = ipc_right_copyout(&call->caller->space, port, MACH_MSG_TYPE_PORT_SEND, &name);
-	call->result->values[0] = name;
-	return kr;
+	return call_give_send(call, port, 0);
 }
 
 static kern_return_t
