@@ -175,12 +175,7 @@ start(struct sim *sim)
 static void
 settled(struct sim *sim)
 {
-	for (uint32_t i = 0; i < sim->live_count; i++) {
-		const struct sim_thread *t = sim->live[i];
-
-		sim_must(sim, t->program != sleeper || t->done, "thread %u waits for an alarm",
-			 t->number);
-	}
+	programs_done(sim, sleeper, "an alarm");
 }
 
 const struct sim_scenario scenario_alarms = {

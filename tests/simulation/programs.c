@@ -15,6 +15,17 @@ program_end(struct sim_thread *self)
 		self->task->crippled = true;
 }
 
+void
+programs_done(struct sim *sim, sim_program *program, const char *what)
+{
+	for (uint32_t i = 0; i < sim->live_count; i++) {
+		const struct sim_thread *t = sim->live[i];
+
+		sim_must(sim, t->program != program || t->done, "thread %u waits for %s", t->number,
+			 what);
+	}
+}
+
 /* ---- asking ------------------------------------------------------------------------------- */
 
 void

@@ -126,6 +126,10 @@ void ledger_task_gone(struct sim_task *task);
 void ledger_settled(struct sim *sim);
 void ledger_free(struct sim *sim);
 
+/* For the hook settled: every thread with that program has come to its end, and does not wait for
+ * @what any more. */
+void programs_done(struct sim *sim, sim_program *program, const char *what);
+
 /* ---- asking ------------------------------------------------------------------------------- */
 
 void ask(struct sim_thread *self, uint32_t number, uint64_t arg0, uint64_t arg1, uint64_t arg2,

@@ -250,12 +250,7 @@ start(struct sim *sim)
 static void
 settled(struct sim *sim)
 {
-	for (uint32_t i = 0; i < sim->live_count; i++) {
-		const struct sim_thread *t = sim->live[i];
-
-		sim_must(sim, t->program != ringer || t->done, "thread %u waits for a timer",
-			 t->number);
-	}
+	programs_done(sim, ringer, "a timer");
 }
 
 const struct sim_scenario scenario_timers = {
