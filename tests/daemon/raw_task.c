@@ -418,3 +418,31 @@ raw_memfd(size_t size, uint8_t byte, int seals)
 		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
 	return fd;
 }
+
+void
+raw_message_ask(struct raw_task *task, uint32_t slot_index, mach_port_name_t dest,
+		mach_msg_bits_t bits, const void *body, uint32_t body_size)
+{
+	struct trap_slot *slot = raw_slot(task, slot_index);
+	mach_msg_header_t header = { .msgh_bits = bits,
+				     .msgh_size = (mach_msg_size_t)(sizeof(header) + body_size),
+				     .msgh_remote_port = dest,
+				     .msgh_id = 4711 };
+	uint64_t args[] = { MACH_SEND_MSG, header.msgh_size };
+
+	memcpy(slot->data, &header, sizeof(header));
+	memcpy(slot->data + sizeof(header), body, body_size);
+	raw_fill(slot, BERTH_TRAP_MSG, args, 2);
+	slot->request.stream_size_bytes = header.msgh_size;
+	slot->request.prefix_size_bytes = header.msgh_size;
+	raw_publish(slot);
+}
+
+kern_return_t
+raw_message_receive(struct raw_task *task, uint32_t slot_index, mach_port_name_t name,
+		    uint32_t size)
+{
+	return raw_trap(task, slot_index, BERTH_TRAP_MSG, 8,
+			(uint64_t)(MACH_RCV_MSG | MACH_RCV_TIMEOUT), (uint64_t)0, (uint64_t)size,
+			(uint64_t)name, (uint64_t)5000, (uint64_t)0, (uint64_t)0, (uint64_t)0);
+}

@@ -80,4 +80,11 @@ mach_port_name_t raw_port(struct raw_task *task, uint32_t slot_index);
 /* A memfd of @size bytes, all @byte, with these seals. */
 int raw_memfd(size_t size, uint8_t byte, int seals);
 
+/* Writes a plain message to @dest as the request of a slot, without ringing. */
+void raw_message_ask(struct raw_task *task, uint32_t slot_index, mach_port_name_t dest,
+		     mach_msg_bits_t bits, const void *body, uint32_t body_size);
+/* Receives one of at most @size bytes from @name; the code. */
+kern_return_t raw_message_receive(struct raw_task *task, uint32_t slot_index, mach_port_name_t name,
+				  uint32_t size);
+
 #endif
