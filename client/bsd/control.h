@@ -52,6 +52,48 @@ ssize_t control_receive(const struct system_hold *hold, struct msghdr *message, 
 /* The same for one buffer, and without flags or a sender to be told. */
 ssize_t control_receive_bytes(const struct system_hold *hold, struct msghdr *message, int flags);
 
+/* May a message on this socket of SOCK_DGRAM be marked?  A process without a lane can't know. */
+static inline bool
+control_may_be_marked(const _Atomic uint8_t *mark)
+{
+	return mark == NULL || atomic_load_explicit(mark, memory_order_acquire) != 0;
+}
+
+/*
+ * Is what recv(2) does all there is to do, for one who asks for @size bytes and no flags?  Then
+ * what it gives goes through control_read_plainly().  An ordinary socket, which the descriptor may
+ * be by now, is read just so, too.  @mark: the socket's, loaded before.
+ */
+static inline bool
+control_is_plain(struct system_socket *socket, const _Atomic uint8_t *mark, size_t size, int flags)
+{
+	return atomic_load_explicit(&socket->state, memory_order_relaxed) == SYSTEM_CONNECTED &&
+	       (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) == 0 && size != 0 &&
+	       (atomic_load_explicit(&socket->flags, memory_order_relaxed) &
+		(SYSTEM_DONTTRUNC | SYSTEM_WANTS_RCVD)) == 0 &&
+	       atomic_load_explicit(&socket->read_bytes, memory_order_relaxed) == 0 &&
+	       (socket->kind == SYSTEM_STREAM ||
+		(socket->kind == SYSTEM_DGRAM && !control_may_be_marked(mark)));
+}
+
+/* The first mark came while we waited, perhaps with the very message of @received bytes that was
+ * just read into @bytes: what the program gets. */
+ssize_t control_read_marked(const struct system_hold *hold, void *bytes, size_t size,
+			    ssize_t received);
+
+/* What the program gets of @received bytes, that recv() gave. */
+static inline ssize_t
+control_read_plainly(const struct system_hold *hold, const _Atomic uint8_t *mark, void *bytes,
+		     size_t size, ssize_t received)
+{
+	if (hold->socket->kind == SYSTEM_STREAM)
+		return received;
+	atomic_store_explicit(&hold->socket->peeked_end, 0, memory_order_relaxed);
+	if (__builtin_expect(!control_may_be_marked(mark), 1))
+		return received;
+	return control_read_marked(hold, bytes, size, received);
+}
+
 /* Bytes of the first record that waits (SO_NREAD). */
 int control_first_record(const struct system_hold *hold, int *bytes);
 

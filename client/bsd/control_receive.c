@@ -474,13 +474,6 @@ stream_receive(const struct system_hold *hold, struct msghdr *message, int flags
 
 /* ---- plain reads ------------------------------------------------------------------------ */
 
-/* May a message on this socket of SOCK_DGRAM be marked?  A process without a lane can't know. */
-static inline bool
-may_be_marked(const _Atomic uint8_t *mark)
-{
-	return mark == NULL || atomic_load_explicit(mark, memory_order_acquire) != 0;
-}
-
 /* Was the message that was just read the first one with a mark?  The kexthost knows. */
 static bool
 last_was_marked(const struct system_hold *hold)
@@ -496,58 +489,40 @@ last_was_marked(const struct system_hold *hold)
 	return is_marked;
 }
 
-/*
- * As recv(2), where what Linux does is all there is to do, for one who asks for bytes and no
- * flags.  True: it is done, with *@result.  An ordinary socket, which the descriptor may be by
- * now, is read just so, too.
- */
-static bool
-plain_receive(const struct system_hold *hold, struct iovec *part, int flags, ssize_t *result)
+ssize_t
+control_read_marked(const struct system_hold *hold, void *bytes, size_t size, ssize_t received)
 {
-	struct system_socket *socket = hold->socket;
-	bool is_stream = socket->kind == SYSTEM_STREAM;
-	const _Atomic uint8_t *mark = atomic_load_explicit(&socket->mark, memory_order_acquire);
-
-	if (atomic_load_explicit(&socket->state, memory_order_relaxed) != SYSTEM_CONNECTED ||
-	    (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) != 0 || part->iov_len == 0 ||
-	    (atomic_load_explicit(&socket->flags, memory_order_relaxed) &
-	     (SYSTEM_DONTTRUNC | SYSTEM_WANTS_RCVD)) != 0 ||
-	    atomic_load_explicit(&socket->read_bytes, memory_order_relaxed) != 0 ||
-	    (!is_stream && may_be_marked(mark)))
-		return false;
-	ssize_t size = NEXT(recv)(hold->fd, part->iov_base, part->iov_len, flags);
-	*result = size < 0 ? -errno : size;
-	if (size < 0)
-		return errno == EAGAIN || errno == EINTR;
-	if (is_stream)
-		return true;
-	atomic_store_explicit(&socket->peeked_end, 0, memory_order_relaxed);
-	if (!may_be_marked(mark))
-		return true;
-
-	/* the first mark came while we waited, perhaps with this very message */
 	int saved_errno = errno;
-	if (last_was_marked(hold)) {
-		struct record record = { .size = (size_t)size, .goes_on = true };
 
-		parts_init(&record.room, part, 1);
-		parts_skip(&record.room, (size_t)size);
+	if (last_was_marked(hold)) {
+		struct iovec part = { .iov_base = bytes, .iov_len = size };
+		struct record record = { .size = (size_t)received, .goes_on = true };
+
+		parts_init(&record.room, &part, 1);
+		parts_skip(&record.room, (size_t)received);
 		record_read_on(hold->fd, &record);
 		parts_deinit(&record.room);
-		*result = (ssize_t)(record.size < part->iov_len ? record.size : part->iov_len);
+		received = (ssize_t)(record.size < size ? record.size : size);
 	}
 	errno = saved_errno;
-	return true;
+	return received;
 }
 
 ssize_t
 control_receive_bytes(const struct system_hold *hold, struct msghdr *message, int flags)
 {
-	ssize_t result;
+	const _Atomic uint8_t *mark =
+	    atomic_load_explicit(&hold->socket->mark, memory_order_acquire);
+	const struct iovec *part = message->msg_iov;
 
-	return plain_receive(hold, message->msg_iov, flags, &result)
-		   ? result
-		   : control_receive(hold, message, flags);
+	if (!control_is_plain(hold->socket, mark, part->iov_len, flags))
+		return control_receive(hold, message, flags);
+	ssize_t received = NEXT(recv)(hold->fd, part->iov_base, part->iov_len, flags);
+	if (received >= 0)
+		return control_read_plainly(hold, mark, part->iov_base, part->iov_len, received);
+	if (errno == EAGAIN || errno == EINTR)
+		return -errno;
+	return control_receive(hold, message, flags);
 }
 
 ssize_t

@@ -87,11 +87,11 @@ socket_new_locked(void)
 	return socket;
 }
 
-/* The last reference is gone. */
-static void
-socket_end(struct system_socket *socket)
+void
+system_end(struct system_socket *socket)
 {
 	struct lane *lanes[SYSTEM_LANES];
+	int saved_errno = errno;
 	sigset_t signals;
 
 	system_lock(&signals);
@@ -103,13 +103,7 @@ socket_end(struct system_socket *socket)
 	system_unlock(&signals);
 	for (uint32_t i = 0; i < SYSTEM_LANES; i++)
 		lane_unref(lanes[i]);
-}
-
-static void
-socket_unref(struct system_socket *socket)
-{
-	if (atomic_fetch_sub(&socket->reference_count, 1) == 1)
-		socket_end(socket);
+	errno = saved_errno;
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -236,49 +230,12 @@ system_closed(struct system_socket *socket)
 		return;
 	if (atomic_fetch_sub(&socket->descriptor_count, 1) == 1 && socket->kind != SYSTEM_EVENT)
 		control_closed(socket);
-	socket_unref(socket);
+	system_unref(socket);
 }
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
-/* Calls that this thread is in. */
-static __thread uint32_t holds_here __attribute__((tls_model("initial-exec")));
-
-bool
-system_take(struct system_hold *hold, int fd)
-{
-	for (;;) {
-		struct system_socket *socket = system_entry(fd);
-
-		if (socket == NULL)
-			return false;
-		uint32_t count = atomic_load(&socket->reference_count);
-		while (count != 0 &&
-		       !atomic_compare_exchange_weak(&socket->reference_count, &count, count + 1))
-			continue;
-		if (count == 0)
-			continue; /* it has just gone */
-		hold->socket = socket;
-		hold->fd = fd;
-		if (system_entry(fd) == socket) {
-			holds_here++;
-			return true;
-		}
-		socket_unref(socket); /* it has become another's */
-	}
-}
-
-void
-system_let_go(void *context)
-{
-	struct system_hold *hold = context;
-	int saved_errno = errno;
-
-	holds_here--;
-	socket_unref(hold->socket);
-	hold->socket = NULL;
-	errno = saved_errno;
-}
+__thread uint32_t system_holds_here __attribute__((tls_model("initial-exec")));
 
 bool
 system_is_stale(const struct system_hold *hold)
@@ -410,7 +367,7 @@ system_after_fork_in_child(void)
 {
 	if (owner_pid != 0)
 		owner_pid = getpid();
-	if (holds_here == 0) /* else a handler forks, and its call will be back */
+	if (system_holds_here == 0) /* else a handler forks, and its call will be back */
 		count_again();
 	/* the parent's handles mean nothing here, and its lanes are gone */
 	for (struct pool *pool = pools; pool != NULL; pool = pool->next) {

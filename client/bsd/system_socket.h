@@ -124,9 +124,45 @@ struct system_hold {
 	int fd;
 };
 
+/* Calls that this thread is in. */
+extern __thread uint32_t system_holds_here __attribute__((tls_model("initial-exec")));
+/* The last reference is gone.  Leaves errno alone. */
+void system_end(struct system_socket *socket);
+
+static inline void
+system_unref(struct system_socket *socket)
+{
+	if (__builtin_expect(atomic_fetch_sub(&socket->reference_count, 1) == 1, 0))
+		system_end(socket);
+}
+
 /* False: @fd is none of ours (any more).  Else system_let_go() ends it; it can be handed to
  * pthread_cleanup_push(). */
-bool system_take(struct system_hold *hold, int fd);
+static inline bool
+system_take(struct system_hold *hold, int fd)
+{
+	for (;;) {
+		struct system_socket *socket = system_entry(fd);
+
+		if (socket == NULL)
+			return false;
+		uint32_t count =
+		    atomic_load_explicit(&socket->reference_count, memory_order_relaxed);
+		while (count != 0 &&
+		       !atomic_compare_exchange_weak(&socket->reference_count, &count, count + 1))
+			continue;
+		if (count == 0)
+			continue; /* it has just gone */
+		hold->socket = socket;
+		hold->fd = fd;
+		if (system_entry(fd) == socket) {
+			system_holds_here++;
+			return true;
+		}
+		system_unref(socket); /* it has become another's */
+	}
+}
+
 /* The same, after a look whether it still is what we know it as. */
 bool system_take_known(struct system_hold *hold, int fd);
 static inline bool
@@ -134,7 +170,15 @@ system_take_sure(struct system_hold *hold, int fd)
 {
 	return __builtin_expect(system_entry(fd) != NULL, 0) && system_take_known(hold, fd);
 }
-void system_let_go(void *hold);
+static inline void
+system_let_go(void *context)
+{
+	struct system_hold *hold = context;
+
+	system_holds_here--;
+	system_unref(hold->socket);
+	hold->socket = NULL;
+}
 
 /* The descriptor is something else by now: take it out of the table, if it is still there as
  * @hold knows it.  True: it is something else. */
