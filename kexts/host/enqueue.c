@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#define PLAIN_NEVER UINT32_MAX /* no flags are that */
 /* flags of what is not marked, or sends nothing */
 #define NO_MARK CTL_DATA_EOR
 #define VECTOR_MAX 256 /* parts of one packet that go out without being copied together */
@@ -28,8 +29,9 @@ struct last {
 	uint32_t unit;
 	uint64_t epoch;
 	struct connection *connection;
-	bool was_refused; /* what was sent last found no room */
-	bool has_waited;  /* for room, and has sent nothing since */
+	uint32_t plain_flags; /* CTL_DATA_EOR as it is in what send_plainly() sends */
+	bool was_refused;     /* what was sent last found no room */
+	bool has_waited;      /* for room, and has sent nothing since */
 };
 
 static pthread_key_t last_key;
@@ -72,6 +74,16 @@ is_marked(const struct connection *connection, uint32_t flags)
 	return control_is_stream(connection->control) ? eor : !eor;
 }
 
+/* What (flags & CTL_DATA_EOR) is of data for @connection that carries no mark, and has no limit but
+ * the receive size. */
+static uint32_t
+plain_flags_of(const struct connection *connection)
+{
+	if (connection->control->reg.ctl_flags & CTL_FLAG_REG_CRIT)
+		return PLAIN_NEVER;
+	return control_is_stream(connection->control) ? 0 : CTL_DATA_EOR;
+}
+
 /*
  * The client @unit of @ref, with its out_lock held, for data with @flags (CTL_DATA_EOR: of the
  * kind that needs no mark on SOCK_DGRAM).  NULL: there is none.  The caller unlocks,
@@ -102,7 +114,11 @@ client_lock(kern_ctl_ref ref, uint32_t unit, uint32_t flags, bool *counted)
 			last = last_new();
 		if (last != NULL) {
 			connection_unref(last->connection);
-			*last = (struct last){ ref, unit, epoch, connection, false, false };
+			*last = (struct last){ .ref = ref,
+					       .unit = unit,
+					       .epoch = epoch,
+					       .connection = connection,
+					       .plain_flags = plain_flags_of(connection) };
 			*counted = false;
 		}
 	}
@@ -227,9 +243,33 @@ enqueue_await_room(void)
 	return poll(&room, 1, AWAIT_ROOM_AGAIN_MS) == 0;
 }
 
+/* The commonest send, in the fewest steps: again to the same client, and there is room.  False:
+ * nothing was done, and the long way says why. */
+static inline bool
+send_plainly(kern_ctl_ref ref, uint32_t unit, const void *data, size_t size, uint32_t flags)
+{
+	struct last *last = last_here;
+
+	if (last == NULL || last->ref != ref || last->unit != unit || last->epoch != detach_epoch ||
+	    last->plain_flags != (flags & CTL_DATA_EOR) || size - 1 >= RECORD_WHOLE_MAX)
+		return false;
+	struct connection *connection = last->connection;
+	pthread_mutex_lock(&connection->out_lock);
+	/* one that was detached meanwhile has a queue that takes nothing */
+	bool is_sent =
+	    !connection->is_shut &&
+	    record_queue_send_now(&connection->out, connection->recvsize, data, (uint32_t)size);
+	pthread_mutex_unlock(&connection->out_lock);
+	if (is_sent)
+		last->has_waited = false;
+	return is_sent;
+}
+
 KPI_EXPORT errno_t
 ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_int32_t flags)
 {
+	if (__builtin_expect(send_plainly(kctlref, unit, data, len, flags), 1))
+		return 0;
 	struct iovec part = { data, len };
 	bool counted;
 	struct connection *connection = client_lock(kctlref, unit, flags, &counted);
@@ -237,13 +277,8 @@ ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_
 
 	if (connection == NULL)
 		return EINVAL;
-	bool marked = is_marked(connection, flags);
-	bool is_plain = !marked && !connection->is_shut && len > 0 && len <= RECORD_WHOLE_MAX &&
-			!(connection->control->reg.ctl_flags & CTL_FLAG_REG_CRIT);
-	if ((len > 0 || (flags & CTL_DATA_EOR)) &&
-	    !(is_plain &&
-	      record_queue_send_now(&connection->out, connection->recvsize, data, (uint32_t)len)))
-		error = send_locked(connection, &part, 1, len, flags, marked);
+	if (len > 0 || (flags & CTL_DATA_EOR))
+		error = send_locked(connection, &part, 1, len, flags, is_marked(connection, flags));
 	client_unlock(connection, counted);
 	return note_outcome(error);
 }
