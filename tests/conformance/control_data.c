@@ -120,6 +120,32 @@ who_waits_sees_the_first_open_record_whole(void **state)
 	close(fd);
 }
 
+/* A process of one thread reads in fewer steps.  Another one lets the kext send, and holds the
+ * reader up meanwhile, so that the whole record is there when it goes on. */
+static void
+who_waits_alone_sees_the_first_open_record_whole(void **state)
+{
+	int status, fd = client_new(KEXT_DGRAM);
+	char text[4] = "";
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		usleep(20000); /* most likely it waits now; right either way */
+		kill(getppid(), SIGSTOP);
+		int error = enqueue(fd, "open", 0) | enqueue(fd, "end", DATA_EOR);
+		kill(getppid(), SIGCONT);
+		_exit(error != 0);
+	}
+	assert_int_equal(recv(fd, text, sizeof(text), 0), 4);
+	assert_memory_equal(text, "open", 4);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_nothing_there(fd); /* what did not fit is gone, with its record */
+	close(fd);
+}
+
 static void
 a_list_of_packets_is_a_list_of_records(void **state)
 {
@@ -600,6 +626,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_waits_alone_sees_the_first_open_record_whole),
 		cmocka_unit_test(what_is_not_ended_is_one_record),
 		cmocka_unit_test(what_does_not_fit_in_the_buffer_is_gone),
 		cmocka_unit_test(peeking_takes_nothing),
