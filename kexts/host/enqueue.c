@@ -265,22 +265,30 @@ send_plainly(kern_ctl_ref ref, uint32_t unit, const void *data, size_t size, uin
 	return is_sent;
 }
 
-KPI_EXPORT errno_t
-ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_int32_t flags)
+/* Any send; apart, since it would cost the short way registers. */
+static __attribute__((noinline)) errno_t
+send_anyhow(kern_ctl_ref ref, uint32_t unit, void *data, size_t size, uint32_t flags)
 {
-	if (__builtin_expect(send_plainly(kctlref, unit, data, len, flags), 1))
-		return 0;
-	struct iovec part = { data, len };
+	struct iovec part = { data, size };
 	bool counted;
-	struct connection *connection = client_lock(kctlref, unit, flags, &counted);
+	struct connection *connection = client_lock(ref, unit, flags, &counted);
 	int error = 0;
 
 	if (connection == NULL)
 		return EINVAL;
-	if (len > 0 || (flags & CTL_DATA_EOR))
-		error = send_locked(connection, &part, 1, len, flags, is_marked(connection, flags));
+	if (size > 0 || (flags & CTL_DATA_EOR))
+		error =
+		    send_locked(connection, &part, 1, size, flags, is_marked(connection, flags));
 	client_unlock(connection, counted);
 	return note_outcome(error);
+}
+
+KPI_EXPORT errno_t
+ctl_enqueuedata(kern_ctl_ref kctlref, u_int32_t unit, void *data, size_t len, u_int32_t flags)
+{
+	return send_plainly(kctlref, unit, data, len, flags)
+		   ? 0
+		   : send_anyhow(kctlref, unit, data, len, flags);
 }
 
 /* The packet as one record.  0 or an errno; it stays the caller's. */
