@@ -122,6 +122,9 @@ raw_start(bool one)
 		die("fork");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* as a kexthost: where others want the CPU, Linux divides it among sessions, and a
+		 * pair within one hands it to each other for nothing */
+		setsid();
 		if (is_apart)
 			pin(1);
 		serve_connections(listener, one);
