@@ -564,7 +564,9 @@ m_call(struct model *m, struct m_thread *thread, const struct m_call *call)
 
 	thread->done = true;
 	if (self_call(m, thread, call->number) || m_call_timer(m, thread, call) ||
-	    m_call_semaphore(m, thread, call) || m_call_voucher(m, thread, call))
+	    m_call_semaphore(m, thread, call) || m_call_voucher(m, thread, call) ||
+	    m_call_holding(m, thread, call) || m_call_exception(m, thread, call) ||
+	    m_call_suspension(m, thread, call) || m_call_fileport(m, thread, call))
 		return true;
 	kr = task_argument(thread->task, (mach_port_name_t)call->args[0],
 			   call->number == BERTH_TRAP_PORT_GET_ATTRIBUTES ||

@@ -45,9 +45,18 @@ uint64_t some_context(struct generator *g);
 /* @step is to be this trap of a thread on its own task, with so many arguments behind that. */
 void trap_of(struct step *step, uint32_t number, uint32_t arg_count);
 
-/* generate_calls.c, generate_objects.c */
+/* generate_calls.c, generate_objects.c, generate_kernel.c */
 void generate_call(struct generator *g, const struct m_task *task, struct step *step);
 void generate_object_call(struct generator *g, const struct m_task *task, struct step *step);
+void generate_kernel_call(struct generator *g, const struct m_task *task, struct step *step);
+/* A name of an object of that kind, mostly; false: the task has none. */
+bool some_object(struct generator *g, const struct m_task *task, mach_port_type_t types,
+		 bool (*is_kind)(const struct m_port *port), struct arg *name);
+/* A trap whose first argument is no task. */
+void object_trap(struct step *step, uint32_t trap, uint32_t arg_count);
+/* A request to what @dest names; the answer goes to a port of the asker's. */
+void ask(struct generator *g, const struct m_task *task, struct step *step, struct arg dest,
+	 int32_t id);
 bool is_voucher(const struct m_port *port);
 
 #endif

@@ -22,6 +22,14 @@ differs(struct report *report, const char *format, ...)
 	return false;
 }
 
+static void
+number(struct report *report, const char *what, uint64_t kernel, uint64_t model)
+{
+	if (kernel != model)
+		differs(report, "  %s: kernel %#" PRIx64 ", model %#" PRIx64 "\n", what, kernel,
+			model);
+}
+
 /* ---- results ----------------------------------------------------------------------------- */
 
 static bool
@@ -72,6 +80,9 @@ compare_results(const struct m_thread *thread, char *difference, size_t size)
 	    !bytes_agree(&report, "trailer", k->trailer, k->trailer_size, m->trailer,
 			 m->trailer_size))
 		return false;
+	number(&report, "file", k->file, m->file);
+	if (report.text[0])
+		return false;
 	if (k->piece_count != m->piece_count)
 		return differs(&report, "pieces: kernel %u, model %u", k->piece_count,
 			       m->piece_count);
@@ -83,14 +94,6 @@ compare_results(const struct m_thread *thread, char *difference, size_t size)
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */
-
-static void
-number(struct report *report, const char *what, uint64_t kernel, uint64_t model)
-{
-	if (kernel != model)
-		differs(report, "  %s: kernel %#" PRIx64 ", model %#" PRIx64 "\n", what, kernel,
-			model);
-}
 
 static uint32_t
 waiting_receivers(const struct m_port *port)
@@ -122,6 +125,10 @@ kind_of(const struct m_port *port)
 		[M_OWNER_HOST] = "host",
 		[M_OWNER_SEMAPHORE] = "semaphore",
 		[M_OWNER_VOUCHER] = "voucher",
+		[M_OWNER_TASK_NAME] = "task name",
+		[M_OWNER_TOKEN] = "task resume",
+		[M_OWNER_FILEPORT] = "fileport",
+		[M_OWNER_HOST_PRIV] = "host priv",
 	};
 
 	return port->timer ? "timer" : kinds[port->kernel];
@@ -227,6 +234,7 @@ compare_state(struct kernel *k, struct model *m, struct task *const *tasks, char
 		number(&report, "names of a task", found[i], m->tasks[i].entries.count);
 	kernel_counts(k, &counts);
 	number(&report, "messages", counts.messages, m->messages.count);
+	number(&report, "fileports", counts.fileports, m->files.count);
 	number(&report, "next deadline", kernel_next_deadline_ns(k), model_next_deadline(m));
 	return report.text[0] == '\0';
 }

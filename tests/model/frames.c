@@ -126,6 +126,16 @@ recipes_build(struct m_call *call, uint32_t arg_count)
 	call->bytes_size += arg_count > 1 && (arg_count - 1) % 4 ? 4 : 0;
 }
 
+/* The words of the text: what fills them, and how many bytes are missing. */
+static void
+registers_build(struct m_call *call)
+{
+	call->bytes_size = M_REGISTERS - (uint32_t)call->args[1] % M_REGISTERS;
+	for (uint32_t i = 0; i < call->bytes_size; i++)
+		call->bytes[i] = (uint8_t)(call->args[0] + i);
+	call->args[0] = call->args[1] = 0;
+}
+
 static void
 trap_build(const struct play *p, const struct step *step, struct m_call *call)
 {
@@ -137,6 +147,8 @@ trap_build(const struct play *p, const struct step *step, struct m_call *call)
 		call->args[i] = i < step->arg_count ? play_arg(p, &step->args[i]) : 0;
 	if (step->trap == BERTH_TRAP_HOST_CREATE_MACH_VOUCHER)
 		recipes_build(call, step->arg_count);
+	if (step->trap == BERTH_TRAP_THREAD_STATE_OFFER)
+		registers_build(call);
 	if (step->trap != BERTH_TRAP_PORT_SET_ATTRIBUTES &&
 	    step->trap != BERTH_TRAP_PORT_ASSERT_ATTRIBUTES)
 		return;

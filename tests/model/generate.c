@@ -199,6 +199,10 @@ some_event(struct generator *g, struct step *step)
 		step->thread = choose(g, 3);
 	} else if (kind < 65 && some_thread(g, chance(g, 70), step)) {
 		step->kind = STEP_EXIT;
+	} else if (kind == 67 && chance(g, 40)) {
+		step->kind = STEP_FORK;
+		step->task = choose(g, g->model->task_count);
+		step->thread = chance(g, 20);
 	} else if (kind == 66 && chance(g, 25)) {
 		step->kind = STEP_DIE;
 		step->task = choose(g, g->model->task_count);
@@ -276,6 +280,8 @@ generate_step(struct generator *g, struct step *step)
 	task = &g->model->tasks[step->task];
 	if (chance(g, 40))
 		some_message(g, task, step);
+	else if (chance(g, 20))
+		generate_kernel_call(g, task, step);
 	else if (chance(g, 25))
 		generate_object_call(g, task, step);
 	else

@@ -38,8 +38,7 @@ is_thread(const struct m_port *port)
 	return port->kernel == M_OWNER_THREAD;
 }
 
-/* A name of an object of that kind, mostly; false: the task has none. */
-static bool
+bool
 some_object(struct generator *g, const struct m_task *task, mach_port_type_t types,
 	    bool (*is_kind)(const struct m_port *port), struct arg *name)
 {
@@ -51,8 +50,7 @@ some_object(struct generator *g, const struct m_task *task, mach_port_type_t typ
 	return true;
 }
 
-/* A trap whose first argument is no task. */
-static void
+void
 object_trap(struct step *step, uint32_t trap, uint32_t arg_count)
 {
 	trap_of(step, trap, arg_count - 1);
@@ -103,16 +101,13 @@ timer_call(struct generator *g, const struct m_task *task, struct step *step)
 
 /* ---- semaphores ---------------------------------------------------------------------------- */
 
-/* A message to the task, or to what should be one; the answer goes to a port of the asker's. */
-static void
-ask_task(struct generator *g, const struct m_task *task, struct step *step, int32_t id)
+void
+ask(struct generator *g, const struct m_task *task, struct step *step, struct arg dest, int32_t id)
 {
 	step->kind = STEP_MSG;
 	step->option = MACH_SEND_MSG | MACH_SEND_TIMEOUT;
-	step->dest = number(BERTH_NAME_TASK_SELF);
+	step->dest = chance(g, 94) ? dest : some_name(g, task, SEND);
 	step->dest_disposition = MACH_MSG_TYPE_COPY_SEND;
-	if (chance(g, 6))
-		step->dest = some_name(g, task, SEND);
 	step->reply = some_name(g, task, RECEIVE);
 	step->reply_disposition =
 	    chance(g, 90) ? MACH_MSG_TYPE_MAKE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND;
@@ -129,7 +124,7 @@ make_semaphore(struct generator *g, const struct m_task *task, struct step *step
 {
 	static const int32_t policies[] = { 0, 0, 2, 2, 4, 6, 1 };
 
-	ask_task(g, task, step, 3418);
+	ask(g, task, step, number(BERTH_NAME_TASK_SELF), 3418);
 	step->word_count = chance(g, 97) ? 2 : 1;
 	step->words[0] = (uint32_t)CHOOSE_OF(g, policies);
 	step->words[1] = chance(g, 95) ? choose(g, 3) : UINT32_MAX;
@@ -143,7 +138,7 @@ destroy_semaphore(struct generator *g, const struct m_task *task, struct step *s
 {
 	struct step_descriptor *d = &step->descriptors[0];
 
-	ask_task(g, task, step, 3419);
+	ask(g, task, step, number(BERTH_NAME_TASK_SELF), 3419);
 	step->descriptor_count = 1;
 	d->type = MACH_MSG_PORT_DESCRIPTOR;
 	d->names[0] = name;

@@ -79,6 +79,14 @@ object_type(const struct m_port *port)
 		return 23;
 	case M_OWNER_VOUCHER:
 		return 37;
+	case M_OWNER_HOST_PRIV:
+		return 4;
+	case M_OWNER_TASK_NAME:
+		return 20;
+	case M_OWNER_FILEPORT:
+		return 34;
+	case M_OWNER_TOKEN:
+		return 36;
 	default:
 		return port->timer ? 8 : 0;
 	}

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mach/task_special_ports.h>
+
 #include "tests/model/model.h"
 
 #define ARENA_CHUNK ((size_t)64 << 20) /* bytes of address space; what is not touched is free */
@@ -44,14 +46,18 @@ model_reset(struct model *m)
 
 		memset(task, 0, offsetof(struct m_task, threads));
 		task->index = i;
-		for (uint32_t j = 0; j < M_THREADS; j++)
+		for (uint32_t j = 0; j < M_THREADS; j++) {
 			memset(&task->threads[j], 0, offsetof(struct m_thread, result));
+			task->threads[j].actual_done = false;
+		}
 	}
 	memset(&m->task_count, 0, sizeof *m - offsetof(struct model, task_count));
 	m->arena = arena;
 	m->arena_size = size;
 	m->host = m_port_new(m, NULL);
 	m->host->kernel = M_OWNER_HOST;
+	m->host_priv = m_port_new(m, NULL);
+	m->host_priv->kernel = M_OWNER_HOST_PRIV;
 }
 
 void *
@@ -132,6 +138,16 @@ m_list_take_first(struct m_list *list)
 
 /* ---- tasks and threads ------------------------------------------------------------------- */
 
+static struct m_port *
+task_port(struct model *m, struct m_task *task, enum m_owner kind)
+{
+	struct m_port *port = m_port_new(m, NULL);
+
+	port->kernel = kind;
+	port->kernel_task = task;
+	return port;
+}
+
 struct m_task *
 model_task_new(struct model *m, const audit_token_t *token)
 {
@@ -140,9 +156,9 @@ model_task_new(struct model *m, const audit_token_t *token)
 
 	task->alive = true;
 	task->token = *token;
-	task->port = m_port_new(m, NULL);
-	task->port->kernel = M_OWNER_TASK;
-	task->port->kernel_task = task;
+	task->port = task_port(m, task, M_OWNER_TASK);
+	task->name_port = task_port(m, task, M_OWNER_TASK_NAME);
+	task->token_port = task_port(m, task, M_OWNER_TOKEN);
 	entry = m_entry_named(m, task, BERTH_NAME_TASK_SELF);
 	entry->type = MACH_PORT_TYPE_SEND;
 	entry->urefs = 1;
@@ -159,9 +175,8 @@ model_thread_new(struct model *m, struct m_task *task, uint32_t index)
 	thread->alive = true;
 	thread->born = ++m->order;
 	thread->task = task;
-	thread->port = m_port_new(m, NULL);
-	thread->port->kernel = M_OWNER_THREAD;
-	thread->port->kernel_task = task;
+	thread->port = task_port(m, task, M_OWNER_THREAD);
+	thread->port->kernel_thread = thread;
 	return thread;
 }
 
@@ -171,9 +186,36 @@ static void
 step_begin(struct model *m)
 {
 	m->fresh_count = 0;
-	for (uint32_t i = 0; i < m->task_count; i++)
+	for (uint32_t i = 0; i < m->task_count; i++) {
+		m->tasks[i].resumed = false;
 		for (uint32_t j = 0; j < M_THREADS; j++)
 			m->tasks[i].threads[j].done = false;
+	}
+}
+
+/* mach-ports.md §10, last paragraph */
+struct m_task *
+model_fork(struct model *m, struct m_task *parent, const audit_token_t *token, bool same_ids)
+{
+	struct m_task *task = model_task_new(m, token);
+	const struct m_right *bootstrap = &task->special[TASK_BOOTSTRAP_PORT];
+	struct m_entry *entry;
+
+	step_begin(m);
+	for (uint32_t i = 0; i < M_TASK_SPECIAL; i++)
+		if (i != TASK_RESOURCE_NOTIFY_PORT)
+			m_hold(m, &task->special[i], m_held_copy(&parent->special[i]));
+	for (uint32_t i = 0; i < M_REGISTERED; i++)
+		m_hold(m, &task->registered[i], m_held_copy(&parent->registered[i]));
+	if (same_ids)
+		m_actions_inherit(m, task->exceptions, parent->exceptions);
+	if (bootstrap->kind) {
+		entry = m_entry_fresh(m, task, BERTH_NAME_BOOTSTRAP);
+		entry->type = MACH_PORT_TYPE_SEND;
+		entry->urefs = 1;
+		entry->port = bootstrap->port;
+	}
+	return task;
 }
 
 /* What the step set off: ports that die, and senders that go on, in turn. */
@@ -297,6 +339,8 @@ thread_end(struct model *m, struct m_thread *thread)
 	}
 	if (thread->special_reply)
 		thread->special_reply->special = false;
+	m_actions_release(m, thread->exceptions);
+	m_hold(m, &thread->voucher, m_right_null(0));
 	m_port_end(m, thread->port);
 	/* nobody is there to be told, or to go on */
 	m_list_remove(&m->resuming, thread);
@@ -337,6 +381,17 @@ oldest_thread(struct m_task *task)
 	return oldest;
 }
 
+/* What the host was given goes with the last task. */
+static void
+host_end(struct model *m)
+{
+	for (uint32_t i = 0; i < m->task_count; i++)
+		if (m->tasks[i].alive)
+			return;
+	m_release_all(m, m->host_special, M_HOST_SPECIAL);
+	m_actions_release(m, m->host_exceptions);
+}
+
 /*
  * mach-ports.md §8, last paragraph.  The threads go one after the other, in the order in which
  * they came.
@@ -348,6 +403,7 @@ model_task_die(struct model *m, struct m_task *task)
 	struct m_entry *entry;
 
 	step_begin(m);
+	task->ending = true;
 	for (uint32_t j = 0; j < M_THREADS; j++)
 		if (task->threads[j].alive && task->threads[j].state == M_RECEIVING)
 			m_unpark(m, &task->threads[j]);
@@ -360,7 +416,13 @@ model_task_die(struct model *m, struct m_task *task)
 	while ((entry = entry_to_end(task, false))) {
 		m_entry_destroy(m, task, entry);
 	}
+	m_release_all(m, task->special, M_TASK_SPECIAL);
+	m_release_all(m, task->registered, M_REGISTERED);
+	m_actions_release(m, task->exceptions);
 	task->alive = false;
 	m_port_end(m, task->port);
+	m_port_end(m, task->name_port);
+	m_port_end(m, task->token_port);
+	host_end(m);
 	step_end(m);
 }

@@ -35,12 +35,18 @@
 #define M_PIECE_BYTES 64
 #define M_DESCRIPTORS 4
 #define M_RIGHTS 4 /* in one descriptor */
-#define M_DATA 64
+#define M_DATA 256
 /* data may be read as descriptors, of 12 bytes at least, when the count says so */
 #define M_WIRE_DESCRIPTORS (M_DESCRIPTORS + M_DATA / 12 + 1)
 #define M_FRESH 32 /* names that one step makes, at most */
 #define M_NEVER UINT64_MAX
 #define M_VOUCHER_KEYS 8
+#define M_REGISTERED 3
+#define M_TASK_SPECIAL 12 /* numbers of special ports of a task, and of the host */
+#define M_HOST_SPECIAL 36
+#define M_EXCEPTIONS 14
+#define M_REGISTERS (168 + 16)  /* bytes: x86_thread_state64_t, x86_exception_state64_t */
+#define M_EXC_MASK_VALID 0x3ffe /* mach-kobjects.md §9 */
 
 /* Things in order; linear everywhere. */
 struct m_list {
@@ -99,7 +105,11 @@ enum m_owner {
 	M_OWNER_THREAD,
 	M_OWNER_HOST,
 	M_OWNER_SEMAPHORE,
-	M_OWNER_VOUCHER
+	M_OWNER_VOUCHER,
+	M_OWNER_TASK_NAME,
+	M_OWNER_TOKEN, /* of a suspension: of its task, one send-once right each */
+	M_OWNER_FILEPORT,
+	M_OWNER_HOST_PRIV
 };
 
 struct m_semaphore {
@@ -133,7 +143,9 @@ struct m_port {
 	struct m_semaphore *semaphore;
 	struct m_voucher *voucher;
 	struct m_timer *timer;   /* NULL: none; its port is no kernel object */
-	uint32_t kernel_srights; /* held by the kernel itself */
+	uint32_t kernel_srights; /* that a timer has of itself */
+	uint32_t file;           /* of a fileport: the runner's number for it */
+	struct m_thread *kernel_thread;
 
 	struct m_task *receiver;   /* NULL: in transit or the kernel's */
 	struct m_message *carrier; /* that the receive right travels in */
@@ -168,7 +180,7 @@ struct m_message {
 	int32_t id;
 	uint32_t size; /* as sent */
 	uint32_t descriptor_count;
-	struct m_descriptor descriptors[M_WIRE_DESCRIPTORS];
+	struct m_descriptor *descriptors; /* m_message_room() */
 	uint8_t data[M_DATA];
 	uint32_t data_size;
 	struct m_task *sender; /* NULL: the kernel */
@@ -191,6 +203,7 @@ struct m_result {
 		uint8_t bytes[M_PIECE_BYTES];
 	} pieces[M_PIECES];
 	uint32_t piece_count;
+	uint32_t file; /* that the task gets; 0: none */
 };
 
 /* What a trap asks. */
@@ -201,6 +214,13 @@ struct m_call {
 	uint32_t bytes_size;
 	struct m_piece pieces[M_PIECES];
 	uint32_t piece_count;
+	uint32_t file; /* that comes along; 0: none */
+};
+
+/* Who wants to hear of an exception; right of kind 0: nobody, or one who died (DEAD). */
+struct m_action {
+	struct m_right right;
+	uint32_t behavior, flavor;
 };
 
 enum m_state { M_RUNNING, M_SENDING, M_RECEIVING, M_WAITING /* on a semaphore */ };
@@ -212,6 +232,10 @@ struct m_thread {
 	uint64_t born, deadline, parked_order;
 	struct m_port *port; /* kernel port of the thread; NULL: never asked for */
 	struct m_port *special_reply;
+	struct m_action exceptions[M_EXCEPTIONS];
+	struct m_right voucher;
+	bool offers; /* its registers are to be seen */
+	uint8_t registers[M_REGISTERS];
 
 	/* the trap that is under way */
 	const struct m_call *call; /* of a running one */
@@ -236,13 +260,24 @@ struct m_task {
 	audit_token_t token;
 	struct m_list entries; /* m_entry */
 	struct m_port *port;   /* its own kernel port */
+	struct m_port *name_port, *token_port;
+	bool ending;       /* dies in this step */
+	uint32_t suspends; /* without a token */
+	bool resumed;      /* in this step: its last token has ended, and nothing else holds it */
+	bool actual_resumed;
+	struct m_right special[M_TASK_SPECIAL], registered[M_REGISTERED];
+	struct m_action exceptions[M_EXCEPTIONS];
 	struct m_thread threads[M_THREADS];
 };
 
 struct model {
 	struct m_task tasks[M_TASKS];
 	uint32_t task_count;
-	struct m_port *host;
+	struct m_port *host, *host_priv;
+	struct m_right host_special[M_HOST_SPECIAL];
+	struct m_action host_exceptions[M_EXCEPTIONS];
+	struct m_list held;  /* m_right: those that the kernel itself holds */
+	struct m_list files; /* m_port: fileports that live */
 	uint64_t now_ns, order;
 	struct m_list messages; /* m_message: all that exist */
 	struct m_list ports;    /* m_port: all that were ever made, to be looked through */
@@ -274,6 +309,10 @@ struct model *model_free(struct model *m);
 /* A task with its own port under BERTH_NAME_TASK_SELF and no thread. */
 struct m_task *model_task_new(struct model *m, const audit_token_t *token);
 struct m_thread *model_thread_new(struct model *m, struct m_task *task, uint32_t index);
+
+/* A child of @parent, which inherits what children do, if @same_ids exception ports, too. */
+struct m_task *model_fork(struct model *m, struct m_task *parent, const audit_token_t *token,
+			  bool same_ids);
 
 /* Steps.  Before each, `actual` says what the kernel did; after it, `done` and `result`. */
 void model_trap(struct model *m, struct m_thread *thread, const struct m_call *call);
@@ -368,6 +407,8 @@ kern_return_t m_call_request_notification(struct model *m, struct m_thread *thre
 /* ---- messages and queues (queues.c, send.c, receive.c) ------------------------------------ */
 
 struct m_message *m_message_new(struct model *m);
+/* Room for so many descriptors, of which it has none yet. */
+void m_message_room(struct model *m, struct m_message *message, uint32_t count);
 /* All rights in it, in their order. */
 void m_message_destroy(struct model *m, struct m_message *message);
 void m_message_forget(struct model *m, struct m_message *message);
@@ -450,11 +491,59 @@ struct m_port *m_semaphore_new(struct model *m, struct m_task *owner, int32_t co
 void m_semaphore_terminate(struct model *m, struct m_port *port);
 void m_semaphores_task_died(struct model *m, struct m_task *task);
 
-/* ---- messages to the kernel (kobject.c) ------------------------------------------------------ */
+/* ---- what the kernel holds (holding.c) ------------------------------------------------------- */
+
+/* The right is the kernel's from now on, in place of the one that it held there. */
+void m_hold(struct model *m, struct m_right *place, struct m_right right);
+/* One more right to what is held there. */
+struct m_right m_held_copy(const struct m_right *place);
+void m_release_all(struct model *m, struct m_right *places, uint32_t count);
+bool m_call_holding(struct model *m, struct m_thread *thread, const struct m_call *call);
+/* A task as an argument of a call about tasks: KERN_INVALID_ARGUMENT for other objects. */
+kern_return_t m_task_named(struct m_thread *thread, mach_port_name_t name, struct m_task **task);
+
+/* exceptions.c */
+void m_actions_release(struct model *m, struct m_action actions[M_EXCEPTIONS]);
+void m_actions_inherit(struct model *m, struct m_action to[M_EXCEPTIONS],
+		       const struct m_action from[M_EXCEPTIONS]);
+bool m_call_exception(struct model *m, struct m_thread *thread, const struct m_call *call);
+
+/* suspension.c */
+bool m_call_suspension(struct model *m, struct m_thread *thread, const struct m_call *call);
+/* A send-once right to @port has ended, whichever way. */
+void m_token_ended(struct model *m, struct m_port *port);
+
+/* fileports.c */
+bool m_call_fileport(struct model *m, struct m_thread *thread, const struct m_call *call);
+
+/* ---- messages to the kernel (kobject.c, routines in the files above) ---------------------------
+ */
+
+/* A request, and what goes back when it succeeds. */
+struct m_rpc {
+	struct m_thread *thread; /* whose it is */
+	struct m_message *request, *reply;
+	uint32_t words[M_DATA / 4 - 3]; /* the inline fields of the reply */
+	uint32_t word_count;
+};
+
+/* Is the request of that shape?  So many descriptors of so many bytes, so many words. */
+bool m_rpc_shape(const struct m_rpc *rpc, uint32_t descriptors, uint32_t bytes, uint32_t words);
+uint32_t m_rpc_word(const struct m_rpc *rpc, uint32_t at);
+/* The send right, or none, in the descriptor at @at; NULL: it is something else. */
+struct m_right *m_rpc_right(const struct m_rpc *rpc, uint32_t at);
+/* The next descriptor of the reply. */
+void m_rpc_answer(struct m_rpc *rpc, struct m_right right);
+/* @code: MIG_BAD_ID if the number is none of theirs. */
+kern_return_t m_rpc_holding(struct model *m, struct m_rpc *rpc);
+kern_return_t m_rpc_exception(struct model *m, struct m_rpc *rpc);
+kern_return_t m_rpc_token(struct m_rpc *rpc);
+/* May the asker rule the host?  Who is asked by it, or the host by its owner. */
+bool m_rules_host(const struct model *m, const struct m_rpc *rpc);
 
 /* Where a send right to a kernel object ends: those that live by these die with the last. */
 void m_kobject_unreferenced(struct model *m, struct m_port *port);
 /* A message to a port of the kernel's: semaphores are made and destroyed, all else is refused. */
-void m_kobject_serve(struct model *m, struct m_message *message, bool with_timeout);
+void m_kobject_serve(struct model *m, struct m_thread *thread, struct m_message *message);
 
 #endif

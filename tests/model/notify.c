@@ -18,6 +18,10 @@ notification_new(struct model *m, struct m_right *notify, int32_t id)
 	*notify = m_right_null(0);
 	if (!right.kind || !right.port->alive)
 		return NULL;
+	if (right.port->kernel) { /* nobody hears of it */
+		m_token_ended(m, right.port);
+		return NULL;
+	}
 	message = m_message_new(m);
 	message->dest = right;
 	message->dest_kind = right.kind;
@@ -49,6 +53,11 @@ m_notify_port_destroyed(struct model *m, struct m_right *notify, struct m_port *
 {
 	struct m_message *message = notification_new(m, notify, MACH_NOTIFY_PORT_DESTROYED);
 
+	if (!message) { /* the kernel's, which has no use for it */
+		m_port_end(m, port);
+		return;
+	}
+	m_message_room(m, message, 1);
 	message->complex = true;
 	message->size = sizeof(mach_msg_base_t) + sizeof(mach_msg_port_descriptor_t);
 	message->descriptor_count = 1;

@@ -14,6 +14,13 @@ struct label {
 	mach_port_name_t name;
 };
 
+/* An open file of the host's. */
+struct open_file {
+	struct kernel_file core; /* first: the core hands this back */
+	uint32_t number;
+	struct open_file *next;
+};
+
 struct play {
 	struct kernel *kernel; /* NULL: it stopped itself, and is left as it is */
 	struct model *model;
@@ -23,6 +30,8 @@ struct play {
 	uint64_t heap_bytes;
 	struct label labels[LABELS_MAX];
 	uint32_t label_count;
+	struct open_file *files;
+	uint32_t file_count; /* that were ever open */
 	char difference[4096];
 };
 
@@ -92,6 +101,32 @@ heap_free(void *context, void *memory, size_t size)
 	free(memory);
 }
 
+static struct open_file *
+file_open(struct play *p)
+{
+	struct open_file *file = calloc(1, sizeof *file);
+
+	if (!file)
+		abort();
+	file->core.ref_count = 1;
+	file->number = ++p->file_count;
+	file->next = p->files;
+	p->files = file;
+	return file;
+}
+
+static void
+file_close(struct play *p, const struct kernel_file *core)
+{
+	struct open_file **at = &p->files, *file;
+
+	while (&(*at)->core != core)
+		at = &(*at)->next;
+	file = *at;
+	*at = file->next;
+	free(file);
+}
+
 static void
 result_copy(struct m_result *to, const struct trap_result *from)
 {
@@ -104,6 +139,7 @@ result_copy(struct m_result *to, const struct trap_result *from)
 	    from->trailer_size < sizeof to->trailer ? from->trailer_size : sizeof to->trailer;
 	if (to->trailer_size)
 		memcpy(to->trailer, from->trailer, to->trailer_size);
+	to->file = from->file ? ((const struct open_file *)from->file)->number : 0;
 	to->piece_count = from->piece_count < M_PIECES ? from->piece_count : M_PIECES;
 	for (uint32_t i = 0; i < to->piece_count; i++) {
 		const struct kernel_piece *piece = &from->pieces[i];
@@ -113,6 +149,19 @@ result_copy(struct m_result *to, const struct trap_result *from)
 		if (piece->kind == KERNEL_PIECE_BYTES)
 			memcpy(to->pieces[i].bytes, piece->bytes, to->pieces[i].size);
 	}
+}
+
+/* All but the threads, which have gone before. */
+static void
+effects_take(struct play *p, struct kernel_effects *effects)
+{
+	struct kernel_file *file;
+	struct task *task;
+
+	while ((file = kernel_effects_file(effects)))
+		file_close(p, file);
+	while ((task = kernel_effects_resumed(effects)))
+		((struct m_task *)kernel_task_host(task))->actual_resumed = true;
 }
 
 static void
@@ -133,6 +182,7 @@ event_work(struct play *p, void *context)
 		told->actual_done = true;
 		thread_result_free(thread, &effects);
 	}
+	effects_take(p, &effects);
 }
 
 /* One event; false: the kernel stopped. */
@@ -159,9 +209,11 @@ free_work(struct play *p, void *context)
 static void
 actuals_clear(struct play *p)
 {
-	for (uint32_t i = 0; i < p->model->task_count; i++)
+	for (uint32_t i = 0; i < p->model->task_count; i++) {
+		p->model->tasks[i].actual_resumed = false;
 		for (uint32_t j = 0; j < M_THREADS; j++)
 			p->model->tasks[i].threads[j].actual_done = false;
+	}
 }
 
 /* ---- labels ---------------------------------------------------------------------------- */
@@ -207,6 +259,29 @@ frame_build(const struct m_call *call, struct trap_frame *frame,
 						   .bytes = call->pieces[i].bytes };
 }
 
+/* A file is open as long as a fileport stands for it. */
+static bool
+files_agree(struct play *p)
+{
+	uint32_t count = 0;
+
+	for (const struct open_file *file = p->files; file; file = file->next) {
+		const struct m_port *found = NULL;
+
+		M_EACH(const struct m_port, port, &p->model->files)
+		if (port->file == file->number)
+			found = port;
+		if (!found)
+			return differs(p, "file %u is open, and no fileport stands for it",
+				       file->number);
+		count++;
+	}
+	if (count != p->model->files.count)
+		return differs(p, "%u files are open, and %u fileports live", count,
+			       p->model->files.count);
+	return true;
+}
+
 static bool
 results_agree(struct play *p, uint32_t step_id)
 {
@@ -216,12 +291,16 @@ results_agree(struct play *p, uint32_t step_id)
 		label_add(p, step_id, i, m->fresh[i].entry);
 	if (m->wrong[0])
 		return differs(p, "%s", m->wrong);
-	for (uint32_t i = 0; i < m->task_count; i++)
+	for (uint32_t i = 0; i < m->task_count; i++) {
+		if (m->tasks[i].resumed != m->tasks[i].actual_resumed)
+			return differs(p, "task %u: resumed: kernel %d, model %d", i,
+				       m->tasks[i].actual_resumed, m->tasks[i].resumed);
 		for (uint32_t j = 0; j < M_THREADS; j++)
 			if (!compare_results(&m->tasks[i].threads[j], p->difference,
 					     sizeof p->difference))
 				return false;
-	return true;
+	}
+	return files_agree(p);
 }
 
 static bool
@@ -229,6 +308,7 @@ step_trap(struct play *p, const struct step *step)
 {
 	struct m_thread *thread = &p->model->tasks[step->task].threads[step->thread];
 	struct kernel_piece pieces[M_PIECES];
+	struct open_file *file = NULL;
 	struct trap_frame frame;
 	struct m_call call;
 
@@ -236,10 +316,21 @@ step_trap(struct play *p, const struct step *step)
 		return true;
 	call_build(p, step, &call);
 	frame_build(&call, &frame, pieces);
+	if (step->trap == BERTH_TRAP_FILEPORT_MAKE && step->arg_count == 0)
+		file = file_open(p);
+	call.file = file ? file->number : 0;
+	frame.file = file ? &file->core : NULL;
 	if (!kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
 						    .thread = p->threads[step->task][step->thread],
 						    .frame = &frame }))
 		return false;
+	if (file) {
+		struct kernel_effects effects;
+
+		kernel_effects_init(&effects);
+		kernel_file_unref(&file->core, &effects);
+		effects_take(p, &effects);
+	}
 	model_trap(p->model, thread, &call);
 	return results_agree(p, step->id);
 }
@@ -268,6 +359,28 @@ step_thread_new(struct play *p, struct m_task *task, uint32_t index)
 	return true;
 }
 
+/* The next task, a child of that of the step; thread 1 of the text: with other ids. */
+static bool
+step_fork(struct play *p, const struct step *step)
+{
+	struct model *m = p->model;
+	struct m_task *parent = &m->tasks[step->task];
+	const uint32_t index = m->task_count;
+	audit_token_t token = parent->token;
+
+	if (index == M_TASKS)
+		return true;
+	token.val[5] = 100 + index;
+	token.val[7] = index;
+	token.val[2] += step->thread;
+	p->tasks[index] =
+	    kernel_task_new(p->kernel, &token, p->tasks[step->task], &m->tasks[index]);
+	if (!p->tasks[index])
+		return differs(p, "the kernel makes no task");
+	model_fork(m, parent, &token, step->thread == 0);
+	return step_thread_new(p, &m->tasks[index], 0) && results_agree(p, step->id);
+}
+
 static bool
 step_event(struct play *p, const struct step *step)
 {
@@ -277,6 +390,8 @@ step_event(struct play *p, const struct step *step)
 
 	if (step->kind == STEP_THREAD)
 		return step_thread_new(p, task, step->thread);
+	if (step->kind == STEP_FORK)
+		return step_fork(p, step);
 	if (step->kind == STEP_DIE) {
 		event =
 		    (struct kernel_event){ .kind = EVENT_TASK_DIED, .task = p->tasks[step->task] };
@@ -382,7 +497,7 @@ play_connect(struct play *p, uint32_t task_count)
 	for (uint32_t i = 1; i < task_count; i++) {
 		audit_token_t token = { { i, 20 + i, 30 + i, 40 + i, 50 + i, 100 + i, 1, i } };
 
-		p->tasks[i] = kernel_task_new(p->kernel, &token, p->tasks[0], NULL);
+		p->tasks[i] = kernel_task_new(p->kernel, &token, p->tasks[0], &m->tasks[i]);
 		model_task_new(m, &token);
 		step_thread_new(p, &m->tasks[i], 0);
 		entry = m_entry_named(m, &m->tasks[i], BERTH_NAME_BOOTSTRAP);
@@ -403,6 +518,9 @@ play_start(struct play *p, uint32_t task_count)
 	audit_token_t token = { { 9, 20, 30, 40, 50, 100, 1, 1 } };
 
 	p->label_count = 0;
+	while (p->files) /* of a kernel that stopped */
+		file_close(p, &p->files->core);
+	p->file_count = 0;
 	p->now_ns = START_NS;
 	p->heap_bytes = 0;
 	p->difference[0] = '\0';
@@ -414,7 +532,7 @@ play_start(struct play *p, uint32_t task_count)
 	    .heap = { heap_alloc, heap_free, p },
 	    .random_seed = 0x5eed,
 	    .facts = { .memory_bytes = 1 << 30, .page_bytes = 4096, .cpu_count = 1 } });
-	p->tasks[0] = kernel_task_new(p->kernel, &token, NULL, NULL);
+	p->tasks[0] = kernel_task_new(p->kernel, &token, NULL, &p->model->tasks[0]);
 	model_task_new(p->model, &token);
 	step_thread_new(p, &p->model->tasks[0], 0);
 	play_connect(p, task_count);
@@ -434,8 +552,11 @@ play_new(void)
 struct play *
 play_free(struct play *p)
 {
-	if (p)
+	if (p) {
+		while (p->files)
+			file_close(p, &p->files->core);
 		model_free(p->model);
+	}
 	free(p);
 	return NULL;
 }

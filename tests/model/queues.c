@@ -17,6 +17,13 @@ m_message_new(struct model *m)
 }
 
 void
+m_message_room(struct model *m, struct m_message *message, uint32_t count)
+{
+	if (count)
+		message->descriptors = m_alloc(m, count * sizeof *message->descriptors);
+}
+
+void
 m_message_forget(struct model *m, struct m_message *message)
 {
 	m_list_remove(&m->messages, message);

@@ -53,6 +53,8 @@ m_port_srights(const struct model *m, const struct m_port *port)
 {
 	uint32_t count = port->kernel_srights + count_carried(m, port, MACH_MSG_TYPE_PORT_SEND);
 
+	M_EACH(const struct m_right, held, &m->held)
+	count += held->port == port;
 	for (uint32_t i = 0; i < m->task_count; i++)
 		M_EACH(const struct m_entry, entry, &m->tasks[i].entries)
 	count += entry->port == port && (entry->type & T_SEND) != 0;

@@ -14,7 +14,7 @@ m_result_clear(struct m_result *result)
 {
 	result->code = KERN_SUCCESS;
 	memset(result->values, 0, sizeof result->values);
-	result->bytes_size = result->trailer_size = result->piece_count = 0;
+	result->bytes_size = result->trailer_size = result->piece_count = result->file = 0;
 }
 
 void
@@ -438,7 +438,7 @@ deliver(struct model *m, struct m_thread *thread, struct m_message *message)
 			message->dest = m_right_null(0);
 		m_message_destroy(m, message);
 	} else if (port->kernel) {
-		m_kobject_serve(m, message, (thread->option & MACH_SEND_TIMEOUT) != 0);
+		m_kobject_serve(m, thread, message);
 	} else if (message->bypass || message->dest.kind == MACH_MSG_TYPE_PORT_SEND_ONCE ||
 		   !m_port_full(port)) {
 		m_enqueue(m, port, message);
@@ -477,6 +477,7 @@ send(struct model *m, struct m_thread *thread, const struct m_call *call)
 	message->sender = thread->task;
 	message->data_size = wire.size - wire.data_at;
 	memcpy(message->data, call->bytes + wire.data_at, message->data_size);
+	m_message_room(m, message, wire.descriptor_count);
 	kr = header_in(m, thread->task, &wire.header, message);
 	if (kr != MACH_MSG_SUCCESS) {
 		m_message_forget(m, message);

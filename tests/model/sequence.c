@@ -61,6 +61,21 @@ static const struct {
 	{ BERTH_TRAP_PORT_SPACE_INFO, "space_info" },
 	{ BERTH_TRAP_PORT_DNREQUEST_INFO, "dnrequest_info" },
 	{ BERTH_TRAP_PORT_PEEK, "peek" },
+	{ BERTH_TRAP_TASK_GET_SPECIAL_PORT, "get_special" },
+	{ BERTH_TRAP_TASK_SET_SPECIAL_PORT, "set_special" },
+	{ BERTH_TRAP_PORTS_REGISTER, "register" },
+	{ BERTH_TRAP_PORTS_LOOKUP, "lookup" },
+	{ BERTH_TRAP_TASK_IS_SELF, "is_self" },
+	{ BERTH_TRAP_PID_FOR_TASK, "pid" },
+	{ BERTH_TRAP_TASK_PROCESS, "process" },
+	{ BERTH_TRAP_TASK_SUSPEND, "suspend" },
+	{ BERTH_TRAP_TASK_RESUME, "resume" },
+	{ BERTH_TRAP_TASK_SUSPEND2, "suspend2" },
+	{ BERTH_TRAP_HOST_EXCEPTION_PORT, "host_exception" },
+	{ BERTH_TRAP_THREAD_STATE_OFFER, "offer" },
+	{ BERTH_TRAP_THREAD_STATE_WITHDRAW, "withdraw" },
+	{ BERTH_TRAP_FILEPORT_MAKE, "file_make" },
+	{ BERTH_TRAP_FILEPORT_OPEN, "file_open" },
 };
 
 #define TRAP_NAME_COUNT (sizeof trap_names / sizeof trap_names[0])
@@ -186,9 +201,10 @@ msg_print(FILE *to, const struct step *step)
 void
 step_print(FILE *to, const struct step *step)
 {
-	static const char *const words[] = {
-		[STEP_INTERRUPT] = "interrupt", [STEP_EXIT] = "exit", [STEP_THREAD] = "thread"
-	};
+	static const char *const words[] = { [STEP_INTERRUPT] = "interrupt",
+					     [STEP_EXIT] = "exit",
+					     [STEP_THREAD] = "thread",
+					     [STEP_FORK] = "fork" };
 
 	fprintf(to, "%u ", step->id);
 	switch (step->kind) {
@@ -370,7 +386,7 @@ value_read(const char *key, char *value, struct step *step)
 		return false;
 	if (strcmp(key, "id") == 0)
 		step->msgh_id = (int32_t)n;
-	else if (strcmp(key, "data") == 0 && n <= M_DATA)
+	else if (strcmp(key, "data") == 0 && n <= 200)
 		step->data_size = (uint32_t)n;
 	else if (strcmp(key, "complex") == 0)
 		step->complex = n != 0;
@@ -456,6 +472,8 @@ step_read(char *line, struct step *step)
 		step->kind = STEP_EXIT;
 	else if (strcmp(words[2], "thread") == 0)
 		step->kind = STEP_THREAD;
+	else if (strcmp(words[2], "fork") == 0)
+		step->kind = STEP_FORK;
 	else if (strcmp(words[2], "msg") == 0)
 		return msg_read(words + 3, count - 3, step);
 	else

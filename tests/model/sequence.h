@@ -11,6 +11,7 @@
  *	5 advance 10                            milliseconds
  *	6 0.1 interrupt                         also: exit, thread (a new one)
  *	7 2 die
+ *	8 1.0 fork                          a new task; 1.1: with other ids
  *
  * The recipes of a voucher follow its host in groups of four: key, command, previous voucher, and
  * a content: its size, its bytes from 8 bits on, and with 0x10000 a size that is not true.
@@ -24,7 +25,7 @@
 
 #include "tests/model/model.h"
 
-#define STEP_WORDS 2
+#define STEP_WORDS 4
 #define STEP_RECIPES 3
 
 /* A number, or the name that a step made. */
@@ -41,6 +42,7 @@ enum step_kind {
 	STEP_INTERRUPT,
 	STEP_EXIT,
 	STEP_THREAD,
+	STEP_FORK,
 	STEP_DIE
 };
 

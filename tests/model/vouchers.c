@@ -128,7 +128,7 @@ create(struct model *m, struct m_thread *thread, const struct m_call *call)
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (port->kernel != M_OWNER_HOST)
+	if (port->kernel != M_OWNER_HOST && port->kernel != M_OWNER_HOST_PRIV)
 		return KERN_INVALID_ARGUMENT;
 	if (call->bytes_size > RECIPES_MAX)
 		return MIG_ARRAY_TOO_LARGE;
