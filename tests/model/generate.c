@@ -199,8 +199,8 @@ some_event(struct generator *g, struct step *step)
 		step->thread = choose(g, 3);
 	} else if (kind < 65 && some_thread(g, chance(g, 70), step)) {
 		step->kind = STEP_EXIT;
-	} else if (kind == 67 && chance(g, 40)) {
-		step->kind = STEP_FORK;
+	} else if (kind >= 67 && kind < 70 && chance(g, 40)) {
+		step->kind = chance(g, 70) ? STEP_FORK : STEP_EXEC;
 		step->task = choose(g, g->model->task_count);
 		step->thread = chance(g, 20);
 	} else if (kind == 66 && chance(g, 25)) {

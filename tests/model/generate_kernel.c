@@ -265,6 +265,36 @@ exception_ports(struct generator *g, const struct m_task *task, struct step *ste
 	spoil(g, step);
 }
 
+/*
+ * What the library sends for a thread that ran into something, and an answer to it: whether a
+ * handler handled it is between the two, and here it is a message as others are.
+ */
+static void
+raise_or_answer(struct generator *g, const struct m_task *task, struct step *step)
+{
+	struct step_descriptor *d = step->descriptors;
+	const struct m_entry *once = find_entry(g, task, ONCE);
+
+	if (once && chance(g, 50)) {
+		step->kind = STEP_MSG;
+		step->option = MACH_SEND_MSG;
+		step->dest = arg_of_entry(once);
+		step->dest_disposition = MACH_MSG_TYPE_MOVE_SEND_ONCE;
+		step->msgh_id = 2505;
+		add_word(step, chance(g, 60) ? 0 : 5);
+		return;
+	}
+	if (!some_thread_port(g, task, step, &d->names[0]))
+		return;
+	ask(g, task, step, some_name(g, task, SEND), 2405);
+	step->descriptor_count = 2;
+	d[1].names[0] = number(BERTH_NAME_TASK_SELF);
+	d[0].disposition = d[1].disposition = MACH_MSG_TYPE_COPY_SEND;
+	step->timeout = choose(g, 3) * 10;
+	add_word(step, 1);
+	add_word(step, 0);
+}
+
 static void
 registers(struct generator *g, const struct m_task *task, struct step *step)
 {
@@ -275,7 +305,11 @@ registers(struct generator *g, const struct m_task *task, struct step *step)
 	uint32_t count = counts[which];
 	struct arg thread;
 
-	switch (choose(g, 8)) {
+	switch (choose(g, 10)) {
+	case 8:
+	case 9:
+		raise_or_answer(g, task, step);
+		return;
 	case 0:
 	case 1:
 		object_trap(step, BERTH_TRAP_THREAD_STATE_OFFER, 2);

@@ -194,14 +194,13 @@ step_begin(struct model *m)
 }
 
 /* mach-ports.md §10, last paragraph */
-struct m_task *
-model_fork(struct model *m, struct m_task *parent, const audit_token_t *token, bool same_ids)
+static struct m_task *
+child_new(struct model *m, struct m_task *parent, const audit_token_t *token, bool same_ids)
 {
 	struct m_task *task = model_task_new(m, token);
 	const struct m_right *bootstrap = &task->special[TASK_BOOTSTRAP_PORT];
 	struct m_entry *entry;
 
-	step_begin(m);
 	for (uint32_t i = 0; i < M_TASK_SPECIAL; i++)
 		if (i != TASK_RESOURCE_NOTIFY_PORT)
 			m_hold(m, &task->special[i], m_held_copy(&parent->special[i]));
@@ -216,6 +215,13 @@ model_fork(struct model *m, struct m_task *parent, const audit_token_t *token, b
 		entry->port = bootstrap->port;
 	}
 	return task;
+}
+
+struct m_task *
+model_fork(struct model *m, struct m_task *parent, const audit_token_t *token, bool same_ids)
+{
+	step_begin(m);
+	return child_new(m, parent, token, same_ids);
 }
 
 /* What the step set off: ports that die, and senders that go on, in turn. */
@@ -396,13 +402,12 @@ host_end(struct model *m)
  * mach-ports.md §8, last paragraph.  The threads go one after the other, in the order in which
  * they came.
  */
-void
-model_task_die(struct model *m, struct m_task *task)
+static void
+space_end(struct model *m, struct m_task *task)
 {
 	struct m_thread *thread;
 	struct m_entry *entry;
 
-	step_begin(m);
 	task->ending = true;
 	for (uint32_t j = 0; j < M_THREADS; j++)
 		if (task->threads[j].alive && task->threads[j].state == M_RECEIVING)
@@ -416,13 +421,48 @@ model_task_die(struct model *m, struct m_task *task)
 	while ((entry = entry_to_end(task, false))) {
 		m_entry_destroy(m, task, entry);
 	}
+}
+
+/* What the kernel holds for it, and what stands for it. */
+static void
+held_end(struct model *m, struct m_task *task)
+{
 	m_release_all(m, task->special, M_TASK_SPECIAL);
 	m_release_all(m, task->registered, M_REGISTERED);
 	m_actions_release(m, task->exceptions);
 	task->alive = false;
+}
+
+static void
+task_ports_end(struct model *m, struct m_task *task)
+{
 	m_port_end(m, task->port);
 	m_port_end(m, task->name_port);
 	m_port_end(m, task->token_port);
+}
+
+void
+model_task_die(struct model *m, struct m_task *task)
+{
+	step_begin(m);
+	space_end(m, task);
+	held_end(m, task);
+	task_ports_end(m, task);
 	host_end(m);
 	step_end(m);
+}
+
+/* mach-ports.md §10, last paragraph: nothing of the space is left, what children get stays. */
+struct m_task *
+model_exec(struct model *m, struct m_task *task, const audit_token_t *token)
+{
+	struct m_task *next;
+
+	step_begin(m);
+	space_end(m, task);
+	task_ports_end(m, task);
+	next = child_new(m, task, token, true);
+	held_end(m, task);
+	step_end(m);
+	return next;
 }

@@ -314,6 +314,9 @@ struct m_thread *model_thread_new(struct model *m, struct m_task *task, uint32_t
 struct m_task *model_fork(struct model *m, struct m_task *parent, const audit_token_t *token,
 			  bool same_ids);
 
+/* Another program in place of @task, as a new task; it is a step as those below. */
+struct m_task *model_exec(struct model *m, struct m_task *task, const audit_token_t *token);
+
 /* Steps.  Before each, `actual` says what the kernel did; after it, `done` and `result`. */
 void model_trap(struct model *m, struct m_thread *thread, const struct m_call *call);
 void model_interrupt(struct model *m, struct m_thread *thread);

@@ -366,18 +366,30 @@ step_fork(struct play *p, const struct step *step)
 	struct model *m = p->model;
 	struct m_task *parent = &m->tasks[step->task];
 	const uint32_t index = m->task_count;
+	const bool is_exec = step->kind == STEP_EXEC;
 	audit_token_t token = parent->token;
 
 	if (index == M_TASKS)
 		return true;
 	token.val[5] = 100 + index;
 	token.val[7] = index;
-	token.val[2] += step->thread;
+	token.val[2] += is_exec ? 0 : step->thread;
+	if (is_exec && !kernel_event(p, (struct kernel_event){ .kind = EVENT_TASK_EXEC,
+							       .task = p->tasks[step->task] }))
+		return false;
 	p->tasks[index] =
 	    kernel_task_new(p->kernel, &token, p->tasks[step->task], &m->tasks[index]);
 	if (!p->tasks[index])
 		return differs(p, "the kernel makes no task");
-	model_fork(m, parent, &token, step->thread == 0);
+	if (is_exec && !kernel_event(p, (struct kernel_event){ .kind = EVENT_TASK_DIED,
+							       .task = p->tasks[step->task] }))
+		return false;
+	if (is_exec) {
+		p->tasks[step->task] = NULL;
+		model_exec(m, parent, &token);
+	} else {
+		model_fork(m, parent, &token, step->thread == 0);
+	}
 	return step_thread_new(p, &m->tasks[index], 0) && results_agree(p, step->id);
 }
 
@@ -390,7 +402,7 @@ step_event(struct play *p, const struct step *step)
 
 	if (step->kind == STEP_THREAD)
 		return step_thread_new(p, task, step->thread);
-	if (step->kind == STEP_FORK)
+	if (step->kind == STEP_FORK || step->kind == STEP_EXEC)
 		return step_fork(p, step);
 	if (step->kind == STEP_DIE) {
 		event =

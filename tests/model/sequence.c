@@ -474,6 +474,8 @@ step_read(char *line, struct step *step)
 		step->kind = STEP_THREAD;
 	else if (strcmp(words[2], "fork") == 0)
 		step->kind = STEP_FORK;
+	else if (strcmp(words[2], "exec") == 0)
+		step->kind = STEP_EXEC;
 	else if (strcmp(words[2], "msg") == 0)
 		return msg_read(words + 3, count - 3, step);
 	else

@@ -12,6 +12,7 @@
  *	6 0.1 interrupt                         also: exit, thread (a new one)
  *	7 2 die
  *	8 1.0 fork                          a new task; 1.1: with other ids
+ *	9 1.0 exec                          another program, which is a new task
  *
  * The recipes of a voucher follow its host in groups of four: key, command, previous voucher, and
  * a content: its size, its bytes from 8 bits on, and with 0x10000 a size that is not true.
@@ -43,6 +44,7 @@ enum step_kind {
 	STEP_EXIT,
 	STEP_THREAD,
 	STEP_FORK,
+	STEP_EXEC,
 	STEP_DIE
 };
 
