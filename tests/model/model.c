@@ -408,7 +408,8 @@ space_end(struct model *m, struct m_task *task)
 	struct m_thread *thread;
 	struct m_entry *entry;
 
-	task->ending = true;
+	/* its own tokens let nothing go any more: the contract leaves open that they end first */
+	m_port_end(m, task->token_port);
 	for (uint32_t j = 0; j < M_THREADS; j++)
 		if (task->threads[j].alive && task->threads[j].state == M_RECEIVING)
 			m_unpark(m, &task->threads[j]);
@@ -438,7 +439,6 @@ task_ports_end(struct model *m, struct m_task *task)
 {
 	m_port_end(m, task->port);
 	m_port_end(m, task->name_port);
-	m_port_end(m, task->token_port);
 }
 
 void

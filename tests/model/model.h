@@ -261,7 +261,6 @@ struct m_task {
 	struct m_list entries; /* m_entry */
 	struct m_port *port;   /* its own kernel port */
 	struct m_port *name_port, *token_port;
-	bool ending;       /* dies in this step */
 	uint32_t suspends; /* without a token */
 	bool resumed;      /* in this step: its last token has ended, and nothing else holds it */
 	bool actual_resumed;

@@ -21,7 +21,7 @@ m_token_ended(struct model *m, struct m_port *port)
 {
 	struct m_task *task = port->kernel_task;
 
-	if (port->kernel == M_OWNER_TOKEN && !task->ending && suspend_count(m, task) == 0)
+	if (port->kernel == M_OWNER_TOKEN && suspend_count(m, task) == 0)
 		task->resumed = true;
 }
 
