@@ -9,7 +9,10 @@ generator_init(struct generator *g, uint64_t seed, const struct model *model)
 
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	*g = (struct generator){ .state = (z ^ z >> 31) | 1, .model = model, .next_id = 1 };
+	*g = (struct generator){ .state = (z ^ z >> 31) | 1,
+				 .model = model,
+				 .next_id = 1,
+				 .kernel_percent = seed % 4 ? 15 : 60 };
 }
 
 uint32_t

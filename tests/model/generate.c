@@ -199,7 +199,7 @@ some_event(struct generator *g, struct step *step)
 		step->thread = choose(g, 3);
 	} else if (kind < 65 && some_thread(g, chance(g, 70), step)) {
 		step->kind = STEP_EXIT;
-	} else if (kind >= 67 && kind < 70 && chance(g, 40)) {
+	} else if (kind >= 67 && kind < 77 && chance(g, 30)) {
 		step->kind = chance(g, 70) ? STEP_FORK : STEP_EXEC;
 		step->task = choose(g, g->model->task_count);
 		step->thread = chance(g, 20);
@@ -280,7 +280,7 @@ generate_step(struct generator *g, struct step *step)
 	task = &g->model->tasks[step->task];
 	if (chance(g, 40))
 		some_message(g, task, step);
-	else if (chance(g, 20))
+	else if (chance(g, g->kernel_percent))
 		generate_kernel_call(g, task, step);
 	else if (chance(g, 25))
 		generate_object_call(g, task, step);

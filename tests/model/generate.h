@@ -10,7 +10,7 @@ struct generator {
 	uint64_t state; /* of the random numbers; never 0 */
 	const struct model *model;
 	uint32_t next_id;
-	uint32_t deaths; /* rare: 0 none, else one in so many steps */
+	uint32_t kernel_percent; /* of calls: about what the kernel holds; much in some sequences */
 };
 
 void generator_init(struct generator *g, uint64_t seed, const struct model *model);

@@ -48,10 +48,15 @@ some_task(struct generator *g, const struct m_task *task)
 	return name;
 }
 
-/* A right to be given to the kernel, or what is none. */
+/* A right to be given to the kernel, or what is none; often the same one in many places. */
 static struct arg
 right_to_keep(struct generator *g, const struct m_task *task)
 {
+	if (chance(g, 35)) {
+		M_EACH(const struct m_entry, entry, &task->entries)
+		if ((entry->type & SEND) && entry->name != BERTH_NAME_TASK_SELF)
+			return arg_of_entry(entry);
+	}
 	return chance(g, 85) ? some_name(g, task, SEND) : number(chance(g, 70) ? 0 : 0xffffffff);
 }
 
