@@ -398,6 +398,29 @@ insert_copied(struct model *m, struct m_task *task, mach_port_name_t name, struc
 	return KERN_SUCCESS;
 }
 
+static kern_return_t
+insert_named(struct model *m, struct m_thread *thread, struct m_task *task, mach_port_name_t name,
+	     uint32_t disposition, struct m_right *right)
+{
+	const mach_port_name_t poly = right->name;
+	kern_return_t kr;
+
+	if (MACH_PORT_VALID(poly)) {
+		if (!m_entry_find(thread->task, poly))
+			return MACH_MSG_TYPE_PORT_ANY(disposition) ? KERN_INVALID_NAME
+								   : KERN_INVALID_RIGHT;
+		kr = m_copyin(m, thread->task, poly, disposition, right);
+		if (kr != KERN_SUCCESS)
+			return kr;
+	} else if (!MACH_MSG_TYPE_PORT_ANY(disposition)) {
+		return KERN_INVALID_RIGHT;
+	}
+	kr = insert_copied(m, task, name, right);
+	if (kr != KERN_SUCCESS)
+		m_right_destroy(m, right);
+	return kr;
+}
+
 /* args: task, name, poly, disposition */
 static kern_return_t
 insert_right(struct model *m, struct m_thread *thread, struct m_task *task,
@@ -412,19 +435,9 @@ insert_right(struct model *m, struct m_thread *thread, struct m_task *task,
 	if (task == thread->task && name == poly && MACH_PORT_VALID(name) &&
 	    (disposition == MACH_MSG_TYPE_MAKE_SEND || disposition == MACH_MSG_TYPE_COPY_SEND))
 		return insert_in_place(task, name, disposition);
-	if (MACH_PORT_VALID(poly)) {
-		if (!m_entry_find(thread->task, poly))
-			return MACH_MSG_TYPE_PORT_ANY(disposition) ? KERN_INVALID_NAME
-								   : KERN_INVALID_RIGHT;
-		kr = m_copyin(m, thread->task, poly, disposition, &right);
-		if (kr != KERN_SUCCESS)
-			return kr;
-	} else if (!MACH_MSG_TYPE_PORT_ANY(disposition)) {
-		return KERN_INVALID_RIGHT;
-	}
-	kr = insert_copied(m, task, name, &right);
-	if (kr != KERN_SUCCESS)
-		m_right_destroy(m, &right);
+	m_list_add(m, &m->held, &right); /* it counts while it is on its way */
+	kr = insert_named(m, thread, task, name, disposition, &right);
+	m_list_remove(&m->held, &right);
 	return kr;
 }
 
@@ -435,14 +448,16 @@ extract_right(struct model *m, struct m_thread *thread, struct m_task *task,
 {
 	const mach_port_name_t name = (mach_port_name_t)call->args[1];
 	const uint32_t disposition = (uint32_t)call->args[2];
-	struct m_right right;
+	struct m_right right = m_right_null(0);
 	kern_return_t kr;
 
 	if (!MACH_MSG_TYPE_PORT_ANY(disposition))
 		return KERN_INVALID_VALUE;
 	if (!MACH_PORT_VALID(name))
 		return KERN_INVALID_RIGHT;
+	m_list_add(m, &m->held, &right);
 	kr = m_copyin(m, task, name, disposition, &right);
+	m_list_remove(&m->held, &right);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	thread->result.values[0] =

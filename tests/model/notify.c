@@ -234,50 +234,64 @@ request_dead_name(struct model *m, struct m_task *task, mach_port_name_t name, b
 	return KERN_SUCCESS;
 }
 
-/* args: task, name, msgid, sync, notify, disposition.  values: previous */
-kern_return_t
-m_call_request_notification(struct model *m, struct m_thread *thread, struct m_task *task,
-			    const struct m_call *call)
+static kern_return_t
+request(struct model *m, struct m_thread *thread, struct m_task *task, const struct m_call *call,
+	struct m_right *notify, struct m_right *previous)
 {
 	const mach_port_name_t name = (mach_port_name_t)call->args[1];
 	const int32_t id = (int32_t)call->args[2];
 	const uint32_t sync = (uint32_t)call->args[3];
-	const mach_port_name_t notify_name = (mach_port_name_t)call->args[4];
-	const uint32_t disposition = (uint32_t)call->args[5];
-	struct m_right notify = m_right_null(notify_name), previous = m_right_null(0);
 	kern_return_t kr;
 
-	if (disposition != MACH_MSG_TYPE_MAKE_SEND_ONCE &&
-	    disposition != MACH_MSG_TYPE_MOVE_SEND_ONCE)
-		return KERN_INVALID_RIGHT; /* the contract leaves the code open */
-	if (MACH_PORT_VALID(notify_name)) {
-		kr = m_copyin(m, thread->task, notify_name, disposition, &notify);
+	if (MACH_PORT_VALID(notify->name)) {
+		kr = m_copyin(m, thread->task, notify->name, (uint32_t)call->args[5], notify);
 		if (kr != KERN_SUCCESS)
 			return kr;
 	}
-	if (!notify.kind && notify.name == MACH_PORT_DEAD)
+	if (!notify->kind && notify->name == MACH_PORT_DEAD)
 		return KERN_INVALID_CAPABILITY;
 	switch (id) {
 	case MACH_NOTIFY_PORT_DESTROYED:
-		kr = request_port_destroyed(task, name, sync, &notify);
+		kr = request_port_destroyed(task, name, sync, notify);
 		break;
 	case MACH_NOTIFY_NO_SENDERS:
-		kr = request_no_senders(m, task, name, sync, &notify, &previous);
+		kr = request_no_senders(m, task, name, sync, notify, previous);
 		break;
 	case MACH_NOTIFY_DEAD_NAME:
 	case MACH_NOTIFY_SEND_POSSIBLE:
-		kr = request_dead_name(m, task, name, id == MACH_NOTIFY_SEND_POSSIBLE, sync,
-				       &notify, &previous);
+		kr = request_dead_name(m, task, name, id == MACH_NOTIFY_SEND_POSSIBLE, sync, notify,
+				       previous);
 		break;
 	default:
 		kr = KERN_INVALID_VALUE;
 		break;
 	}
-	if (kr != KERN_SUCCESS) {
-		m_right_destroy(m, &notify);
-		return kr;
-	}
-	thread->result.values[0] =
-	    m_copyout(m, thread->task, &previous, (mach_port_name_t)thread->actual.values[0]);
+	if (kr != KERN_SUCCESS)
+		m_right_destroy(m, notify);
+	return kr;
+}
+
+/* args: task, name, msgid, sync, notify, disposition.  values: previous */
+kern_return_t
+m_call_request_notification(struct model *m, struct m_thread *thread, struct m_task *task,
+			    const struct m_call *call)
+{
+	const uint32_t disposition = (uint32_t)call->args[5];
+	struct m_right notify = m_right_null((mach_port_name_t)call->args[4]);
+	struct m_right previous = m_right_null(0);
+	kern_return_t kr;
+
+	if (disposition != MACH_MSG_TYPE_MAKE_SEND_ONCE &&
+	    disposition != MACH_MSG_TYPE_MOVE_SEND_ONCE)
+		return KERN_INVALID_RIGHT; /* the contract leaves the code open */
+	/* both count while they are on their way */
+	m_list_add(m, &m->held, &notify);
+	m_list_add(m, &m->held, &previous);
+	kr = request(m, thread, task, call, &notify, &previous);
+	m_list_remove(&m->held, &notify);
+	m_list_remove(&m->held, &previous);
+	if (kr == KERN_SUCCESS)
+		thread->result.values[0] = m_copyout(m, thread->task, &previous,
+						     (mach_port_name_t)thread->actual.values[0]);
 	return kr;
 }

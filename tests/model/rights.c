@@ -54,7 +54,7 @@ m_port_srights(const struct model *m, const struct m_port *port)
 	uint32_t count = port->kernel_srights + count_carried(m, port, MACH_MSG_TYPE_PORT_SEND);
 
 	M_EACH(const struct m_right, held, &m->held)
-	count += held->port == port;
+	count += is_right(held, port, MACH_MSG_TYPE_PORT_SEND);
 	for (uint32_t i = 0; i < m->task_count; i++)
 		M_EACH(const struct m_entry, entry, &m->tasks[i].entries)
 	count += entry->port == port && (entry->type & T_SEND) != 0;
@@ -66,6 +66,8 @@ m_port_sorights(const struct model *m, const struct m_port *port)
 {
 	uint32_t count = count_carried(m, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
 
+	M_EACH(const struct m_right, held, &m->held)
+	count += is_right(held, port, MACH_MSG_TYPE_PORT_SEND_ONCE);
 	for (uint32_t i = 0; i < m->task_count; i++)
 		M_EACH(const struct m_entry, entry, &m->tasks[i].entries)
 	count += entry->port == port && (entry->type & T_ONCE) != 0;
