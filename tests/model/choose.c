@@ -12,7 +12,7 @@ generator_init(struct generator *g, uint64_t seed, const struct model *model)
 	*g = (struct generator){ .state = (z ^ z >> 31) | 1,
 				 .model = model,
 				 .next_id = 1,
-				 .kernel_percent = seed % 4 ? 15 : 60 };
+				 .kernel_percent = seed % 4 ? 12 : 50 };
 }
 
 uint32_t

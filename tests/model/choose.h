@@ -13,6 +13,8 @@
 #define DEAD MACH_PORT_TYPE_DEAD_NAME
 #define ANY MACH_PORT_TYPE_ALL_RIGHTS
 
+#define ENTRIES_MANY 14u /* of one task: from here on more is dropped than made */
+
 /* Below @bound, which is not 0. */
 uint32_t choose(struct generator *g, uint32_t bound);
 bool chance(struct generator *g, uint32_t percent);

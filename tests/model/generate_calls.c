@@ -3,8 +3,6 @@
  */
 #include "tests/model/choose.h"
 
-#define ENTRIES_MANY 14u /* of one task: from here on more is dropped than made */
-
 static const uint32_t rights_to_make[] = { MACH_PORT_RIGHT_RECEIVE,  MACH_PORT_RIGHT_RECEIVE,
 					   MACH_PORT_RIGHT_RECEIVE,  MACH_PORT_RIGHT_RECEIVE,
 					   MACH_PORT_RIGHT_PORT_SET, MACH_PORT_RIGHT_PORT_SET,

@@ -396,5 +396,8 @@ generate_kernel_call(struct generator *g, const struct m_task *task, struct step
 		exception_ports, registers,  suspension, suspension, fileport
 	};
 
-	CHOOSE_OF(g, calls)(g, task, step);
+	if (task->entries.count >= ENTRIES_MANY && chance(g, 50))
+		generate_call(g, task, step);
+	else
+		CHOOSE_OF(g, calls)(g, task, step);
 }

@@ -279,7 +279,7 @@ struct model {
 	struct m_list files; /* m_port: fileports that live */
 	uint64_t now_ns, order;
 	struct m_list messages; /* m_message: all that exist */
-	struct m_list ports;    /* m_port: all that were ever made, to be looked through */
+	struct m_list ports;    /* m_port: all that live or are dying, to be looked through */
 	struct m_list dying;    /* m_port */
 	struct m_list resuming; /* m_thread: sent, and go on at the end of the step */
 	bool destroying;

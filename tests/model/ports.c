@@ -72,6 +72,7 @@ port_die(struct model *m, struct m_port *port)
 		m_message_destroy(m, message);
 	m_right_destroy(m, &port->no_senders);
 	m_requests_port_died(m, port);
+	m_list_remove(&m->ports, port); /* from here on it holds nothing */
 }
 
 void
