@@ -1,6 +1,6 @@
 /*
  * The reference model: the rights algebra and the queues of Mach once more, as plain as can be,
- * and timers, semaphores and vouchers with them.
+ * and timers, semaphores, vouchers, fileports, suspensions and what the kernel holds with them.
  *
  * Written from mach-ports.md, mach-messages.md and mach-kobjects.md alone.  Everything is a list
  * that is searched from its start; what can be counted is counted, not kept; nothing is freed
