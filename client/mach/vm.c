@@ -141,6 +141,11 @@ vm_allocate_at(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | place, -1, 0);
 	if (memory == MAP_FAILED)
 		return mmap_error(errno);
+	/* mmap(2): who does not know the flag takes the address for a hint; so does Valgrind */
+	if ((uintptr_t)memory != start) {
+		munmap(memory, page_bytes);
+		return KERN_NO_SPACE;
+	}
 	memory_changed();
 	*address = start;
 	return KERN_SUCCESS;

@@ -224,11 +224,14 @@ is_of_mapping(int fds_fd, const char *name, const struct vm_mapping *mapping)
 	       status.st_dev == mapping->device;
 }
 
-/* A copy of the descriptor @number of a process.  -1 and errno. */
+#define OWN_PROCESS (-2) /* in the place of a pidfd */
+
+/* A copy of the descriptor @number of a process, or of this one.  -1 and errno. */
 static int
 descriptor_of(int pidfd, int number)
 {
-	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	return pidfd == OWN_PROCESS ? fcntl(number, F_DUPFD_CLOEXEC, 0)
+				    : (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
 kern_return_t
@@ -239,9 +242,9 @@ vm_object_of_other(int proc_fd, pid_t pid, const struct vm_mapping *mapping, boo
 	int found = -1;
 	struct dirent *entry;
 
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int pidfd = pid == getpid() ? OWN_PROCESS : (int)syscall(SYS_pidfd_open, pid, 0);
 	int fds_fd = openat(proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *fds = pidfd < 0 || fds_fd < 0 ? NULL : fdopendir(fds_fd);
+	DIR *fds = pidfd == -1 || fds_fd < 0 ? NULL : fdopendir(fds_fd);
 	if (fds == NULL) {
 		code = errno == EACCES || errno == EPERM ? KERN_NO_ACCESS : KERN_RESOURCE_SHORTAGE;
 		if (fds_fd >= 0)
