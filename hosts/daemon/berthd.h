@@ -395,6 +395,7 @@ struct received {
 	uint32_t descriptor_count;
 	int descriptors[DESCRIPTORS_PER_MESSAGE];
 	bool descriptors_lost;
+	int process_fd; /* the sender's, where credentials_show_process() asked for it; -1 */
 };
 void greeting_message(struct peer *peer, struct received *received);
 /* The descriptor @index, now the caller's; -1: none. */
@@ -404,9 +405,9 @@ void greeting_release(struct host *host);
 void greeting_accept(struct host *host);
 /* In a system's kernel no user may take all connections. */
 bool greeting_too_many_of_uid(struct peer *peer);
-/* A descriptor of the process behind the peer.  A process that cannot be seen is known by its
- * connection only.  0, -ESRCH: it is gone, -errno. */
-mustuse int greeting_watch_process(struct peer *peer);
+/* A descriptor of the process behind the peer: @shown_fd, consumed, or -1: Linux is asked for it.  A
+ * process that cannot be seen is known by its connection only.  0, -ESRCH: it is gone, -errno. */
+mustuse int greeting_watch_process(struct peer *peer, int shown_fd);
 /* Everything that a task has but its core task; then the WELCOME. */
 void greeting_welcome(struct peer *peer);
 
@@ -418,13 +419,17 @@ void thread_message(struct peer *peer, uint32_t kind, struct received *received)
 /* A WIRE_FORK: the answer has the child's connection, or none. */
 void embryo_begins(struct peer *parent);
 /* Its WIRE_FORKED: now it is known who it is. */
-void embryo_greets(struct peer *embryo, const struct received *received);
+void embryo_greets(struct peer *embryo, struct received *received);
 
 /* ---- credentials.c ----------------------------------------------------------------- */
 
 /* Who connected, by SO_PEERCRED.  0, -errno. */
 mustuse int credentials_of_socket(struct peer *peer);
 void credentials_token(const struct peer *peer, audit_token_t *token);
+/* Have Linux show with each message on @socket_fd which process sent it, or not any more. */
+void credentials_show_process(int socket_fd, bool wanted);
+/* The process that one part of what came beside a message shows.  Gives it; -1: none. */
+int credentials_shown_process(const struct cmsghdr *part);
 /* A descriptor of the process behind @peer.  Gives it; -errno; -ESRCH: it is gone. */
 int credentials_pidfd(struct peer *peer);
 /* May this peer be here at all?  NULL, or why not, in words. */

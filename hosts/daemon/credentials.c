@@ -18,6 +18,12 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 /* the same */
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
 
 #define AUDIT_SESSION 100000u /* one session a kernel */
 #define PF_EXITING 0x4u       /* proc(5), flags of a process: it is being shut down */
@@ -42,6 +48,31 @@ credentials_token(const struct peer *peer, audit_token_t *token)
 	*token =
 	    (audit_token_t){ .val = { peer->ruid, peer->euid, peer->egid, peer->ruid, peer->rgid,
 				      (uint32_t)peer->pid, AUDIT_SESSION, peer->pidversion } };
+}
+
+/* Who holds the other end of a socketpair, only its messages can say.  An older Linux does not
+ * know how: then its pid is believed. */
+void
+credentials_show_process(int socket_fd, bool wanted)
+{
+	int value = wanted;
+
+	setsockopt(socket_fd, SOL_SOCKET, SO_PASSPIDFD, &value, sizeof(value));
+}
+
+int
+credentials_shown_process(const struct cmsghdr *part)
+{
+	int fd;
+
+	if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_PIDFD ||
+	    part->cmsg_len < CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(part), sizeof(fd));
+	if (fd < 0)
+		return -1; /* there was no room for it, or the process has ended */
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
 }
 
 /*

@@ -41,6 +41,7 @@ embryo_new(struct peer *parent)
 	/* the child's end is the library's, which waits for its answers */
 	fcntl(ends[1], F_SETFL, 0);
 	setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	credentials_show_process(ends[0], true);
 	embryo = peer_new(host, ends[0]);
 	if (embryo == NULL) {
 		close(ends[0]);
@@ -79,7 +80,7 @@ embryo_begins(struct peer *parent)
 }
 
 void
-embryo_greets(struct peer *embryo, const struct received *received)
+embryo_greets(struct peer *embryo, struct received *received)
 {
 	audit_token_t token;
 	int error;
@@ -94,7 +95,9 @@ embryo_greets(struct peer *embryo, const struct received *received)
 	embryo->ruid = received->credentials.uid;
 	embryo->rgid = received->credentials.gid;
 	peer_set_pid(embryo, received->credentials.pid);
-	error = greeting_watch_process(embryo);
+	credentials_show_process(embryo->socket.fd, false);
+	error = greeting_watch_process(embryo, received->process_fd);
+	received->process_fd = -1;
 	if (error != 0) {
 		peer_doom(embryo);
 		return;

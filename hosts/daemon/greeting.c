@@ -148,13 +148,15 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 }
 
 int
-greeting_watch_process(struct peer *peer)
+greeting_watch_process(struct peer *peer, int shown_fd)
 {
+	int fd = shown_fd, error;
+
 	if (peer->process.fd >= 0)
 		return 0; /* the name server's has been watched since it was started */
 
-	int fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
-	int error;
+	if (fd < 0)
+		fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
 
 	if (fd < 0)
 		return fd == -ESRCH || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : 0;
@@ -202,7 +204,7 @@ admit(struct peer *peer)
 {
 	struct host *host = peer->host;
 	struct peer *parent, *remnant;
-	int error = greeting_watch_process(peer);
+	int error = greeting_watch_process(peer, -1);
 
 	if (error == -ESRCH) {
 		peer_doom(peer);

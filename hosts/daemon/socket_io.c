@@ -210,7 +210,11 @@ take_control(struct peer *peer, struct msghdr *message, struct received *receive
 	     cmsg = CMSG_NXTHDR(message, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET)
 			continue;
-		if (cmsg->cmsg_type == SCM_CREDENTIALS) {
+		int process_fd = credentials_shown_process(cmsg);
+
+		if (process_fd >= 0) {
+			received->process_fd = process_fd;
+		} else if (cmsg->cmsg_type == SCM_CREDENTIALS) {
 			memcpy(&received->credentials, CMSG_DATA(cmsg), sizeof(struct ucred));
 			received->has_credentials = true;
 		} else if (cmsg->cmsg_type == SCM_RIGHTS) {
@@ -237,7 +241,7 @@ read_into(struct peer *peer, void *buffer, size_t size)
 {
 	union {
 		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(sizeof(struct ucred)) +
+		uint8_t bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int)) +
 			      CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE)];
 	} control;
 	struct iovec vector = { .iov_base = buffer, .iov_len = size };
@@ -245,7 +249,7 @@ read_into(struct peer *peer, void *buffer, size_t size)
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
-	struct received received = { .bytes = buffer };
+	struct received received = { .bytes = buffer, .process_fd = -1 };
 	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0) {
@@ -264,6 +268,8 @@ read_into(struct peer *peer, void *buffer, size_t size)
 	for (uint32_t i = 0; i < received.descriptor_count; i++)
 		if (received.descriptors[i] >= 0)
 			peer_close(peer, received.descriptors[i]);
+	if (received.process_fd >= 0)
+		close(received.process_fd);
 	return n > 0;
 }
 
