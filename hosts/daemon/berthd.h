@@ -11,6 +11,7 @@
 #ifndef BERTH_HOSTS_DAEMON_BERTHD_H
 #define BERTH_HOSTS_DAEMON_BERTHD_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -387,6 +388,8 @@ mustuse int peer_make_slots(struct peer *peer, struct slot **slot);
 /* ---- greeting.c -------------------------------------------------------------------- */
 
 /* A message of @size bytes came, with descriptors: consumed. */
+#define PROCESS_NOT_SHOWN (-EOPNOTSUPP) /* nobody asked, or Linux is too old */
+
 struct received {
 	const uint8_t *bytes;
 	size_t size_bytes;
@@ -395,7 +398,7 @@ struct received {
 	uint32_t descriptor_count;
 	int descriptors[DESCRIPTORS_PER_MESSAGE];
 	bool descriptors_lost;
-	int process_fd; /* the sender's, where credentials_show_process() asked for it; -1 */
+	int process_fd; /* the sender's; -errno; PROCESS_NOT_SHOWN */
 };
 void greeting_message(struct peer *peer, struct received *received);
 /* The descriptor @index, now the caller's; -1: none. */
@@ -405,9 +408,10 @@ void greeting_release(struct host *host);
 void greeting_accept(struct host *host);
 /* In a system's kernel no user may take all connections. */
 bool greeting_too_many_of_uid(struct peer *peer);
-/* A descriptor of the process behind the peer: @shown_fd, consumed, or -1: Linux is asked for it.  A
- * process that cannot be seen is known by its connection only.  0, -ESRCH: it is gone, -errno. */
-mustuse int greeting_watch_process(struct peer *peer, int shown_fd);
+/* A descriptor of the process behind the peer: @shown, of its message, consumed; else Linux is
+ * asked for it (PROCESS_NOT_SHOWN).  A process that cannot be seen is known by its connection only.
+ * 0, -ESRCH: it is gone, -errno. */
+mustuse int greeting_watch_process(struct peer *peer, int shown);
 /* Everything that a task has but its core task; then the WELCOME. */
 void greeting_welcome(struct peer *peer);
 
@@ -428,8 +432,9 @@ mustuse int credentials_of_socket(struct peer *peer);
 void credentials_token(const struct peer *peer, audit_token_t *token);
 /* Have Linux show with each message on @socket_fd which process sent it, or not any more. */
 void credentials_show_process(int socket_fd, bool wanted);
-/* The process that one part of what came beside a message shows.  Gives it; -1: none. */
-int credentials_shown_process(const struct cmsghdr *part);
+/* Does a part of what came beside a message show a process?  Gives *@fd, or it is -errno, and
+ * -ESRCH if that process is gone. */
+bool credentials_shown_process(const struct cmsghdr *part, int *fd);
 /* A descriptor of the process behind @peer.  Gives it; -errno; -ESRCH: it is gone. */
 int credentials_pidfd(struct peer *peer);
 /* May this peer be here at all?  NULL, or why not, in words. */

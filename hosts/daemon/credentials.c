@@ -60,19 +60,18 @@ credentials_show_process(int socket_fd, bool wanted)
 	setsockopt(socket_fd, SOL_SOCKET, SO_PASSPIDFD, &value, sizeof(value));
 }
 
-int
-credentials_shown_process(const struct cmsghdr *part)
+bool
+credentials_shown_process(const struct cmsghdr *part, int *fd)
 {
-	int fd;
-
 	if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_PIDFD ||
-	    part->cmsg_len < CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(part), sizeof(fd));
-	if (fd < 0)
-		return -1; /* there was no room for it, or the process has ended */
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
+	    part->cmsg_len < CMSG_LEN(sizeof(*fd)))
+		return false;
+	memcpy(fd, CMSG_DATA(part), sizeof(*fd));
+	if (*fd >= 0)
+		fcntl(*fd, F_SETFD, FD_CLOEXEC);
+	else if (*fd == -EINVAL)
+		*fd = -ESRCH; /* of a process that has been waited for, some versions say that */
+	return true;
 }
 
 /*

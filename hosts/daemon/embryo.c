@@ -97,7 +97,7 @@ embryo_greets(struct peer *embryo, struct received *received)
 	peer_set_pid(embryo, received->credentials.pid);
 	credentials_show_process(embryo->socket.fd, false);
 	error = greeting_watch_process(embryo, received->process_fd);
-	received->process_fd = -1;
+	received->process_fd = PROCESS_NOT_SHOWN;
 	if (error != 0) {
 		peer_doom(embryo);
 		return;

@@ -148,14 +148,14 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 }
 
 int
-greeting_watch_process(struct peer *peer, int shown_fd)
+greeting_watch_process(struct peer *peer, int shown)
 {
-	int fd = shown_fd, error;
+	int fd = shown, error;
 
 	if (peer->process.fd >= 0)
 		return 0; /* the name server's has been watched since it was started */
 
-	if (fd < 0)
+	if (fd == PROCESS_NOT_SHOWN)
 		fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
 
 	if (fd < 0)
@@ -204,7 +204,7 @@ admit(struct peer *peer)
 {
 	struct host *host = peer->host;
 	struct peer *parent, *remnant;
-	int error = greeting_watch_process(peer, -1);
+	int error = greeting_watch_process(peer, PROCESS_NOT_SHOWN);
 
 	if (error == -ESRCH) {
 		peer_doom(peer);

@@ -210,11 +210,9 @@ take_control(struct peer *peer, struct msghdr *message, struct received *receive
 	     cmsg = CMSG_NXTHDR(message, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET)
 			continue;
-		int process_fd = credentials_shown_process(cmsg);
-
-		if (process_fd >= 0) {
-			received->process_fd = process_fd;
-		} else if (cmsg->cmsg_type == SCM_CREDENTIALS) {
+		if (credentials_shown_process(cmsg, &received->process_fd))
+			continue;
+		if (cmsg->cmsg_type == SCM_CREDENTIALS) {
 			memcpy(&received->credentials, CMSG_DATA(cmsg), sizeof(struct ucred));
 			received->has_credentials = true;
 		} else if (cmsg->cmsg_type == SCM_RIGHTS) {
@@ -249,7 +247,7 @@ read_into(struct peer *peer, void *buffer, size_t size)
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
-	struct received received = { .bytes = buffer, .process_fd = -1 };
+	struct received received = { .bytes = buffer, .process_fd = PROCESS_NOT_SHOWN };
 	ssize_t n = recvmsg(peer->socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +26,10 @@
 #include <mach/task_special_ports.h>
 
 #include "tests/attack/fuzz.h"
+
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 /* Linux 6.5 */
+#endif
 
 #define SELF ((uint64_t)BERTH_NAME_TASK_SELF)
 #define NOBODY 65534u
@@ -541,6 +547,83 @@ a_task_that_is_its_own_child_is_the_same_process(void **state)
 	court_close(&court);
 }
 
+/* ---- pids that come again -------------------------------------------------------------- */
+
+/* A process that only sleeps, with that pid; -1: not to be had. */
+static pid_t
+sleeper_with_pid(pid_t pid)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD,
+				   .set_tid = (uintptr_t)&pid,
+				   .set_tid_size = 1 };
+	pid_t sleeper = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (sleeper == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (sleeper == 0)
+		pause();
+	return sleeper;
+}
+
+static bool
+messages_show_processes(void)
+{
+	int ends[2], on = 1;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	bool known = setsockopt(ends[0], SOL_SOCKET, SO_PASSPIDFD, &on, sizeof(on)) == 0;
+	close(ends[0]);
+	close(ends[1]);
+	return known;
+}
+
+/* Its greeting is read when it has ended, and its parent still has its connection. */
+static void
+who_has_a_dead_childs_pid_now_is_not_that_child(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	struct wire_head forked = { WIRE_FORKED, sizeof(forked) };
+	int fd = ask_for_child(&task), status;
+
+	(void)state;
+	kill(kernel.pid, SIGSTOP);
+	assert_int_equal(waitpid(kernel.pid, &status, WUNTRACED), kernel.pid);
+	pid_t child = fork();
+	if (child == 0) {
+		raw_send(fd, &forked, sizeof(forked), NULL, 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	pid_t other = sleeper_with_pid(child);
+	kill(kernel.pid, SIGCONT);
+	bool is_possible = other > 0 && messages_show_processes();
+	if (is_possible) {
+		struct pollfd look = { .fd = fd, .events = POLLIN };
+		struct wire_welcome welcome;
+		unsigned fd_count;
+		int fds[8];
+		ssize_t n;
+
+		/* a welcome at most, and the end of it */
+		do {
+			assert_int_equal(poll(&look, 1, HANG_MS), 1);
+			n = raw_receive(fd, &welcome, sizeof(welcome), fds, &fd_count);
+			for (unsigned i = 0; n > 0 && i < fd_count; i++)
+				close(fds[i]);
+		} while (n > 0);
+	}
+	if (other > 0) {
+		kill(other, SIGKILL);
+		waitpid(other, &status, 0);
+	}
+	close(fd);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+	if (!is_possible)
+		skip();
+}
+
 /* A root's child connection in the hands of somebody who is not root. */
 static void
 give_a_child_away(struct court *court)
@@ -625,6 +708,7 @@ main(void)
 		cmocka_unit_test(credentials_of_other_processes_are_refused_by_berthd),
 		cmocka_unit_test(connections_are_of_who_made_them),
 		cmocka_unit_test(a_task_that_is_its_own_child_is_the_same_process),
+		cmocka_unit_test(who_has_a_dead_childs_pid_now_is_not_that_child),
 		cmocka_unit_test(a_child_of_another_user_is_turned_away),
 		cmocka_unit_test(who_drops_root_is_not_root_in_the_next_message),
 	};
