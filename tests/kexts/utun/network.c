@@ -101,14 +101,20 @@ network_address(const char *name, const char *local, const char *peer)
 void
 network_address6(const char *name, const char *local)
 {
-	struct {
-		struct in6_addr address;
-		uint32_t prefix_bits;
-		int index;
-	} request = { .prefix_bits = 64, .index = (int)if_nametoindex(name) };
+	/* memcheck takes it for what IPv4 wants, which is longer */
+	union {
+		struct ifreq longest;
+		struct {
+			struct in6_addr address;
+			uint32_t prefix_bits;
+			int index;
+		};
+	} request = { .longest = { 0 } };
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	request.prefix_bits = 64;
+	request.index = (int)if_nametoindex(name);
 	assert_int_equal(inet_pton(AF_INET6, local, &request.address), 1);
 	assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
 	close(fd);
