@@ -109,7 +109,7 @@ network_address6(const char *name, const char *local)
 			uint32_t prefix_bits;
 			int index;
 		};
-	} request = { .longest = { 0 } };
+	} request = { .longest = { .ifr_name = "" } };
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
