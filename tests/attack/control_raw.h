@@ -14,6 +14,9 @@
 #include "tests/daemon/raw_task.h"
 #include "wire/lane.h"
 
+/* What follows from an end that Linux tells of is waited for as long as this. */
+#define SETTLE_MS 60000
+
 struct raw_lane {
 	int socket_fd, event_fd;
 	struct lane_memory *memory;
