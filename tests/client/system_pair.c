@@ -18,7 +18,7 @@ pair_new(enum system_kind kind)
 	char folder[] = "/tmp/berth-unit-XXXXXX";
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int type = kind == SYSTEM_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
-	struct system_hold hold;
+	struct system_hold hold = { 0 };
 	struct pair pair;
 
 	assert_non_null(mkdtemp(folder));
