@@ -14,6 +14,7 @@
 #include "kern/memory_entry.h"
 #include "kern/mk_timer.h"
 #include "kern/semaphore.h"
+#include "kern/thread_control.h"
 #include "kern/voucher.h"
 
 /*
@@ -207,6 +208,9 @@ audit_thread(struct audit *a, const struct thread *thread)
 		check(!thread->kmsg && owner->suspend_count > 0 && !owner->is_terminated);
 		break;
 	}
+	case THREAD_PARKED_STOP:
+		check(!thread->kmsg && thread->deadline.slot > 0);
+		break;
 	case THREAD_COMPLETED:
 		a->kmsgs += thread->kmsg != NULL;
 		break;
@@ -214,6 +218,8 @@ audit_thread(struct audit *a, const struct thread *thread)
 		check(thread->state == THREAD_PARKED_RECEIVE);
 		check(!thread->kmsg);
 	}
+	check(list_is_empty(&thread->stop_waiters) ||
+	      (thread->suspend_count > 0 && !thread->is_terminated && !thread_waits(thread)));
 	check(list_is_linked(&thread->wait) == kernel_thread_is_parked(thread));
 	check(kernel_thread_is_parked(thread) || thread->deadline.slot == 0);
 }

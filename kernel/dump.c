@@ -209,6 +209,8 @@ dump_task(const struct dump *d, const struct task *task)
 			dump_number(d, " waits for port ", thread->wait_port->id, 10);
 		else if (thread->state == THREAD_PARKED_HELD)
 			dump_text(d, " held");
+		else if (thread->state == THREAD_PARKED_STOP)
+			dump_text(d, " waits for a stop");
 		else if (kernel_thread_is_parked(thread))
 			dump_number(d, " waits in 0x", thread->msg.rcv_name, 16);
 		dump_text(d, "\n");

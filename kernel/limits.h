@@ -24,6 +24,8 @@
 #define TASK_SUSPEND_MAX 0x7fffffffu /* a count that is told as an int */
 #define THREAD_SUSPEND_MAX 0x7fffu   /* suspensions of a thread: more than anybody nests */
 #define TASK_THREAD_MAX 16384u       /* threads: the bells of one doorbell */
+/* how long somebody waits for a thread to stop: one that waits for a disk stops when it can */
+#define THREAD_STOP_WAIT_NS 2000000000ull
 #define TASK_QUEUED_BYTES_MAX                                                                      \
 	(256ull << 20)                      /* bytes of kernel memory in its unreceived messages   \
 					     */

@@ -18,10 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#define STOP_LOOKS 2000 /* of a millisecond each: one that waits for a disk stops when it can */
 
 static bool
 is_self(const struct task_process *process)
@@ -81,20 +78,12 @@ thread_open(mach_port_t thread, struct task_process *process)
 static kern_return_t
 wait_for_stop(mach_port_t thread)
 {
-	const struct timespec pause = { 0, 1000000 };
+	kern_return_t code;
 
-	for (int i = 0; i < STOP_LOOKS; i++) {
-		uint64_t values[TRAP_VALUE_COUNT];
-		kern_return_t code = TRAP_CALL(BERTH_TRAP_THREAD_PROCESS, values, thread);
-
-		if (code != KERN_SUCCESS)
-			return code == MACH_SEND_INVALID_DEST ? KERN_TERMINATED : code;
-		if (values[BERTH_TASK_THREAD_WAITS] != 0 ||
-		    values[BERTH_TASK_THREAD_SUSPEND_COUNT] == 0)
-			return KERN_SUCCESS;
-		nanosleep(&pause, NULL);
-	}
-	return KERN_SUCCESS;
+	do
+		code = TRAP_CALL(BERTH_TRAP_THREAD_SUSPEND, NULL, thread, 1);
+	while (code == KERN_ABORTED);
+	return code == MACH_SEND_INVALID_DEST ? KERN_TERMINATED : code;
 }
 
 /*

@@ -204,8 +204,10 @@ enum berth_trap_number {
 
 	/* Single threads.  The kernel counts and ends waits in it; who asks sends the thread the
 	 * signal that has it ask for BERTH_TRAP_THREAD_HOLD.  mach-kobjects.md §7.
-	 * args: thread.  values: the new count */
+	 * args: thread, 0.  values: the new count.  Then, when it has the signal, thread, 1: blocks
+	 * until it has stopped.  KERN_ABORTED: ask again */
 	BERTH_TRAP_THREAD_SUSPEND = 200,
+	/* args: thread.  values: the new count */
 	BERTH_TRAP_THREAD_RESUME,
 	/* args: thread.  values: 1 if it waited in the kernel, and does not any more */
 	BERTH_TRAP_THREAD_ABORT,

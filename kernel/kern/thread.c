@@ -30,6 +30,7 @@ kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
 	thread->alias_of = alias_of && alias_of->alias_of ? alias_of->alias_of : alias_of;
 	list_init(&thread->wait);
 	list_init(&thread->holders);
+	list_init(&thread->stop_waiters);
 	list_append(&task->threads, &thread->link);
 	task->thread_count++;
 	k->thread_count++;
@@ -54,7 +55,8 @@ bool
 kernel_thread_is_parked(const struct thread *thread)
 {
 	return thread->state == THREAD_PARKED_SEND || thread->state == THREAD_PARKED_RECEIVE ||
-	       thread->state == THREAD_PARKED_SEMAPHORE || thread->state == THREAD_PARKED_HELD;
+	       thread->state == THREAD_PARKED_SEMAPHORE || thread->state == THREAD_PARKED_HELD ||
+	       thread->state == THREAD_PARKED_STOP;
 }
 
 void
@@ -82,6 +84,7 @@ thread_park(struct thread *thread, enum thread_state state, struct list *queue, 
 	thread->task->parked_count++;
 	if (timeout_ns != TIMEOUT_NEVER)
 		deadlines_add(&k->deadlines, &thread->deadline, k->now_ns + timeout_ns);
+	thread_tell_stop(k, thread->alias_of ? thread->alias_of : thread, KERN_SUCCESS);
 }
 
 void
@@ -89,6 +92,8 @@ thread_give_up(struct kernel *k, struct thread *thread, bool timed_out)
 {
 	if (thread->state == THREAD_PARKED_HELD)
 		thread_let_go(k, thread, KERN_ABORTED);
+	else if (thread->state == THREAD_PARKED_STOP)
+		thread_end_stop_wait(k, thread, timed_out ? KERN_SUCCESS : KERN_ABORTED);
 	else if (thread->state == THREAD_PARKED_SEMAPHORE)
 		semaphore_give_up(k, thread, timed_out);
 	else
@@ -173,6 +178,7 @@ thread_destroy(struct kernel *k, struct thread *thread)
 		}
 	}
 	thread_let_all_go(k, thread, KERN_TERMINATED);
+	thread_tell_stop(k, thread, KERN_TERMINATED);
 	list_remove(&thread->wait);
 	kernel_effects_forget(k->effects, thread);
 	result_release(k, thread);

@@ -7,6 +7,7 @@
  *   PARKED_RECEIVE   blocked on an empty queue or set  mach_msg_receive
  *   PARKED_SEMAPHORE blocked on a count of 0            semaphore_wait and its like
  *   PARKED_HELD      stopped, by thread_suspend        BERTH_TRAP_THREAD_HOLD
+ *   PARKED_STOP      blocked until another stops       BERTH_TRAP_THREAD_SUSPEND
  *   COMPLETED        the host has yet to take the result   kernel_complete
  */
 #ifndef KERNEL_THREAD_H
@@ -26,6 +27,7 @@ enum thread_state {
 	THREAD_PARKED_RECEIVE,
 	THREAD_PARKED_SEMAPHORE,
 	THREAD_PARKED_HELD,
+	THREAD_PARKED_STOP,
 	THREAD_COMPLETED
 };
 
@@ -61,6 +63,7 @@ struct thread {
 	bool is_terminated;  /* it is to end, and has yet to hear of it */
 	bool is_aborted;     /* while it did not wait in the kernel; it has yet to hear of it */
 	struct list holders; /* the PARKED_HELD ones: it, or nested levels of it */
+	struct list stop_waiters; /* the PARKED_STOP ones, others than it */
 
 	struct list wait;           /* receivers, senders, waiters or holders of what it waits on */
 	struct ipc_port *wait_port; /* PARKED_SEND, PARKED_SEMAPHORE: one reference */

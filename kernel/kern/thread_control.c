@@ -60,6 +60,24 @@ thread_let_all_go(struct kernel *k, struct thread *thread, kern_return_t code)
 		thread_let_go(k, list_entry(first, struct thread, wait), code);
 }
 
+void
+thread_end_stop_wait(struct kernel *k, struct thread *waiter, kern_return_t code)
+{
+	check(waiter->state == THREAD_PARKED_STOP);
+	thread_unpark(waiter);
+	waiter->result.code = code;
+	kernel_complete(k, waiter);
+}
+
+void
+thread_tell_stop(struct kernel *k, struct thread *thread, kern_return_t code)
+{
+	struct list *first;
+
+	while ((first = list_first(&thread->stop_waiters)) != NULL)
+		thread_end_stop_wait(k, list_entry(first, struct thread, wait), code);
+}
+
 /* The registers that come along, for thread_get_state().  Without memory there are none to be
  * had: a thread is stopped all the same. */
 static void
@@ -118,7 +136,25 @@ call_thread(const struct syscall *call, struct thread **thread)
 	return (*thread)->is_terminated ? KERN_TERMINATED : KERN_SUCCESS;
 }
 
-/* KERN_SUCCESS and the new count; KERN_FAILURE: too often. */
+/* Who asks for itself is not going to see it. */
+static void
+await_stop(struct syscall *call, struct thread *thread)
+{
+	if (thread != owner_of(call->thread) && thread->suspend_count > 0 && !thread_waits(thread))
+		thread_park(call->thread, THREAD_PARKED_STOP, &thread->stop_waiters,
+			    THREAD_STOP_WAIT_NS);
+}
+
+/*
+ * KERN_SUCCESS     and the new count
+ * KERN_FAILURE     too often
+ *
+ * With argument 1 nothing is counted:
+ *
+ * KERN_SUCCESS     the thread has stopped, or need not any more; or it takes its time
+ * KERN_TERMINATED  it is to end, or has ended
+ * KERN_ABORTED     the caller was interrupted; it may ask again
+ */
 static kern_return_t
 trap_suspend(struct syscall *call)
 {
@@ -127,6 +163,10 @@ trap_suspend(struct syscall *call)
 
 	if (kr != KERN_SUCCESS)
 		return kr;
+	if (call_arg32(call, 1) != 0) {
+		await_stop(call, thread);
+		return KERN_SUCCESS;
+	}
 	if (thread->suspend_count == THREAD_SUSPEND_MAX)
 		return KERN_FAILURE;
 	call->result->values[0] = ++thread->suspend_count;
@@ -145,8 +185,10 @@ trap_resume(struct syscall *call)
 	if (thread->suspend_count == 0)
 		return KERN_FAILURE;
 	call->result->values[0] = --thread->suspend_count;
-	if (thread->suspend_count == 0)
+	if (thread->suspend_count == 0) {
 		thread_let_all_go(call->kernel, thread, KERN_SUCCESS);
+		thread_tell_stop(call->kernel, thread, KERN_SUCCESS);
+	}
 	return KERN_SUCCESS;
 }
 
@@ -192,6 +234,7 @@ trap_terminate(struct syscall *call)
 		return kr;
 	thread->is_terminated = true;
 	thread_let_all_go(call->kernel, thread, KERN_TERMINATED);
+	thread_tell_stop(call->kernel, thread, KERN_TERMINATED);
 	if (call_arg32(call, 1) != 0)
 		end_waits(call->kernel, thread);
 	return KERN_SUCCESS;

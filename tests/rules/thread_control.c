@@ -126,6 +126,100 @@ TEST_1(the_registers_of_a_held_thread_are_others_to_read_and_change)
 	assert_int_equal(other->outcome.code, KERN_INVALID_ARGUMENT);
 }
 
+/* Waits for the stop of a thread.  False: it has not stopped yet. */
+static bool
+await_stop(struct actor *t, mach_port_name_t thread)
+{
+	struct trap_frame frame = { .number = BERTH_TRAP_THREAD_SUSPEND, .args = { thread, 1 } };
+
+	return world_trap(t, &frame);
+}
+
+TEST_1(who_waits_for_a_stop_goes_on_when_the_thread_waits_whatever_for)
+{
+	struct actor *third = world_thread_new(a->party);
+	mach_port_name_t name;
+	struct actor *other = beside(a, &name);
+	struct trap_frame receive = { .number = BERTH_TRAP_MSG,
+				      .args = { MACH_RCV_MSG, 0, 100, new_port(a) } };
+
+	assert_true(await_stop(a, name)); /* nobody has suspended it */
+	assert_ok(control(a, BERTH_TRAP_THREAD_SUSPEND, name));
+	assert_false(await_stop(a, name));
+	assert_false(await_stop(third, name));
+	assert_false(hold(other));
+	assert_int_equal(world_completed(a)->code, KERN_SUCCESS);
+	assert_int_equal(world_completed(third)->code, KERN_SUCCESS);
+	assert_true(await_stop(a, name)); /* it has stopped */
+	assert_int_equal(told(a, name, BERTH_TASK_THREAD_SUSPEND_COUNT), 1);
+
+	world_interrupt(other); /* the host has it ask again; instead it waits for a message */
+	assert_int_equal(world_completed(other)->code, KERN_ABORTED);
+	assert_false(await_stop(a, name));
+	assert_false(world_trap(other, &receive));
+	assert_int_equal(world_completed(a)->code, KERN_SUCCESS);
+}
+
+TEST_1(a_nested_level_stops_for_its_thread)
+{
+	mach_port_name_t name;
+	struct actor *other = beside(a, &name),
+		     *nested = &a->party->actors[a->party->actor_count++];
+
+	*nested = (struct actor){ .world = w, .party = a->party };
+	nested->thread = kernel_thread_new(a->party->task, other->thread, nested);
+	assert_non_null(nested->thread);
+	assert_ok(control(a, BERTH_TRAP_THREAD_SUSPEND, name));
+	assert_true(await_stop(nested, name)); /* of itself it cannot see it */
+	assert_false(await_stop(a, name));
+	assert_false(hold(nested));
+	assert_int_equal(world_completed(a)->code, KERN_SUCCESS);
+}
+
+TEST_1(who_waits_for_a_stop_goes_on_when_there_will_be_none)
+{
+	mach_port_name_t name;
+	struct actor *other = beside(a, &name);
+
+	for (int way = 0; way < 5; way++) {
+		struct actor *steering = world_thread_new(a->party);
+
+		assert_ok(control(a, BERTH_TRAP_THREAD_SUSPEND, name));
+		assert_false(await_stop(a, name));
+		if (way == 0)
+			world_interrupt(a);
+		else if (way == 1)
+			world_advance_ms(w, THREAD_STOP_WAIT_NS / 1000000);
+		else if (way == 2)
+			assert_ok(control(steering, BERTH_TRAP_THREAD_RESUME, name));
+		else if (way == 3)
+			assert_ok(control(steering, BERTH_TRAP_THREAD_TERMINATE, name));
+		else
+			world_thread_exit(other);
+		assert_int_equal(world_completed(a)->code, way == 0  ? KERN_ABORTED
+							   : way < 3 ? KERN_SUCCESS
+								     : KERN_TERMINATED);
+		if (way < 2)
+			assert_ok(control(a, BERTH_TRAP_THREAD_RESUME, name));
+		if (way == 3)
+			other = beside(a, &name);
+	}
+}
+
+TEST_1(two_threads_that_stop_each_other_both_get_there)
+{
+	mach_port_name_t first = thread_self(a), second;
+	struct actor *other = beside(a, &second);
+
+	assert_ok(control(a, BERTH_TRAP_THREAD_SUSPEND, second));
+	assert_ok(control(other, BERTH_TRAP_THREAD_SUSPEND, first));
+	assert_false(await_stop(a, second));
+	assert_true(await_stop(other, first)); /* which waits */
+	assert_false(hold(other));
+	assert_int_equal(world_completed(a)->code, KERN_SUCCESS);
+	assert_false(hold(a));
+}
+
 TEST_1(abort_ends_what_a_thread_waits_for_in_the_kernel)
 {
 	mach_port_name_t name;
