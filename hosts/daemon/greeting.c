@@ -152,9 +152,11 @@ greeting_watch_process(struct peer *peer, int shown)
 {
 	int fd = shown, error;
 
-	if (peer->process.fd >= 0)
+	if (peer->process.fd >= 0) {
+		if (shown >= 0)
+			close(shown);
 		return 0; /* the name server's has been watched since it was started */
-
+	}
 	if (fd == PROCESS_NOT_SHOWN)
 		fd = peer->pid > 0 ? credentials_pidfd(peer) : -EINVAL;
 
