@@ -2,7 +2,11 @@
  * One task sends another a great many messages of every kind; then neither of them nor the
  * kernel may have grown: memory is looked at after the first tenth and after the last.
  *
- * usage: berth run -- flat MESSAGES
+ * usage: berth run -- flat MESSAGES [self]
+ *
+ * self: the task sends to itself, and receives in the same trap.  That is a fraction of the work
+ * for the same traffic in the kernel, so that a thousand million messages take a quarter of an
+ * hour.
  *
  * A message is plain, brings a right, or brings a right and memory.  The last line says what each
  * process held then and how fast it went.
@@ -107,13 +111,15 @@ credit_await(mach_port_t credits)
 				    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL));
 }
 
+/* Letter @sequence to @to, with a right to @credits in some. */
 static void
-letter_send(mach_port_t to, mach_port_t credits, uint32_t sequence)
+letter_write(struct letter *letter, mach_port_t to, mach_port_t credits, uint32_t sequence)
 {
 	static uint8_t bytes[MEMORY_SIZE];
 	const bool has_memory = sequence % PER_MEMORY == 0;
 	const bool is_complex = has_memory || sequence % PER_RIGHT == 0;
-	struct letter letter = {
+
+	*letter = (struct letter){
 		.header = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
 			    .msgh_size = offsetof(struct letter, trailer),
 			    .msgh_remote_port = to },
@@ -128,9 +134,17 @@ letter_send(mach_port_t to, mach_port_t credits, uint32_t sequence)
 	};
 
 	if (is_complex) {
-		letter.header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
-		letter.body.msgh_descriptor_count = has_memory ? 2 : 1;
+		letter->header.msgh_bits |= MACH_MSGH_BITS_COMPLEX;
+		letter->body.msgh_descriptor_count = has_memory ? 2 : 1;
 	}
+}
+
+static void
+letter_send(mach_port_t to, mach_port_t credits, uint32_t sequence)
+{
+	struct letter letter;
+
+	letter_write(&letter, to, credits, sequence);
 	expect("a message", mach_msg(&letter.header, MACH_SEND_MSG, letter.header.msgh_size, 0,
 				     MACH_PORT_NULL, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL));
 }
@@ -193,7 +207,7 @@ now_s(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-#define PROCESSES 3
+#define PROCESSES 3 /* or two, where the sender receives */
 
 /* How much of memory each process has now: not more than after the first tenth. */
 static void
@@ -202,15 +216,16 @@ look(uint64_t done, double start_s, const pid_t pids[PROCESSES], long first_kib[
 	static const char *const names[PROCESSES] = { "kernel", "sender", "receiver" };
 
 	printf("%llu messages in %.0f s:", (unsigned long long)done, now_s() - start_s);
-	for (int p = 0; p < PROCESSES; p++) {
+	for (int p = 0; p < PROCESSES && pids[p] != 0; p++) {
 		const long kib = resident_kib(pids[p]);
 
-		printf(" %s %ld KiB%s", names[p], kib, p < PROCESSES - 1 ? "," : "\n");
+		printf("%s %s %ld KiB", p > 0 ? "," : "", names[p], kib);
 		if (first_kib[p] == 0)
 			first_kib[p] = kib;
 		if (kib < 0 || kib > first_kib[p] + GROWTH_MAX_KIB)
 			fail("a process grows", p);
 	}
+	printf("\n");
 	fflush(stdout);
 }
 
@@ -231,16 +246,42 @@ receive_all(mach_port_t from, uint64_t count, const pid_t pids[PROCESSES])
 	expect("the right's end", mach_port_deallocate(mach_task_self(), credits));
 }
 
+/* To @inbox and back, @count times. */
+static void
+exchange_all(mach_port_t inbox, uint64_t count, const pid_t pids[PROCESSES])
+{
+	const double start_s = now_s();
+	long first_kib[PROCESSES] = { 0 };
+	struct letter letter;
+	mach_port_t right;
+
+	expect("a port", mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &right));
+	for (uint64_t i = 0; i < count; i++) {
+		letter_write(&letter, inbox, right, (uint32_t)i);
+		expect("an exchange", mach_msg(&letter.header, MACH_SEND_MSG | MACH_RCV_MSG,
+					       letter.header.msgh_size, sizeof(letter), inbox,
+					       MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL));
+		if (letter.sequence != (uint32_t)i)
+			fail("out of order", (int)letter.sequence);
+		if ((letter.header.msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0)
+			mach_msg_destroy(&letter.header);
+		if ((i + 1) % (count / 10) == 0)
+			look(i + 1, start_s, pids, first_kib);
+	}
+	expect("its end", mach_port_mod_refs(mach_task_self(), right, MACH_PORT_RIGHT_RECEIVE, -1));
+}
+
 int
 main(int argc, char **argv)
 {
 	struct kernel_totals before;
 	mach_port_t inbox;
-	uint64_t count = argc == 2 ? strtoull(argv[1], NULL, 10) : 0;
+	const bool is_alone = argc == 3 && strcmp(argv[2], "self") == 0;
+	uint64_t count = argc == 2 || is_alone ? strtoull(argv[1], NULL, 10) : 0;
 	int status;
 
 	if (count == 0) {
-		fprintf(stderr, "usage: berth run -- %s MESSAGES\n", argv[0]);
+		fprintf(stderr, "usage: berth run -- %s MESSAGES [self]\n", argv[0]);
 		return 2;
 	}
 	count = (count + 10ull * WINDOW - 1) / (10ull * WINDOW) * (10ull * WINDOW);
@@ -252,6 +293,12 @@ main(int argc, char **argv)
 	expect("a right to it",
 	       mach_port_insert_right(mach_task_self(), inbox, inbox, MACH_MSG_TYPE_MAKE_SEND));
 	kernel_totals_ask(&before);
+	if (is_alone) {
+		exchange_all(inbox, count, (pid_t[PROCESSES]){ kernel_pid(), getpid() });
+		kernel_totals_await(&before);
+		printf("%llu messages: no process has grown\n", (unsigned long long)count);
+		return 0;
+	}
 	/* what a child inherits is its bootstrap port: so the inbox goes there */
 	expect("passing it on", task_set_bootstrap_port(mach_task_self(), inbox));
 	const pid_t sender = fork();
