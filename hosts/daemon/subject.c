@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -160,13 +161,22 @@ may_have_name(const struct peer *caller, const struct peer *subject)
 	       credentials_real_ids(subject->pid, &ruid, &rgid) == 0 && ruid == caller->euid;
 }
 
+/* Has its connection ended, by an exec for instance, and we have yet to read of it? */
+static bool
+has_hung_up(const struct peer *subject)
+{
+	struct pollfd connection = { .fd = subject->socket.fd, .events = POLLRDHUP };
+
+	return poll(&connection, 1, 0) > 0;
+}
+
 struct task *
 subject_find(const struct peer *caller, uint32_t number, uint64_t pid, int memory_fd)
 {
 	struct peer *subject = peer_of_pid(caller->host, (pid_t)(uint32_t)pid, false);
 
 	if (subject == NULL || subject->kind != PEER_TASK || subject->task == NULL ||
-	    subject->process.fd < 0)
+	    subject->process.fd < 0 || has_hung_up(subject))
 		return NULL;
 	if (number == BERTH_TRAP_TASK_FOR_PID ? !may_have_task(caller, subject, memory_fd)
 					      : !may_have_name(caller, subject))
