@@ -218,6 +218,8 @@ take_all(const struct raw_kernel *kernel, void *context)
 		else
 			fds[count++] = fd;
 	}
+	if (count == 0)
+		abort();
 	/* the last one that got in is answered when berthd comes to it */
 	struct pollfd last = { .fd = fds[count - 1], .events = POLLIN };
 	poll(&last, 1, ANSWER_MS);
