@@ -76,6 +76,8 @@ def notes_nothing(berth, berthd):
 def main():
     berth, berthd, has_filter = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
     own = status("self")
+    # when it answers it is there under its name, and has confined itself
+    subprocess.run([berth, "launch", "list"], check=True, capture_output=True)
     kernel = children(os.getppid())["berthd"]
     programs = children(kernel)
     server = status(programs["berth-launchd"])
