@@ -8,6 +8,7 @@
 
 #include "bsd/registry.h"
 #include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_lane.h"
 #include "kern/clock.h"
 #include "kern/exception.h"
 #include "kern/fileport.h"
@@ -32,6 +33,7 @@ struct audit_sums {
 struct audit {
 	const struct kernel *k;
 	uint64_t sorights_live;
+	uint64_t lane_calls; /* armed: a notification is kept for each */
 	uint64_t notifications_in_flight;
 	uint64_t kmsgs;
 	uint64_t set_links;
@@ -174,7 +176,7 @@ audit_space(struct audit *a, const struct ipc_space *space)
 		audit_entry(a, space, entry);
 	}
 	check(free_count == space->free_count);
-	check(used_count + free_count == space->table_size - 1);
+	check(used_count + free_count + space->lane_count == space->table_size - 1);
 	check(receive_count == space->port_count);
 }
 
@@ -472,6 +474,58 @@ audit_sets(const struct kernel *k)
 	check(sets == k->port_set_count);
 }
 
+static void
+audit_lane(struct audit *a, const struct ipc_gate *gate, const struct ipc_lane *lane)
+{
+	const struct ipc_space *space = &gate->task->space;
+
+	check(lane->gate == gate && gate->task->lanes->lanes[lane->receiver_number] == lane);
+	if (lane->sender) {
+		const struct ipc_entry *entry =
+		    ipc_space_find_raw(&lane->sender->space, lane->name);
+
+		check(entry && entry->port == gate->port && ie_type(entry) == MACH_PORT_TYPE_SEND);
+		check(entry->lane == (IE_LANE_SEND | lane->sender_number << IE_LANE_NUMBER_SHIFT));
+		check(lane->sender->lanes->lanes[lane->sender_number] == lane);
+	}
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		const struct ipc_entry *entry = &space->table[lane->kept[i]];
+
+		if (lane->kept[i] == 0)
+			continue;
+		check(ie_type(entry) == MACH_PORT_TYPE_NONE && !entry->object);
+		check(entry->lane == (IE_LANE_KEPT | lane->receiver_number << IE_LANE_NUMBER_SHIFT |
+				      i << IE_LANE_CALL_SHIFT));
+		a->lane_calls++;
+	}
+	for (uint32_t i = 0; i < MACH_LANE_BINDINGS; i++)
+		check(!lane->bindings[i].gate || list_is_linked(&lane->bindings[i].in_gate));
+}
+
+/* Lanes are used only where nobody in the kernel could tell. */
+static void
+audit_gates(struct audit *a)
+{
+	uint32_t lanes = 0;
+
+	check(list_is_empty(&a->k->touched_gates));
+	LIST_FOR_EACH (gate, &a->k->gates, struct ipc_gate, link) {
+		const struct ipc_port *port = gate->port;
+
+		check(port->gate == gate && port->object.place == PORT_IN_SPACE);
+		check(port->receiver == &gate->task->space);
+		check(gate->task->lanes->gates[gate->number] == gate && !gate->taken);
+		check(!gate->open || (list_is_empty(&port->receivers) && !port->watch &&
+				      list_is_empty(&port->senders) && list_is_empty(&port->sets)));
+		check(!list_is_empty(&gate->lanes) || !list_is_empty(&gate->bindings));
+		LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate) {
+			audit_lane(a, gate, lane);
+			lanes++;
+		}
+	}
+	check(lanes == a->k->lane_count);
+}
+
 void
 kernel_audit(const struct kernel *k)
 {
@@ -525,7 +579,8 @@ kernel_audit(const struct kernel *k)
 	}
 	for (uint32_t i = 0; i < a.slot_count; i++)
 		check(memcmp(&a.found[i], &zero, sizeof(zero)) == 0);
-	check(a.sorights_live == k->notify_reserved_count);
+	audit_gates(&a);
+	check(a.sorights_live + a.lane_calls == k->notify_reserved_count);
 	check(a.notifications_in_flight == k->notify_in_flight_count);
 	check(k->notify_pool_count + k->notify_in_flight_count >= k->notify_reserved_count);
 	check(a.kmsgs == k->kmsg_count);

@@ -1,6 +1,7 @@
 /*
  * Looking: rights and tasks, row by row, for the tools.
  */
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_kobject.h"
 #include "ipc/ipc_right.h"
 #include "kern/semaphore.h"
@@ -132,6 +133,7 @@ kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_row *ro
 	if (!task)
 		return false;
 	*task_id = task->id;
+	task_lanes_count(task);
 	*row = (struct kernel_task_row){
 		.task = task,
 		.task_id = task->id,
@@ -140,7 +142,8 @@ kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_row *ro
 		.token = task->token,
 		.thread_count = task->thread_count,
 		.parked_count = task->parked_count,
-		.right_count = task->space.table_size - 1 - task->space.free_count,
+		.right_count =
+		    task->space.table_size - 1 - task->space.free_count - task->space.lane_count,
 		.port_count = task->space.port_count,
 		.messages_sent = task->messages_sent,
 		.messages_received = task->messages_received,
@@ -164,6 +167,7 @@ kernel_counts(const struct kernel *k, struct kernel_counts *counts)
 		.watches = k->watch_count,
 		.fileports = k->fileport_count,
 		.memory_entries = k->memory_entry_count,
+		.lanes = k->lane_count,
 		.kext_hosts = k->kext.host_count,
 		.kexts = k->kext.count,
 		.controls = k->ctl.count,

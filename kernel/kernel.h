@@ -81,6 +81,18 @@ struct kernel_file {
 	void *port;               /* the core's */
 };
 
+/*
+ * Memory that tasks share for lanes (wire/mach_lane.h): in berthd a sealed memfd.  Counted like a
+ * segment; made by the host, zeroed, and given back to it as an effect.
+ */
+struct kernel_shared {
+	uint32_t ref_count; /* the host's own counts too; starts at 1 */
+	void *address;
+	bool listed;                /* the core's */
+	uint64_t wakes;             /* the core's */
+	struct kernel_shared *next; /* the core's: the list of effects */
+};
+
 /* ---- traps ------------------------------------------------------------------------- */
 
 /*
@@ -100,6 +112,9 @@ struct trap_frame {
 	struct kernel_piece tail;
 	const struct kernel_piece *pieces;
 	uint32_t piece_count;
+	/* BERTH_TRAP_LANE_BEGIN: table and gates; BERTH_TRAP_LANE_OPEN: a lane.  Borrowed; NULL:
+	 * the host has none to give */
+	struct kernel_shared *shared[2];
 	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE, BERTH_TRAP_MEMORY_ENTRY_MAKE:
 				     borrowed; NULL: none came */
 	/* BERTH_TRAP_TASK_FOR_PID and _NAME_FOR_PID: the task of that pid; NULL: there is none, or
@@ -132,10 +147,11 @@ struct trap_result {
 	const struct kernel_piece *pieces; /* one for each descriptor with memory, in order */
 	uint32_t piece_count;
 	struct kernel_watch
-	    *watch;                /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
-	struct kernel_file *file;  /* BERTH_TRAP_FILEPORT_OPEN, BERTH_TRAP_MEMORY_ENTRY_OPEN: what
-				      the task gets one of, too */
-	struct kernel_guard guard; /* of a strict task, with a code that is no success */
+	    *watch;               /* BERTH_TRAP_PORT_WATCH: what the host gives a descriptor for */
+	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_OPEN, BERTH_TRAP_MEMORY_ENTRY_OPEN: what
+				     the task gets one of, too */
+	struct kernel_shared *shared; /* BERTH_TRAP_LANE_*: memory that the task gets, too */
+	struct kernel_guard guard;    /* of a strict task, with a code that is no success */
 };
 
 /* ---- events and effects ------------------------------------------------------------ */
@@ -145,6 +161,7 @@ enum kernel_event_kind {
 	EVENT_INTERRUPT, /* `thread` is to come back from what it is blocked in, if it is */
 	EVENT_DEADLINE,  /* time has passed: everything due by now_ns is completed */
 	EVENT_THREAD_EXIT,
+	EVENT_LOOK,      /* somebody is about to look at everything: nothing is left in lanes */
 	EVENT_TASK_EXEC, /* all of `task` dies but its special ports, which a successor inherits */
 	EVENT_TASK_DIED  /* `task` and its threads are gone; the handle is dead after the call */
 };
@@ -175,6 +192,7 @@ struct kernel_effects {
 	struct kernel_segment *segments;
 	struct kernel_watch *watches;
 	struct kernel_file *files;
+	struct kernel_shared *shared;
 	struct task *resumed;
 	void *kernel_events; /* to be delivered */
 };
@@ -266,6 +284,7 @@ void kernel_trace_to(struct kernel *k, kernel_trace_sink *sink, void *context);
  */
 struct task *kernel_task_new(struct kernel *k, const audit_token_t *token, struct task *parent,
 			     void *host);
+/* After an EVENT_LOOK: then what it sent by lanes is told with the token of before. */
 void kernel_task_set_token(struct task *task, const audit_token_t *token);
 /* When its process began, in the host's own unit: told with the pid. */
 void kernel_task_set_birth(struct task *task, uint64_t birth);
@@ -278,6 +297,8 @@ uint32_t kernel_task_pid(const struct task *task);
 mach_port_name_t kernel_task_bootstrap_name(const struct task *task);
 /* Has the task got a bootstrap port that is alive?  New tasks wait until the first one has. */
 bool kernel_task_has_bootstrap(const struct task *task);
+/* Has the task lanes to accept, or is it to begin with them? */
+bool kernel_task_has_lane_offers(const struct task *task);
 /* Was an exception port ever set for the task, one of its threads, or who it inherits from? */
 bool kernel_task_watches_exceptions(const struct task *task);
 
@@ -307,6 +328,9 @@ struct thread *kernel_effects_thread(struct kernel_effects *effects);
 struct kernel_segment *kernel_effects_segment(struct kernel_effects *effects);
 struct kernel_watch *kernel_effects_watch(struct kernel_effects *effects);
 struct kernel_file *kernel_effects_file(struct kernel_effects *effects);
+/* Memory of lanes.  *@wakes: 0, and the last reference is gone; or who is to be woken: of a table
+ * bit n for its port n, of a lane bit 0.  Both at once: wake first. */
+struct kernel_shared *kernel_effects_shared(struct kernel_effects *effects, uint64_t *wakes);
 /* A task that BERTH_TRAP_TASK_SUSPEND2 has stopped, and that is to run: its last token ended. */
 struct task *kernel_effects_resumed(struct kernel_effects *effects);
 
@@ -316,8 +340,9 @@ void thread_result_free(struct thread *thread, struct kernel_effects *effects);
 
 /* The host gives up its reference; the last one puts the segment on the effects. */
 void kernel_segment_unref(struct kernel_segment *segment, struct kernel_effects *effects);
-/* The same for a file. */
+/* The same for a file, and for memory of lanes. */
 void kernel_file_unref(struct kernel_file *file, struct kernel_effects *effects);
+void kernel_shared_unref(struct kernel_shared *shared, struct kernel_effects *effects);
 
 /* Of a closed watch, or of one that the host could not give a descriptor to. */
 void kernel_watch_free(struct kernel *k, struct kernel_watch *watch);
@@ -500,7 +525,7 @@ bool kernel_task_next(struct kernel *k, uint64_t *task_id, struct kernel_task_ro
 /* What the kernel holds. */
 struct kernel_counts {
 	uint32_t tasks, threads, ports, port_sets, messages, segments, notifications, watches;
-	uint32_t fileports, memory_entries;
+	uint32_t fileports, memory_entries, lanes;
 	uint32_t kext_hosts, kexts, controls, kev_sockets;
 	uint64_t bytes; /* allocated from the heap */
 };

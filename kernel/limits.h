@@ -38,6 +38,8 @@
 #define TASK_MEMORY_ENTRY_MAX 4096u         /* memory entries: likewise */
 #define TASK_TIMER_MAX 4096u                /* timers: each holds a message and a deadline */
 #define TASK_VOUCHER_BYTES_MAX (1u << 20)   /* bytes of vouchers that it made first */
+#define LANE_COUNT_MAX 4096u                /* lanes a kernel: 400 KiB of address space each */
+#define LANE_COLD_NS 10000000000ull         /* a lane that was not used for so long is closed */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
 

@@ -221,6 +221,25 @@ enum berth_trap_number {
 	 * none was set for the host.  mach-kobjects.md §9 */
 	BERTH_TRAP_HOST_EXCEPTION_PORT,
 
+	/*
+	 * Lanes (wire/mach_lane.h).  The host brings the memory for the first and the third, and
+	 * hands back the descriptor of memory for the first four.  KERN_NOT_SUPPORTED: not now.
+	 *
+	 * The caller's table, which is made once.
+	 */
+	BERTH_TRAP_LANE_BEGIN = 216,
+	/* args: lane.  The gates of its receiver; BERTH_LANE_OWN: the caller's */
+	BERTH_TRAP_LANE_GATES,
+	/* args: name of a send right.  values: lane */
+	BERTH_TRAP_LANE_OPEN,
+	/* values: lane, one that leads to the caller and that it has not got yet.  KERN_FAILURE:
+	 * there is none */
+	BERTH_TRAP_LANE_ACCEPT,
+	/* args: lane, name of a receive right.  values: binding, port of the table */
+	BERTH_TRAP_LANE_BIND,
+	/* args: lane */
+	BERTH_TRAP_LANE_CLOSE,
+
 	BERTH_TRAP_LIMIT
 };
 
@@ -271,6 +290,8 @@ enum berth_memory_entry_value {
 	BERTH_MEMORY_ENTRY_PROTECTION = 2,
 	BERTH_MEMORY_ENTRY_DATA = 3
 };
+
+#define BERTH_LANE_OWN 0xffffffffu
 
 /* BERTH_TRAP_REPLY_PORT, BERTH_TRAP_GET_SPECIAL_REPLY_PORT */
 enum berth_reply_port_flags {

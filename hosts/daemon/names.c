@@ -217,6 +217,12 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_THREAD_TERMINATE] = { "thread_terminate", { "thread", "#wakes" } },
 	[BERTH_TRAP_HOST_EXCEPTION_PORT] = { "host_exception_port", { "#type" } },
 	[BERTH_TRAP_THREAD_HOLD] = { "thread_hold", { NULL } },
+	[BERTH_TRAP_LANE_BEGIN] = { "lane_begin", { NULL } },
+	[BERTH_TRAP_LANE_GATES] = { "lane_gates", { "#lane" } },
+	[BERTH_TRAP_LANE_OPEN] = { "lane_open", { "port" } },
+	[BERTH_TRAP_LANE_ACCEPT] = { "lane_accept", { NULL } },
+	[BERTH_TRAP_LANE_BIND] = { "lane_bind", { "#lane", "reply" } },
+	[BERTH_TRAP_LANE_CLOSE] = { "lane_close", { "#lane" } },
 };
 
 const char *

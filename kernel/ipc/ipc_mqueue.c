@@ -4,6 +4,7 @@
 #include "ipc/ipc_mqueue.h"
 
 #include "ipc/ipc_kmsg_memory.h"
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/mach_msg.h"
 #include "kern/thread.h"
@@ -65,8 +66,8 @@ hand_over(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg)
 	return false;
 }
 
-static void
-post(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg)
+void
+ipc_mqueue_post(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg)
 {
 	/* messages that are there already come first */
 	if (list_is_empty(&port->messages) && hand_over(k, port, kmsg))
@@ -91,8 +92,12 @@ ipc_mqueue_send(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg,
 		ipc_kmsg_destroy(k, kmsg);
 		return MACH_MSG_SUCCESS;
 	}
+	if (ip_active(port))
+		ipc_port_touch(k, port);
+	if (thread && port->gate && port->gate->starved)
+		return MACH_SEND_NO_BUFFER; /* behind what there is no memory for yet */
 	if (port->msgcount < port->qlimit || (bypass && port->msgcount < QLIMIT_KERNEL)) {
-		post(k, port, kmsg);
+		ipc_mqueue_post(k, port, kmsg);
 		return MACH_MSG_SUCCESS;
 	}
 	if ((option & MACH_SEND_TIMEOUT) && timeout_ms == 0) {
@@ -127,7 +132,7 @@ ipc_mqueue_admit(struct kernel *k, struct ipc_port *port)
 
 		thread_unpark(sender);
 		sender->kmsg = NULL;
-		post(k, port, kmsg);
+		ipc_mqueue_post(k, port, kmsg);
 		mach_msg_send_done_later(k, sender);
 	}
 }

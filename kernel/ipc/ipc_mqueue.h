@@ -21,6 +21,9 @@ mustuse mach_msg_return_t ipc_mqueue_send(struct kernel *k, struct thread *threa
 /* As the kernel sends: never waits, drops what finds no room at all. */
 void ipc_mqueue_send_always(struct kernel *k, struct ipc_kmsg *kmsg);
 
+/* @kmsg, which nothing keeps out of @port's queue, to a receiver or into the queue. */
+void ipc_mqueue_post(struct kernel *k, struct ipc_port *port, struct ipc_kmsg *kmsg);
+
 /* Room may have come: admit blocked senders. */
 void ipc_mqueue_admit(struct kernel *k, struct ipc_port *port);
 /* Threads may have come that can take what is queued (a port joined a set). */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ipc/ipc_kobject.h"
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_watch.h"
@@ -74,6 +75,7 @@ ipc_port_unref(struct kernel *k, struct ipc_port *port)
 	check(list_is_empty(&port->messages) && list_is_empty(&port->receivers));
 	check(list_is_empty(&port->senders) && list_is_empty(&port->sets));
 	check(port->request_used_count == 0 && !port->no_senders && !port->port_destroyed);
+	check(!port->gate);
 	check(!port->watch && !port->destination && list_is_empty(&port->alarms));
 	kernel_memory_free(k, port->requests, port->request_count * sizeof(*port->requests));
 	list_remove(&port->link);
@@ -312,15 +314,18 @@ ipc_port_request_add(struct kernel *k, struct ipc_port *port, struct account *pa
 	};
 	payer->request_count++;
 	port->request_used_count++;
-	ipc_port_request_set_state(port, *slot, state);
+	ipc_port_request_set_state(k, port, *slot, state);
 	return KERN_SUCCESS;
 }
 
 void
-ipc_port_request_set_state(struct ipc_port *port, uint32_t slot, enum ipc_request_state state)
+ipc_port_request_set_state(struct kernel *k, struct ipc_port *port, uint32_t slot,
+			   enum ipc_request_state state)
 {
 	struct ipc_port_request *request = &port->requests[slot];
 
+	if (port->gate)
+		ipc_gate_touch(k, port->gate);
 	if (request->state == IPC_REQUEST_ARMED)
 		port->request_armed_count--;
 	if (state == IPC_REQUEST_ARMED)
@@ -335,7 +340,7 @@ ipc_port_request_cancel(struct kernel *k, struct ipc_port *port, uint32_t slot)
 	struct ipc_port *notify = request->notify;
 
 	check(request->state != IPC_REQUEST_FREE);
-	ipc_port_request_set_state(port, slot, IPC_REQUEST_FREE);
+	ipc_port_request_set_state(k, port, slot, IPC_REQUEST_FREE);
 	request->notify = NULL;
 	request->name = 0;
 	request->payer->request_count--;
@@ -359,7 +364,7 @@ ipc_port_fire_send_possible(struct kernel *k, struct ipc_port *port)
 		struct ipc_port *notify = request->notify;
 
 		request->notify = NULL;
-		ipc_port_request_set_state(port, slot, IPC_REQUEST_USED);
+		ipc_port_request_set_state(k, port, slot, IPC_REQUEST_USED);
 		ipc_notify_send_possible(k, notify, request->name);
 	}
 }
@@ -376,7 +381,7 @@ port_fire_dead_names(struct kernel *k, struct ipc_port *port)
 		if (!notify)
 			continue;
 		request->notify = NULL;
-		ipc_port_request_set_state(port, slot, IPC_REQUEST_DIED);
+		ipc_port_request_set_state(k, port, slot, IPC_REQUEST_DIED);
 		ipc_notify_dead_name(k, notify, request->name);
 	}
 }

@@ -19,6 +19,7 @@
 #include "kern/account.h"
 #include "kern/state.h"
 
+struct ipc_gate;
 struct ipc_space;
 struct ipc_kmsg;
 struct ipc_pset;
@@ -114,6 +115,7 @@ struct ipc_port {
 	struct ipc_port *no_senders;     /* a send-once right, or NULL */
 	struct ipc_port *port_destroyed; /* a send-once right, or NULL */
 	struct kernel_watch *watch;
+	struct ipc_gate *gate; /* what lanes lead or answer to it, or NULL */
 };
 
 _Static_assert(sizeof(struct ipc_port) + 24 <= 256, "an idle port and its entry cost 256 bytes");
@@ -187,7 +189,8 @@ mustuse kern_return_t ipc_port_request_add(struct kernel *k, struct ipc_port *po
 					   uint32_t *slot);
 /* Frees the slot and gives its send-once right, or NULL if that has been used. */
 struct ipc_port *ipc_port_request_cancel(struct kernel *k, struct ipc_port *port, uint32_t slot);
-void ipc_port_request_set_state(struct ipc_port *port, uint32_t slot, enum ipc_request_state state);
+void ipc_port_request_set_state(struct kernel *k, struct ipc_port *port, uint32_t slot,
+				enum ipc_request_state state);
 /* Sends SEND_POSSIBLE to every armed request. */
 void ipc_port_fire_send_possible(struct kernel *k, struct ipc_port *port);
 

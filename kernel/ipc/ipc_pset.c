@@ -3,6 +3,7 @@
  */
 #include "ipc/ipc_pset.h"
 
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_watch.h"
 
@@ -95,6 +96,8 @@ ipc_pset_remove(struct kernel *k, struct ipc_pset_link *link)
 {
 	struct ipc_pset *pset = link->pset;
 
+	if (link->port->gate)
+		ipc_gate_look_again(k, link->port->gate);
 	list_remove(&link->in_port);
 	list_remove(&link->in_set);
 	list_remove(&link->in_ready);

@@ -6,6 +6,7 @@
 
 #include <mach/notify.h>
 
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_right_entry.h"
 #include "kern/task.h"
@@ -41,6 +42,8 @@ ipc_entry_take_port(struct ipc_space *space, struct ipc_entry *entry)
 {
 	struct ipc_port *port = entry->port;
 
+	if (entry->lane)
+		ipc_lane_entry_gone(space, entry);
 	if (ie_type(entry) == MACH_PORT_TYPE_SEND)
 		ipc_hash_remove(space, entry);
 	if (port)
@@ -54,6 +57,8 @@ void
 ipc_port_leave_space(struct ipc_space *space, struct ipc_port *port)
 {
 	check(port->object.place == PORT_IN_SPACE && port->receiver == space);
+	if (port->gate)
+		ipc_gate_destroy(space->kernel, port->gate);
 	port->object.place = PORT_IN_LIMBO;
 	port->receiver = NULL;
 	port->receiver_name = MACH_PORT_NULL;
@@ -73,6 +78,8 @@ ipc_right_notice(struct ipc_space *space, struct ipc_entry *entry)
 
 	struct ipc_port *port = entry->port;
 	bool extra = false;
+
+	check(!entry->lane); /* it ended with the port */
 
 	if (type == MACH_PORT_TYPE_SEND)
 		ipc_hash_remove(space, entry);
@@ -294,6 +301,7 @@ copyout_receive_into(struct ipc_space *space, struct ipc_entry *entry, struct ip
 		account->port_count++;
 	}
 	if (ie_type(entry) == MACH_PORT_TYPE_SEND) {
+		check(!entry->lane); /* it ended when the right left its receiver */
 		ipc_hash_remove(space, entry);
 		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_RECEIVE);
 		ipc_port_unref(k, port);
@@ -434,10 +442,11 @@ ipc_right_type(const struct ipc_space *space, const struct ipc_entry *entry)
 
 /* Room for a message now, for whoever holds @entry? */
 static bool
-request_is_due(const struct ipc_entry *entry)
+request_is_due(struct kernel *k, const struct ipc_entry *entry)
 {
 	const struct ipc_port *port = entry->port;
 
+	ipc_port_touch(k, port);
 	return ie_type(entry) == MACH_PORT_TYPE_SEND_ONCE || port->object.place == PORT_KERNEL ||
 	       port->msgcount < port->qlimit;
 }
@@ -471,7 +480,7 @@ ipc_right_request(struct ipc_space *space, struct ipc_entry *entry, mach_msg_id_
 		return KERN_SUCCESS;
 	}
 
-	if (send_possible && immediate && request_is_due(entry)) {
+	if (send_possible && immediate && request_is_due(k, entry)) {
 		if (entry->request)
 			*previous = ipc_port_request_cancel(k, entry->port, entry->request - 1);
 		entry->request = 0;
@@ -488,7 +497,7 @@ ipc_right_request(struct ipc_space *space, struct ipc_entry *entry, mach_msg_id_
 		slot = entry->request - 1;
 		*previous = entry->port->requests[slot].notify;
 		entry->port->requests[slot].notify = notify;
-		ipc_port_request_set_state(entry->port, slot, state);
+		ipc_port_request_set_state(k, entry->port, slot, state);
 		return KERN_SUCCESS;
 	}
 	kr = ipc_port_request_add(k, entry->port, space->task->account, ie_name(space, entry),

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_lane.h"
 #include "kern/task.h"
 
 #define GEN_FIRST 3u /* low byte of the first name of an index; the two low bits stay set */
@@ -88,7 +89,7 @@ ipc_space_deinit(struct ipc_space *space)
 	struct kernel *k = space->kernel;
 
 	check(!space->active);
-	check(space->free_count == space->table_size - 1);
+	check(space->free_count == space->table_size - 1 && space->lane_count == 0);
 	check(space->port_count == 0);
 	kernel_memory_free(k, space->table, space->table_size * sizeof(struct ipc_entry));
 	kernel_memory_free(k, space->buckets, space->bucket_count * sizeof(uint32_t));
@@ -97,7 +98,7 @@ ipc_space_deinit(struct ipc_space *space)
 }
 
 struct ipc_entry *
-ipc_space_find(const struct ipc_space *space, mach_port_name_t name)
+ipc_space_find_raw(const struct ipc_space *space, mach_port_name_t name)
 {
 	uint32_t index = name >> 8;
 
@@ -109,6 +110,24 @@ ipc_space_find(const struct ipc_space *space, mach_port_name_t name)
 	if (ie_type(entry) == MACH_PORT_TYPE_NONE || entry->bits >> IE_GEN_SHIFT != (name & 0xff))
 		return NULL;
 	return entry;
+}
+
+struct ipc_entry *
+ipc_space_find(struct ipc_space *space, mach_port_name_t name)
+{
+	struct ipc_entry *entry = ipc_space_find_raw(space, name);
+
+	if (entry) {
+		if (ie_type(entry) & MACH_PORT_TYPE_RECEIVE)
+			ipc_port_touch(space->kernel, entry->port);
+		return entry;
+	}
+	/* an answer that a lane keeps the name for may be due */
+	if (space->lane_count == 0 || name >> 8 >= space->table_size ||
+	    ie_lane_kind(&space->table[name >> 8]) != IE_LANE_KEPT)
+		return NULL;
+	ipc_lane_take_kept(space, &space->table[name >> 8], name);
+	return ipc_space_find_raw(space, name);
 }
 
 /* Grows the table to at least @size_min entries. */
@@ -177,6 +196,7 @@ ipc_entry_alloc(struct ipc_space *space, mach_port_name_t *name)
 		space->free_tail = 0;
 	space->free_count--;
 	entry->next = 0;
+	check(entry->lane == 0);
 	*name = ie_name(space, entry);
 	return entry;
 }
@@ -228,6 +248,11 @@ ipc_entry_alloc_name(struct ipc_space *space, mach_port_name_t name, struct ipc_
 		if (kr != KERN_SUCCESS)
 			return kr;
 	}
+	if (ie_lane_kind(&space->table[index]) == IE_LANE_KEPT) {
+		ipc_lane_give_back(space, &space->table[index]);
+		if (ie_type(&space->table[index]) != MACH_PORT_TYPE_NONE)
+			return ipc_entry_alloc_name(space, name, entry); /* the answer was due */
+	}
 	free_list_take(space, index);
 	*entry = &space->table[index];
 	(*entry)->bits = ((*entry)->bits & IE_ROLL_MASK) | (gen << IE_GEN_SHIFT);
@@ -241,7 +266,7 @@ ipc_entry_free(struct ipc_space *space, struct ipc_entry *entry)
 	uint32_t gen = entry->bits >> IE_GEN_SHIFT;
 	uint32_t roll = (entry->bits & IE_ROLL_MASK) >> IE_ROLL_SHIFT;
 
-	check(entry->object == NULL && entry->request == 0);
+	check(entry->object == NULL && entry->request == 0 && entry->lane == 0);
 
 	/* 16, 32, 48 or 64 names until the low byte starts again: reuse is hard to foresee */
 	gen += GEN_STEP;
@@ -261,7 +286,7 @@ struct ipc_entry *
 ipc_space_find_port(const struct ipc_space *space, const struct ipc_port *port)
 {
 	if (port->object.place == PORT_IN_SPACE && port->receiver == space)
-		return ipc_space_find(space, port->receiver_name);
+		return ipc_space_find_raw(space, port->receiver_name);
 
 	for (uint32_t i = space->buckets[hash_port(space, port)]; i; i = space->table[i].next)
 		if (space->table[i].port == port)

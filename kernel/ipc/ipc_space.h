@@ -29,7 +29,7 @@ struct ipc_entry {
 	uint32_t bits;
 	uint32_t next;    /* free list, or chain of the hash */
 	uint32_t request; /* slot of the port's request table + 1 */
-	uint32_t pad;
+	uint32_t lane;    /* what a lane has to do with it: ipc_lane.h; 0: nothing */
 };
 
 _Static_assert(sizeof(struct ipc_entry) == 24, "the size of XNU's entry");
@@ -45,6 +45,7 @@ struct ipc_space {
 	uint32_t *buckets; /* bucket_count heads of chains, by port; 0: empty */
 	uint32_t bucket_count;
 	uint32_t port_count; /* receive rights */
+	uint32_t lane_count; /* unused entries that lanes keep */
 	bool active;
 };
 
@@ -72,8 +73,10 @@ void ipc_space_deinit(struct ipc_space *space);
 /* Every right goes, receive rights first; the space is dead then. */
 void ipc_space_terminate(struct ipc_space *space);
 
-/* The used entry of @name, or NULL. */
-struct ipc_entry *ipc_space_find(const struct ipc_space *space, mach_port_name_t name);
+/* The used entry of @name, or NULL.  What lanes hold of it is in the kernel then (ipc_lane.h). */
+struct ipc_entry *ipc_space_find(struct ipc_space *space, mach_port_name_t name);
+/* The same for who only looks, and is not to change anything. */
+struct ipc_entry *ipc_space_find_raw(const struct ipc_space *space, mach_port_name_t name);
 
 /* Makes sure of @count free entries: KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE.  Entries may move. */
 mustuse kern_return_t ipc_space_reserve(struct ipc_space *space, uint32_t count);

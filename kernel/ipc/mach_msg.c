@@ -11,6 +11,7 @@
 
 #include "ipc/ipc_kmsg_memory.h"
 #include "ipc/ipc_kobject.h"
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_right.h"
 #include "kern/guard.h"
 #include "kern/thread.h"
@@ -271,10 +272,11 @@ arm_send_possible(struct thread *thread, mach_port_name_t name)
 	slot = entry->request - 1;
 	if (!ip_active(port) || port->object.place == PORT_KERNEL)
 		return false;
+	ipc_port_touch(thread->task->kernel, port);
 	if (port->msgcount < port->qlimit)
 		return true;
 	if (port->requests[slot].state == IPC_REQUEST_SEND_POSSIBLE)
-		ipc_port_request_set_state(port, slot, IPC_REQUEST_ARMED);
+		ipc_port_request_set_state(thread->task->kernel, port, slot, IPC_REQUEST_ARMED);
 	return false;
 }
 

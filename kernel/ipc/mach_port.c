@@ -9,7 +9,7 @@
 /* ---- arguments ------------------------------------------------------------------------- */
 
 kern_return_t
-ipc_space_find_entry(const struct ipc_space *space, mach_port_name_t name, kern_return_t no_name,
+ipc_space_find_entry(struct ipc_space *space, mach_port_name_t name, kern_return_t no_name,
 		     struct ipc_entry **entry)
 {
 	if (!MACH_PORT_VALID(name))
@@ -19,7 +19,7 @@ ipc_space_find_entry(const struct ipc_space *space, mach_port_name_t name, kern_
 }
 
 kern_return_t
-ipc_space_find_receive(const struct ipc_space *space, mach_port_name_t name, kern_return_t no_name,
+ipc_space_find_receive(struct ipc_space *space, mach_port_name_t name, kern_return_t no_name,
 		       struct ipc_port **port)
 {
 	struct ipc_entry *entry;
@@ -262,7 +262,7 @@ mach_port_deallocate(struct ipc_space *space, mach_port_name_t name)
 
 /* The entry whose @right is meant; success without one for 0 and DEAD, if they have such. */
 static kern_return_t
-find_counted(const struct ipc_space *space, mach_port_name_t name, mach_port_right_t right,
+find_counted(struct ipc_space *space, mach_port_name_t name, mach_port_right_t right,
 	     struct ipc_entry **entry)
 {
 	*entry = NULL;

@@ -147,10 +147,10 @@ kern_return_t mach_port_special_reply_port_reset_link(struct ipc_space *space,
 /* ---- what these files share ---------------------------------------------------------------- */
 
 /* The live receive right of @name: KERN_INVALID_NAME, KERN_INVALID_RIGHT; 0 and DEAD: @no_name. */
-mustuse kern_return_t ipc_space_find_receive(const struct ipc_space *space, mach_port_name_t name,
+mustuse kern_return_t ipc_space_find_receive(struct ipc_space *space, mach_port_name_t name,
 					     kern_return_t no_name, struct ipc_port **port);
 /* The entry of @name: KERN_INVALID_NAME; 0 and DEAD: @no_name. */
-mustuse kern_return_t ipc_space_find_entry(const struct ipc_space *space, mach_port_name_t name,
+mustuse kern_return_t ipc_space_find_entry(struct ipc_space *space, mach_port_name_t name,
 					   kern_return_t no_name, struct ipc_entry **entry);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_right.h"
 
 #define GENERATION_MASK 0xff000000u /* the bits of an entry that count how often it was used */
@@ -14,7 +15,7 @@
 static uint32_t
 used_count(const struct ipc_space *space)
 {
-	return space->table_size - 1 - space->free_count;
+	return space->table_size - 1 - space->free_count - space->lane_count;
 }
 
 kern_return_t
@@ -24,6 +25,8 @@ mach_port_names(struct ipc_space *space, mach_port_name_t **names,
 {
 	if (!space)
 		return KERN_INVALID_TASK;
+
+	ipc_lanes_take_all_kept(space);
 
 	const uint32_t count = used_count(space);
 	uint32_t at = 0;
@@ -85,6 +88,8 @@ mach_port_space_info(struct ipc_space *space, ipc_info_space_t *info, ipc_info_n
 
 	if (!space)
 		return KERN_INVALID_ARGUMENT;
+
+	ipc_lanes_take_all_kept(space);
 
 	const uint32_t count = used_count(space);
 

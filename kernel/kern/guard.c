@@ -156,7 +156,7 @@ static const struct guard_rule rules[] = {
 static mach_port_type_t
 type_of(const struct ipc_space *space, mach_port_name_t name)
 {
-	const struct ipc_entry *entry = ipc_space_find(space, name);
+	const struct ipc_entry *entry = ipc_space_find_raw(space, name);
 
 	return entry ? ipc_right_type(space, entry) & IE_TYPE_MASK : MACH_PORT_TYPE_NONE;
 }
@@ -165,7 +165,7 @@ type_of(const struct ipc_space *space, mach_port_name_t name)
 static const struct ipc_port *
 own_port(const struct ipc_space *space, mach_port_name_t name)
 {
-	return type_of(space, name) & MACH_PORT_TYPE_RECEIVE ? ipc_space_find(space, name)->port
+	return type_of(space, name) & MACH_PORT_TYPE_RECEIVE ? ipc_space_find_raw(space, name)->port
 							     : NULL;
 }
 
@@ -205,7 +205,7 @@ subject_of(const struct syscall *call, const struct guard_rule *rule)
 static void
 describe_name(const struct ipc_space *space, mach_port_name_t name, struct kernel_guard *guard)
 {
-	const struct ipc_entry *entry = ipc_space_find(space, name);
+	const struct ipc_entry *entry = ipc_space_find_raw(space, name);
 	uint32_t index = name >> 8;
 
 	if (entry) {

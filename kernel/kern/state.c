@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/mach_msg.h"
@@ -54,7 +55,8 @@ kernel_deadline_reserve(struct kernel *k)
 	struct deadlines *all = &k->deadlines;
 	uint32_t capacity = all->capacity ? all->capacity * 2 : 64;
 
-	if (k->thread_count + k->alarm_count + k->timer_count < all->capacity)
+	/* one is there for the lanes from the first thread on */
+	if (k->thread_count + k->alarm_count + k->timer_count + 1 < all->capacity)
 		return true;
 
 	struct deadline **slots = kernel_memory_alloc_raw(k, capacity * sizeof(*slots));
@@ -121,6 +123,8 @@ kernel_new(const struct kernel_config *config)
 	k->next_thread_id = 1;
 	list_init(&k->tasks);
 	list_init(&k->ports);
+	list_init(&k->gates);
+	list_init(&k->touched_gates);
 	list_init(&k->port_sets);
 	list_init(&k->notify_pool);
 	list_init(&k->dying_ports);
@@ -158,6 +162,7 @@ kernel_free(struct kernel *k)
 	kev_deinit(k);
 	vouchers_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
+	check(k->lane_count == 0 && list_is_empty(&k->gates));
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
 	check(k->fileport_count == 0 && k->memory_entry_count == 0);
 	check(k->deadlines.count == 0 && k->alarm_count == 0 && k->timer_count == 0);
@@ -198,6 +203,7 @@ kernel_effects_init(struct kernel_effects *effects)
 	effects->segments = NULL;
 	effects->watches = NULL;
 	effects->files = NULL;
+	effects->shared = NULL;
 	effects->resumed = NULL;
 	effects->kernel_events = NULL;
 }
@@ -279,6 +285,10 @@ expire(struct kernel *k)
 		case DEADLINE_ALARM:
 			clock_alarm_due(k, container_of(first, struct clock_alarm, deadline));
 			break;
+		case DEADLINE_LANES:
+			deadlines_remove(&k->deadlines, first);
+			ipc_lanes_cool(k);
+			break;
 		case DEADLINE_TIMER:
 			mk_timer_expire(k, container_of(first, struct mk_timer, deadline));
 			break;
@@ -313,6 +323,9 @@ kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_ef
 	case EVENT_THREAD_EXIT:
 		thread_exit(k, thread);
 		break;
+	case EVENT_LOOK:
+		ipc_gates_touch_all(k);
+		break;
 	case EVENT_TASK_EXEC:
 		task_exec(k, event->task);
 		break;
@@ -321,6 +334,7 @@ kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_ef
 		break;
 	}
 	mach_msg_continue(k);
+	ipc_gates_settle(k);
 	check(list_is_empty(&k->dying_ports));
 	k->trace_thread = NULL;
 	k->effects = NULL;

@@ -30,7 +30,7 @@ struct clock {
 #define CLOCK_COUNT 2
 
 /* deadline.kind */
-enum { DEADLINE_THREAD = 0, DEADLINE_ALARM, DEADLINE_TIMER };
+enum { DEADLINE_THREAD = 0, DEADLINE_ALARM, DEADLINE_TIMER, DEADLINE_LANES };
 
 struct kernel {
 	struct kernel_heap heap;
@@ -49,6 +49,10 @@ struct kernel {
 
 	struct list ports; /* every struct ipc_port that exists, dead ones too */
 	uint32_t port_count;
+	struct list gates;         /* struct ipc_gate: ipc_lane.h */
+	struct list touched_gates; /* that are opened at the end of the step, if they may be */
+	uint32_t lane_count;
+	struct deadline lanes_cold; /* while there are lanes: when to look which were not used */
 	struct list port_sets;
 	uint32_t port_set_count;
 	uint32_t kmsg_count; /* messages that carry something: queued, in hand, in results */
@@ -73,7 +77,7 @@ struct kernel {
 	uint32_t voucher_count;
 	uint64_t voucher_seed;
 
-	struct deadlines deadlines; /* of threads, alarms and timers */
+	struct deadlines deadlines; /* of threads, alarms and timers, and of cold lanes */
 
 	/*
 	 * There is one notification message for each send-once right on a live port, in the
@@ -110,6 +114,10 @@ mustuse void *kernel_memory_alloc(struct kernel *k, size_t size_bytes);
 /* As above, but not zeroed: for bytes that are written at once. */
 mustuse void *kernel_memory_alloc_raw(struct kernel *k, size_t size_bytes);
 void kernel_memory_free(struct kernel *k, void *memory, size_t size_bytes);
+
+struct kernel_shared *kernel_shared_ref(struct kernel_shared *shared);
+/* Its tasks are woken: of a table who sleeps on @port's word, of a lane its sender. */
+void kernel_shared_wake(struct kernel *k, struct kernel_shared *shared, uint32_t port);
 
 /* Room for the deadline of one more thread, alarm or timer, so that adding it never fails. */
 mustuse bool kernel_deadline_reserve(struct kernel *k);

@@ -60,6 +60,8 @@ syscall_enter(struct kernel *k, struct thread *thread, const struct trap_frame *
 		function = thread_syscall(frame->number);
 	if (!function)
 		function = bsd_syscall(frame->number);
+	if (!function)
+		function = lane_syscall(frame->number);
 	call.result->code = function ? function(&call) : KERN_INVALID_ARGUMENT;
 	if (kernel_thread_is_parked(thread))
 		KERNEL_TRACE(k, .kind = TRACE_TRAP_PARKED);

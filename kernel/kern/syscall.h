@@ -46,5 +46,6 @@ syscall_function *clock_syscall(uint32_t number);
 syscall_function *exception_syscall(uint32_t number);
 syscall_function *thread_syscall(uint32_t number);
 syscall_function *bsd_syscall(uint32_t number);
+syscall_function *lane_syscall(uint32_t number);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_right.h"
 #include "kern/clock.h"
 #include "kern/exception.h"
@@ -106,6 +107,7 @@ void
 kernel_task_set_token(struct task *task, const audit_token_t *token)
 {
 	task->token = *token;
+	ipc_lanes_set_token(task);
 }
 
 void
@@ -220,6 +222,7 @@ task_terminate(struct kernel *k, struct task *task)
 	clock_alarms_task_died(k, task);
 	if (task->space.active)
 		ipc_space_terminate(&task->space);
+	task_lanes_free(task);
 	kernel_port_dies(k, &task->self_port);
 	kernel_port_dies(k, &task->name_port);
 }

@@ -47,6 +47,9 @@ struct task {
 	struct exception_actions *exceptions; /* NULL: none was ever set */
 	bool watches_exceptions;              /* for it or one of its threads */
 
+	struct task_lanes *lanes; /* NULL: it has not begun with lanes */
+	bool lanes_wanted;        /* … and somebody wants it to */
+
 	struct task_policies policies;
 
 	uint64_t messages_sent;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ipc/ipc_kmsg_memory.h"
+#include "ipc/ipc_lane.h"
 #include "ipc/ipc_mqueue.h"
 #include "kern/exception.h"
 #include "kern/semaphore.h"
@@ -59,6 +60,26 @@ kernel_thread_is_parked(const struct thread *thread)
 	       thread->state == THREAD_PARKED_STOP;
 }
 
+/* Nobody who waits in the kernel keeps a gate shut any longer than he waits. */
+static void
+let_gate_open(struct kernel *k, const struct thread *thread)
+{
+	const struct ipc_port *port = NULL;
+	const struct ipc_entry *entry;
+
+	if (list_is_empty(&k->gates))
+		return;
+	if (thread->state == THREAD_PARKED_SEND) {
+		port = thread->wait_port;
+	} else if (thread->state == THREAD_PARKED_RECEIVE) {
+		entry = ipc_space_find_raw(&thread->task->space, thread->msg.rcv_name);
+		if (entry && (ie_type(entry) & MACH_PORT_TYPE_RECEIVE))
+			port = entry->port;
+	}
+	if (port && port->gate)
+		ipc_gate_look_again(k, port->gate);
+}
+
 void
 thread_unpark(struct thread *thread)
 {
@@ -67,6 +88,7 @@ thread_unpark(struct thread *thread)
 	check(kernel_thread_is_parked(thread));
 	list_remove(&thread->wait);
 	deadlines_remove(&k->deadlines, &thread->deadline);
+	let_gate_open(k, thread);
 	if (thread->wait_port)
 		thread->wait_port = ipc_port_unref(k, thread->wait_port);
 	thread->state = THREAD_RUNNING;
@@ -147,6 +169,8 @@ result_release(struct kernel *k, struct thread *thread)
 	}
 	if (thread->result.file)
 		kernel_file_unref(thread->result.file, k->effects);
+	if (thread->result.shared)
+		kernel_shared_unref(thread->result.shared, k->effects);
 	memset(&thread->result, 0, sizeof(thread->result));
 }
 

@@ -145,9 +145,10 @@ recipe_book_step(struct recipe_book *book, const struct task *task,
 	    recipe->size_bytes > 0)
 		return KERN_INVALID_ARGUMENT;
 	if (recipe->previous != MACH_VOUCHER_NAME_NULL) {
-		const struct ipc_entry *entry = MACH_PORT_VALID(recipe->previous)
-						    ? ipc_space_find(&task->space, recipe->previous)
-						    : NULL;
+		const struct ipc_entry *entry =
+		    MACH_PORT_VALID(recipe->previous)
+			? ipc_space_find_raw(&task->space, recipe->previous)
+			: NULL;
 
 		if (entry && (ie_type(entry) & MACH_PORT_TYPE_SEND))
 			previous = convert_port_to_voucher(entry->port);

@@ -341,7 +341,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		    (i > BERTH_TRAP_FILEPORT_OPEN && i < BERTH_TRAP_THREAD_STATE_OFFER) ||
 		    (i > BERTH_TRAP_THREAD_STATE_WITHDRAW && i < BERTH_TRAP_TASK_FOR_PID) ||
 		    (i > BERTH_TRAP_TASK_SUSPEND2 && i < BERTH_TRAP_MEMORY_ENTRY_MAKE) ||
-		    (i > BERTH_TRAP_CLOCK_CONTROL_ID && i < BERTH_TRAP_THREAD_SUSPEND);
+		    (i > BERTH_TRAP_CLOCK_CONTROL_ID && i < BERTH_TRAP_THREAD_SUSPEND) ||
+		    (i > BERTH_TRAP_HOST_EXCEPTION_PORT && i < BERTH_TRAP_LANE_BEGIN);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}

@@ -1,6 +1,7 @@
 /*
  * What the files of the scenarios share: trap_scenarios.c has names, sets and the choice of all,
- * trap_scenarios_objects.c has tasks, threads, semaphores, timers, files and the registry.
+ * trap_scenarios_objects.c has tasks, threads, semaphores, timers, files and the registry,
+ * trap_scenarios_lanes.c has lanes.
  */
 #ifndef TESTS_FAULTS_TRAP_SCENARIO_PARTS_H
 #define TESTS_FAULTS_TRAP_SCENARIO_PARTS_H
@@ -16,6 +17,7 @@ scenario special, special_set, registered_set, registered, other_task, port_of_o
     threads_of_other_task, own_thread, suspended_task, thread_beside, suspended_thread,
     handler_of_host, semaphore_with_count, semaphore_with_waiter, two_semaphores, watched, control,
     vendor, timer, timer_with_leeway, armed_timer, new_voucher, voucher, made_fileport, fileport,
-    made_memory_entry, memory_entry, clock_of_host, clock_control, offered_state, state_to_withdraw;
+    made_memory_entry, memory_entry, clock_of_host, clock_control, offered_state, state_to_withdraw,
+    first_lanes, own_gates, new_lane, offered_lane, lane_to_bind, used_lane;
 
 #endif

@@ -257,6 +257,18 @@ scenario_of(enum berth_trap_number number)
 	case BERTH_TRAP_HOST_SELF:
 	case BERTH_TRAP_GET_SPECIAL_REPLY_PORT:
 		return a_name;
+	case BERTH_TRAP_LANE_BEGIN:
+		return first_lanes;
+	case BERTH_TRAP_LANE_GATES:
+		return own_gates;
+	case BERTH_TRAP_LANE_OPEN:
+		return new_lane;
+	case BERTH_TRAP_LANE_ACCEPT:
+		return offered_lane;
+	case BERTH_TRAP_LANE_BIND:
+		return lane_to_bind;
+	case BERTH_TRAP_LANE_CLOSE:
+		return used_lane;
 	case BERTH_TRAP_PORT_ALLOCATE:
 		return new_receive;
 	case BERTH_TRAP_PORT_ALLOCATE_NAME:

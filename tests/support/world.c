@@ -11,6 +11,7 @@
 #include "tests/support/calls.h"
 #include "tests/support/message.h"
 #include "tests/support/world.h"
+#include "wire/mach_lane.h"
 
 /* ---- a kernel that has lost count -------------------------------------------------------- */
 
@@ -157,6 +158,7 @@ outcome_copy(struct world *w, struct outcome *to, const struct trap_result *from
 	for (uint32_t i = 0; i < from->piece_count; i++)
 		piece_copy(&to->pieces[i], &from->pieces[i]);
 	to->file = (const struct file *)from->file;
+	to->shared = from->shared ? from->shared->address : NULL;
 	if (from->watch && from->watch->host) {
 		to->watch = from->watch->host; /* asked again: the same one */
 	} else if (from->watch) {
@@ -196,6 +198,67 @@ file_end(struct file *file)
 	free(file);
 }
 
+static struct shared *
+shared_new(struct world *w, size_t size_bytes)
+{
+	struct shared *shared = w->no_shared ? NULL : calloc(1, sizeof *shared);
+
+	if (!shared)
+		return NULL;
+	shared->core.ref_count = 1;
+	shared->core.address = calloc(1, size_bytes);
+	shared->world = w;
+	w->live_shared++;
+	return shared;
+}
+
+/* As an effect: its sleepers would be woken, and if the last reference has gone it ends. */
+static void
+shared_told(struct shared *shared)
+{
+	if (shared->core.ref_count > 0)
+		return;
+	shared->world->live_shared--;
+	free(shared->core.address);
+	free(shared);
+}
+
+static void
+work_off_shared(struct kernel_effects *effects)
+{
+	struct kernel_shared *shared;
+	uint64_t wakes;
+
+	while ((shared = kernel_effects_shared(effects, &wakes)))
+		shared_told((struct shared *)shared);
+}
+
+/* What the host brings along for the traps of lanes. */
+static void
+provide_shared(struct world *w, struct trap_frame *frame)
+{
+	if (frame->number == BERTH_TRAP_LANE_BEGIN) {
+		frame->shared[0] =
+		    (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane_table));
+		frame->shared[1] =
+		    (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane_gates));
+	} else if (frame->number == BERTH_TRAP_LANE_OPEN) {
+		frame->shared[0] = (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane));
+	}
+}
+
+static void
+drop_shared(const struct trap_frame *frame)
+{
+	struct kernel_effects effects;
+
+	kernel_effects_init(&effects);
+	for (int i = 0; i < 2; i++)
+		if (frame->shared[i])
+			kernel_shared_unref(frame->shared[i], &effects);
+	work_off_shared(&effects);
+}
+
 static void
 world_step(struct world *w, struct kernel_event *event)
 {
@@ -231,6 +294,7 @@ world_step(struct world *w, struct kernel_event *event)
 		watch_told(w, watch);
 	while ((file = kernel_effects_file(&effects)))
 		file_end((struct file *)file);
+	work_off_shared(&effects);
 	if (!w->quiet_audit)
 		kernel_audit(w->kernel);
 }
@@ -291,9 +355,11 @@ world_trap(struct actor *actor, const struct trap_frame *asked)
 	frame.pieces = pieces;
 	if (frame.has_tail)
 		frame.tail = lend_piece(&asked->tail);
+	provide_shared(w, &frame);
 
 	world_step(w, &(struct kernel_event){
 			  .kind = EVENT_TRAP, .thread = actor->thread, .frame = &frame });
+	drop_shared(&frame);
 
 	take_back((void *)(uintptr_t)frame.bytes, frame.bytes_size);
 	for (uint32_t i = 0; i < asked->piece_count; i++)
@@ -316,6 +382,12 @@ world_completed(struct actor *actor)
 	assert_true(actor->done);
 	actor->done = false;
 	return &actor->outcome;
+}
+
+void
+world_look(struct world *w)
+{
+	world_step(w, &(struct kernel_event){ .kind = EVENT_LOOK });
 }
 
 void
@@ -625,6 +697,7 @@ world_free(struct world *w)
 	assert_int_equal(fault->live_bytes, 0);
 	assert_int_equal(w->live_segments, 0);
 	assert_int_equal(w->live_files, 0);
+	assert_int_equal(w->live_shared, 0);
 	free(w);
 }
 

@@ -60,6 +60,12 @@ struct file {
 	struct world *world;
 };
 
+/* Memory that tasks share for lanes. */
+struct shared {
+	struct kernel_shared core;
+	struct world *world;
+};
+
 /* How a trap ended: a copy, owned by the actor until its next trap. */
 struct piece {
 	enum kernel_piece_kind kind;
@@ -81,6 +87,7 @@ struct outcome {
 	uint32_t piece_count;
 	struct watch *watch;
 	const struct file *file; /* only to be compared: it may be gone */
+	void *shared;            /* memory of lanes, as long as the kernel keeps it */
 	struct kernel_guard guard;
 };
 
@@ -125,6 +132,8 @@ struct world {
 	uint32_t party_count;
 	uint64_t live_segments;
 	uint64_t live_files;
+	uint64_t live_shared;
+	bool no_shared; /* the host has no memory for lanes */
 	struct watch *watches;
 	uint32_t completed; /* traps that ended in the last step */
 	bool quiet_audit;   /* no audit after each step: a test with very many objects */
@@ -160,6 +169,8 @@ struct actor *world_actor(struct world *w, uint32_t task_index);
  */
 bool world_trap(struct actor *actor, const struct trap_frame *frame);
 void world_interrupt(struct actor *actor);
+/* Nothing is left in lanes: before a test looks at the kernel from outside. */
+void world_look(struct world *w);
 void world_thread_exit(struct actor *actor);
 void world_task_exec(struct party *party);
 void world_task_die(struct party *party);

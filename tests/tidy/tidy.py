@@ -25,7 +25,10 @@ SOURCES = (".c", ".h")
 TEXTS = SOURCES + (".py", ".sh", ".md", ".txt", ".build", ".in", ".defs", ".m", ".cc", ".cpp")
 
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "string.h", "stdarg.h", "limits.h",
-                "errno.h"}
+                "errno.h", "stdatomic.h"}
+
+# The one layout that the core itself shares with tasks: a lane is a cache of its state.
+SHARED_WITH_TASKS = {"wire/mach_lane.h"}
 
 # What the kernel core may ask of the world: bytes, strings, and a way to stop.
 KERNEL_SYMBOLS = {
@@ -80,7 +83,7 @@ def may_include(name, kind, included, path):
     top = name.split("/")[0]
     ours = path.split("/")[0] if path else None
     if top == "kernel":
-        if ours == "kernel":
+        if ours == "kernel" or path in SHARED_WITH_TASKS:
             return None
         if kind == "<" and (included in FREESTANDING or TYPE_HEADER.fullmatch(included)):
             return None

@@ -1,0 +1,392 @@
+/*
+ * Taking over: what is in the memory of lanes becomes messages and rights of the kernel.
+ *
+ * Everything here is read from memory that both tasks may be writing: shut first, read once,
+ * check, and believe only what the kernel itself knows.  What is malformed ends the lane.
+ */
+#include <string.h>
+
+#include "ipc/ipc_kmsg_memory.h"
+#include "ipc/ipc_lane.h"
+#include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_notify.h"
+#include "ipc/ipc_right_entry.h"
+#include "kern/task.h"
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+void
+ipc_lane_disarm(struct ipc_lane *lane, uint32_t call)
+{
+	struct ipc_space *space = &lane->gate->task->space;
+	uint32_t index = lane->kept[call];
+
+	if (index == 0)
+		return;
+	lane->kept[call] = 0;
+	space->table[index].lane = 0;
+	space->lane_count--;
+	ipc_entry_free(space, &space->table[index]);
+	ipc_notify_uncommit(lane->kernel, 1);
+}
+
+void
+ipc_lane_arm(struct ipc_lane *lane)
+{
+	struct ipc_space *space = &lane->gate->task->space;
+	struct mach_lane_entry *row =
+	    &lane->gate->task->lanes->table->entries[lane->receiver_number];
+
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		mach_port_name_t name;
+		struct ipc_entry *entry;
+
+		if (lane->kept[i] != 0)
+			continue;
+		if (!ipc_notify_reserve(lane->kernel, 1) ||
+		    ipc_space_reserve(space, 1) != KERN_SUCCESS)
+			return;
+		ipc_notify_commit(lane->kernel);
+		entry = ipc_entry_alloc(space, &name);
+		entry->lane = IE_LANE_KEPT | lane->receiver_number << IE_LANE_NUMBER_SHIFT |
+			      i << IE_LANE_CALL_SHIFT;
+		space->lane_count++;
+		lane->kept[i] = name >> 8;
+		atomic_store_explicit(&row->names[i], name, memory_order_relaxed);
+		mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_UNUSABLE, MACH_LANE_FREE);
+	}
+}
+
+/* The send-once right of an armed call, made real.  What was kept for it is used up, but for the
+ * entry, which is left to the caller. */
+static struct ipc_port *
+call_make_right(struct ipc_lane *lane, struct ipc_port *port)
+{
+	ipc_notify_uncommit(lane->kernel, 1);
+	return ipc_port_make_send_once(lane->kernel, port);
+}
+
+/* The gate that the answer to @call goes to, by what the sender wrote; NULL: none of its. */
+static struct ipc_gate *
+call_gate(const struct ipc_lane *lane, uint32_t call)
+{
+	uint32_t binding = *(const volatile uint32_t *)&lane->shared->calls[call].binding;
+
+	return binding < MACH_LANE_BINDINGS ? lane->bindings[binding].gate : NULL;
+}
+
+/* The entry kept for @call goes back, the notification was used. */
+static void
+call_free_entry(struct ipc_lane *lane, uint32_t call)
+{
+	struct ipc_space *space = &lane->gate->task->space;
+	struct ipc_entry *entry = &space->table[lane->kept[call]];
+
+	lane->kept[call] = 0;
+	entry->lane = 0;
+	space->lane_count--;
+	ipc_entry_free(space, entry);
+}
+
+/* The receiver has the right: it is in the entry that was kept for it, under the name that the
+ * receiver's table says, whose own matter that is. */
+static void
+call_becomes_right(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
+{
+	struct ipc_space *space = &lane->gate->task->space;
+	struct ipc_entry *entry = &space->table[lane->kept[call]];
+	uint32_t name = atomic_load_explicit(
+	    &lane->gate->task->lanes->table->entries[lane->receiver_number].names[call],
+	    memory_order_relaxed);
+
+	lane->kept[call] = 0;
+	entry->lane = 0;
+	space->lane_count--;
+	entry->port = call_make_right(lane, gate->port);
+	if (name >> 8 == (uint32_t)(entry - space->table))
+		entry->bits = (entry->bits & IE_ROLL_MASK) | (name | 3) << IE_GEN_SHIFT;
+	ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
+	ipc_entry_set_urefs(entry, 1);
+}
+
+/* The answer is there: a message in the queue of the port that it is for.  False: no memory. */
+static bool
+call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
+{
+	uint32_t size = *(const volatile uint32_t *)&lane->shared->calls[call].size_bytes;
+	struct ipc_kmsg *kmsg;
+
+	if (size < KMSG_SIZE_MIN || size > MACH_LANE_ANSWER_MAX || size % 4 != 0)
+		size = KMSG_SIZE_MIN; /* whose answer that is gave no other */
+	kmsg = ipc_kmsg_alloc(k, size, 0);
+	if (!kmsg)
+		return false;
+	memcpy(kmsg->bytes, lane->shared->answers[call], size);
+	ikm_header(kmsg)->msgh_bits = 0;
+	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
+	kmsg->audit = lane->gate->task->token;
+	kmsg->sender_pid = kmsg->audit.val[TOKEN_PID] ? kmsg->audit.val[TOKEN_PID] : UINT32_MAX;
+	kmsg->dest = call_make_right(lane, gate->port);
+	kmsg->dest_type = MACH_MSG_TYPE_PORT_SEND_ONCE;
+	call_free_entry(lane, call);
+	ipc_kmsg_charge_over(kmsg, gate->port->payer, kmsg->alloc_size);
+	ipc_mqueue_post(k, gate->port, kmsg);
+	return true;
+}
+
+static void
+wake_sender(struct kernel *k, struct ipc_lane *lane)
+{
+	kernel_shared_wake(k, lane->memory, 0);
+}
+
+/* The answered one that came first, of those that go to @only; MACH_LANE_NO_CALL: none. */
+static uint32_t
+first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried)
+{
+	uint32_t best = MACH_LANE_NO_CALL;
+
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		struct ipc_gate *gate = call_gate(lane, i);
+
+		if (lane->kept[i] == 0 || (tried >> i & 1) || !gate || (only && gate != only) ||
+		    atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED)
+			continue;
+		if (best == MACH_LANE_NO_CALL ||
+		    (int32_t)(lane->shared->calls[i].order - lane->shared->calls[best].order) < 0)
+			best = i;
+	}
+	return best;
+}
+
+void
+ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_gate *only)
+{
+	uint32_t call, tried = 0;
+	bool changed = false;
+
+	while ((call = first_answered(lane, only, tried)) != MACH_LANE_NO_CALL) {
+		struct ipc_gate *gate = call_gate(lane, call);
+
+		tried |= 1u << call;
+		changed = true;
+		if (gate &&
+		    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERED,
+					MACH_LANE_GONE) &&
+		    !call_becomes_message(k, lane, call, gate))
+			/* it stays where the sender finds it: nothing is lost, it only comes later
+			 */
+			atomic_store(&lane->shared->calls[call].state, MACH_LANE_ANSWERED);
+	}
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		struct ipc_gate *gate = call_gate(lane, i);
+
+		if (lane->kept[i] == 0 || !gate || (only && gate != only))
+			continue;
+		if (mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
+		    mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_ANSWERING,
+					MACH_LANE_GONE)) {
+			call_becomes_right(lane, i, gate);
+			changed = true;
+		}
+	}
+	if (changed)
+		wake_sender(k, lane);
+}
+
+void
+ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane)
+{
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		struct ipc_gate *gate = call_gate(lane, i);
+
+		if (lane->kept[i] == 0 || !gate ||
+		    !mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_ANSWERED,
+					 MACH_LANE_GONE))
+			continue;
+		call_free_entry(lane, i);
+		ipc_port_release_send_once(k, call_make_right(lane, gate->port));
+	}
+}
+
+void
+ipc_gate_take_calls(struct kernel *k, struct ipc_gate *gate)
+{
+	LIST_FOR_EACH (binding, &gate->bindings, struct ipc_lane_binding, in_gate)
+		ipc_lane_take_calls(k, binding->lane, gate);
+}
+
+void
+ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_name_t name)
+{
+	uint32_t number = (entry->lane & 0xffff) >> IE_LANE_NUMBER_SHIFT;
+	uint32_t call = entry->lane >> IE_LANE_CALL_SHIFT;
+	struct ipc_lane *lane = space->task->lanes->lanes[number];
+	struct ipc_gate *gate = call_gate(lane, call);
+	uint32_t now = atomic_load_explicit(&space->task->lanes->table->entries[number].names[call],
+					    memory_order_relaxed);
+
+	if (!gate || (name != MACH_PORT_NULL && now != name))
+		return;
+	if (mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
+	    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERING, MACH_LANE_GONE)) {
+		call_becomes_right(lane, call, gate);
+		wake_sender(space->kernel, lane);
+		ipc_gate_look_again(space->kernel, lane->gate); /* to keep another one */
+	}
+}
+
+void
+ipc_lanes_take_all_kept(struct ipc_space *space)
+{
+	for (uint32_t i = 1; space->lane_count > 0 && i < space->table_size; i++)
+		if (ie_lane_kind(&space->table[i]) == IE_LANE_KEPT)
+			ipc_lane_take_kept(space, &space->table[i], MACH_PORT_NULL);
+}
+
+void
+ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
+{
+	uint32_t number = (entry->lane & 0xffff) >> IE_LANE_NUMBER_SHIFT;
+	uint32_t call = entry->lane >> IE_LANE_CALL_SHIFT;
+	struct ipc_lane *lane = space->task->lanes->lanes[number];
+
+	ipc_lane_take_kept(space, entry, MACH_PORT_NULL);
+	if (lane->kept[call] == 0)
+		return;
+	/* what is still on its way with this call must find no other */
+	ipc_gate_touch(space->kernel, lane->gate);
+	if (lane->kept[call] == 0)
+		return;
+	atomic_store(&lane->shared->calls[call].state, MACH_LANE_UNUSABLE);
+	ipc_lane_disarm(lane, call);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* The right to answer a request: armed, and bound to a port of the sender's. */
+struct ipc_port *
+ipc_lane_take_reply(struct ipc_lane *lane, uint32_t call)
+{
+	struct ipc_gate *gate;
+
+	if (call >= MACH_LANE_CALLS || lane->kept[call] == 0)
+		return NULL;
+	gate = call_gate(lane, call);
+	if (!gate)
+		return NULL;
+	if (!mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ASKED, MACH_LANE_GONE) &&
+	    !mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE))
+		return NULL;
+	call_free_entry(lane, call);
+	return call_make_right(lane, gate->port);
+}
+
+static bool
+take_request(struct kernel *k, struct ipc_lane *lane, const struct mach_lane_record *record,
+	     const uint8_t *message)
+{
+	struct ipc_port *port = lane->gate->port;
+	struct ipc_kmsg *kmsg = ipc_kmsg_alloc(k, record->size_bytes, 0);
+
+	if (!kmsg)
+		return false;
+	memcpy(kmsg->bytes, message, record->size_bytes);
+	ikm_header(kmsg)->msgh_bits = 0;
+	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
+	kmsg->audit = lane->token;
+	kmsg->sender_pid = lane->token.val[TOKEN_PID] ? lane->token.val[TOKEN_PID] : UINT32_MAX;
+	kmsg->dest = ipc_port_ref(port);
+	kmsg->dest_type = MACH_MSG_TYPE_PORT_SEND;
+	port->srights++; /* a copy of the sender's, which it had when it sent */
+	kmsg->reply = ipc_lane_take_reply(lane, record->call);
+	kmsg->reply_type = kmsg->reply ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0;
+	ipc_kmsg_charge_over(kmsg, lane->payer, kmsg->alloc_size);
+	ipc_mqueue_post(k, port, kmsg);
+	return true;
+}
+
+/* Where one lane is while all of a gate are emptied. */
+struct cursor {
+	struct ipc_lane *lane;
+	uint64_t tail, head;
+	struct mach_lane_record record;
+	const uint8_t *message;
+	uint32_t units;
+	bool has_one;
+};
+
+static void
+cursor_look(struct cursor *at)
+{
+	at->has_one = mach_lane_first(at->lane->shared, at->tail, at->head, &at->record,
+				      &at->message, &at->units);
+	if (!at->has_one && mach_lane_used(at->tail, at->head) != 0)
+		at->lane->closing = true; /* nonsense: its sender's loss */
+}
+
+/* Shut, and where it stands.  The epoch is the kernel's when it is opened again. */
+static void
+cursor_begin(struct cursor *at, struct ipc_lane *lane)
+{
+	struct mach_lane *shared = lane->shared;
+
+	at->lane = lane;
+	at->tail = atomic_fetch_or(&shared->tail, MACH_LANE_SHUT);
+	at->head = atomic_fetch_or(&shared->head, MACH_LANE_SHUT);
+	cursor_look(at);
+}
+
+/* All that was there is the kernel's; a tail that makes no sense is put right with it. */
+static void
+cursor_end(struct cursor *at)
+{
+	struct mach_lane *shared = at->lane->shared;
+	uint64_t shut = (uint64_t)MACH_LANE_SHUT | (at->tail & ~(uint64_t)0xffffffffu);
+	uint64_t end = mach_lane_position(at->has_one ? at->head : at->tail);
+
+	atomic_store(&shared->head, shut | end);
+	atomic_store(&shared->tail, shut | mach_lane_position(at->tail));
+}
+
+/* What the receiver itself has counted since the gate was opened. */
+static void
+take_counts(struct ipc_gate *gate)
+{
+	const struct mach_lane_port *row = &gate->task->lanes->table->ports[gate->number];
+
+	gate->port->seqno = atomic_load_explicit(&row->seqno, memory_order_relaxed);
+}
+
+void
+ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate)
+{
+	struct cursor cursors[MACH_LANE_MAX];
+	uint32_t count = 0;
+
+	if (gate->open)
+		take_counts(gate);
+	gate->open = false;
+	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
+		cursor_begin(&cursors[count++], lane);
+	gate->starved = false;
+	for (;;) {
+		struct cursor *first = NULL;
+
+		for (uint32_t i = 0; i < count; i++)
+			if (cursors[i].has_one && (!first || (int32_t)(cursors[i].record.ticket -
+								       first->record.ticket) < 0))
+				first = &cursors[i];
+		if (!first)
+			break;
+		if (!take_request(k, first->lane, &first->record, first->message)) {
+			gate->starved = true;
+			break;
+		}
+		first->head = mach_lane_advance(first->head, first->units);
+		wake_sender(k, first->lane);
+		cursor_look(first);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		cursor_end(&cursors[i]);
+}

@@ -1,0 +1,223 @@
+#include "tests/support/lanes.h"
+
+#include <string.h>
+
+#include "tests/support/calls.h"
+
+struct mach_lane_table *
+lane_begin(struct actor *t)
+{
+	if (trap(t, BERTH_TRAP_LANE_BEGIN, 0, 0, 0, 0, 0, 0) != KERN_SUCCESS)
+		return NULL;
+	return t->outcome.shared;
+}
+
+kern_return_t
+lane_open(struct actor *sender, mach_port_name_t right, struct actor *receiver,
+	  struct lane_ends *lane)
+{
+	kern_return_t kr;
+
+	memset(lane, 0, sizeof *lane);
+	lane->sender = sender;
+	lane->receiver = receiver;
+	lane->right = right;
+	lane->sender_table = lane_begin(sender);
+	lane->receiver_table = lane_begin(receiver);
+	if (!lane->sender_table || !lane->receiver_table)
+		return KERN_RESOURCE_SHORTAGE;
+	kr = trap(sender, BERTH_TRAP_LANE_OPEN, right, 0, 0, 0, 0, 0);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	lane->shared = sender->outcome.shared;
+	lane->sender_number = (uint32_t)sender->outcome.values[0];
+	assert_ok(trap(sender, BERTH_TRAP_LANE_GATES, lane->sender_number, 0, 0, 0, 0, 0));
+	lane->gates = sender->outcome.shared;
+	assert_ok(trap(receiver, BERTH_TRAP_LANE_ACCEPT, 0, 0, 0, 0, 0, 0));
+	assert_ptr_equal(receiver->outcome.shared, lane->shared);
+	lane->receiver_number = (uint32_t)receiver->outcome.values[0];
+	return KERN_SUCCESS;
+}
+
+struct lane_ends
+lane_make(struct actor *sender, mach_port_name_t right, struct actor *receiver)
+{
+	struct lane_ends lane;
+
+	assert_ok(lane_open(sender, right, receiver, &lane));
+	return lane;
+}
+
+uint32_t
+lane_bind(struct lane_ends *lane, mach_port_name_t reply)
+{
+	uint32_t binding;
+
+	assert_ok(trap(lane->sender, BERTH_TRAP_LANE_BIND, lane->sender_number, reply, 0, 0, 0, 0));
+	binding = (uint32_t)lane->sender->outcome.values[0];
+	assert_true(binding < MACH_LANE_BINDINGS);
+	lane->bound[binding] = reply;
+	lane->bound_port[binding] = (uint32_t)lane->sender->outcome.values[1];
+	return binding;
+}
+
+bool
+lane_is_closed(const struct lane_ends *lane)
+{
+	const struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
+
+	return atomic_load(&row->role) != MACH_LANE_SENDER || row->name != lane->right;
+}
+
+uint32_t
+lane_port_flags(const struct lane_ends *lane)
+{
+	uint32_t gate = lane->sender_table->entries[lane->sender_number].gate;
+
+	return atomic_load(&lane->receiver_table->ports[gate].word) & (MACH_LANE_WORD_COUNT - 1);
+}
+
+uint32_t
+lane_reply_flags(const struct lane_ends *lane, uint32_t binding)
+{
+	return atomic_load(&lane->sender_table->ports[lane->bound_port[binding]].word) &
+	       (MACH_LANE_WORD_COUNT - 1);
+}
+
+/* A call for a request, by what the sender knows of its own; MACH_LANE_NO_CALL: none. */
+static uint32_t
+call_take(struct lane_ends *lane, uint32_t binding)
+{
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		struct mach_lane_call *call = &lane->shared->calls[i];
+
+		if (lane->asked >> i & 1 && atomic_load(&call->state) != MACH_LANE_GONE)
+			continue;
+		lane->asked &= ~(1u << i);
+		mach_lane_call_move(call, MACH_LANE_GONE, MACH_LANE_FREE);
+		if (!mach_lane_call_move(call, MACH_LANE_FREE, MACH_LANE_ASKED))
+			continue;
+		call->binding = binding;
+		lane->call_binding[i] = binding;
+		lane->asked |= 1u << i;
+		return i;
+	}
+	return MACH_LANE_NO_CALL;
+}
+
+bool
+lane_put(struct lane_ends *lane, const struct message *m, uint32_t binding)
+{
+	struct mach_lane *shared = lane->shared;
+	struct mach_lane_gate *gate;
+	struct mach_lane_record *record;
+	uint32_t units, call = MACH_LANE_NO_CALL;
+	uint64_t tail, count;
+
+	if (lane_is_closed(lane))
+		return false;
+	gate = &lane->gates->gates[lane->sender_table->entries[lane->sender_number].gate];
+	tail = atomic_load(&shared->tail);
+	if (mach_lane_is_shut(tail) ||
+	    (binding != LANE_NO_ANSWER && (lane_reply_flags(lane, binding) & MACH_LANE_IS_SHUT)))
+		return false;
+	record = mach_lane_room(shared, tail, atomic_load(&shared->head), m->size_bytes, &units);
+	if (!record)
+		return false;
+	count = atomic_fetch_add(&gate->count, (1ull << 32) | 1);
+	if ((uint32_t)count >= atomic_load(&gate->limit)) {
+		atomic_fetch_sub(&gate->count, 1);
+		return false;
+	}
+	if (binding != LANE_NO_ANSWER) {
+		call = call_take(lane, binding);
+		if (call == MACH_LANE_NO_CALL) {
+			atomic_fetch_sub(&gate->count, 1);
+			return false;
+		}
+	}
+	*record = (struct mach_lane_record){ .size_bytes = m->size_bytes,
+					     .ticket = (uint32_t)(count >> 32),
+					     .call = call };
+	memcpy(record + 1, m->bytes, m->size_bytes);
+	assert_true(mach_lane_move(&shared->tail, tail, units));
+	return true;
+}
+
+bool
+lane_take(struct lane_ends *lane, struct lane_taken *taken)
+{
+	struct mach_lane *shared = lane->shared;
+	struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
+	struct mach_lane_record record;
+	const uint8_t *message;
+	uint32_t units;
+	uint64_t head;
+
+	if (lane_is_closed(lane) || lane_port_flags(lane))
+		return false;
+	head = atomic_load(&shared->head);
+	if (!mach_lane_first(shared, atomic_load(&shared->tail), head, &record, &message, &units))
+		return false;
+	memset(taken, 0, sizeof *taken);
+	memcpy(&taken->header, message, sizeof taken->header);
+	memcpy(taken->bytes, message, record.size_bytes);
+	taken->call = record.call;
+	if (record.call < MACH_LANE_CALLS) {
+		assert_true(mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
+						MACH_LANE_TAKEN));
+		taken->reply = mach_lane_next_name(atomic_load(&row->names[record.call]));
+		atomic_store(&row->names[record.call], taken->reply);
+	}
+	assert_true(mach_lane_move(&shared->head, head, units));
+	atomic_fetch_sub(&lane->gates->gates[row->gate].count, 1);
+	atomic_fetch_add(&lane->receiver_table->ports[row->gate].seqno, 1);
+	atomic_fetch_add(&lane->receiver_table->ports[row->gate].received, 1);
+	return true;
+}
+
+bool
+lane_answer(struct lane_ends *lane, uint32_t call, mach_port_name_t name, const struct message *m)
+{
+	struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
+	struct mach_lane_call *shared = &lane->shared->calls[call];
+
+	if (lane_is_closed(lane) || atomic_load(&row->names[call]) != name ||
+	    !mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_ANSWERING))
+		return false;
+	memcpy(lane->shared->answers[call], m->bytes, m->size_bytes);
+	shared->size_bytes = m->size_bytes;
+	shared->order = lane->order++;
+	assert_true(mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED));
+	return true;
+}
+
+bool
+lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *taken)
+{
+	uint32_t best = MACH_LANE_NO_CALL;
+
+	if (lane_is_closed(lane) || lane_reply_flags(lane, binding))
+		return false;
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		struct mach_lane_call *call = &lane->shared->calls[i];
+
+		if (!(lane->asked >> i & 1) || lane->call_binding[i] != binding ||
+		    atomic_load(&call->state) != MACH_LANE_ANSWERED)
+			continue;
+		if (best == MACH_LANE_NO_CALL ||
+		    (int32_t)(call->order - lane->shared->calls[best].order) < 0)
+			best = i;
+	}
+	if (best == MACH_LANE_NO_CALL)
+		return false;
+	memset(taken, 0, sizeof *taken);
+	memcpy(&taken->header, lane->shared->answers[best], sizeof taken->header);
+	memcpy(taken->bytes, lane->shared->answers[best], lane->shared->calls[best].size_bytes);
+	taken->call = best;
+	assert_true(
+	    mach_lane_call_move(&lane->shared->calls[best], MACH_LANE_ANSWERED, MACH_LANE_FREE));
+	lane->asked &= ~(1u << best);
+	atomic_fetch_add(&lane->sender_table->ports[lane->bound_port[binding]].seqno, 1);
+	return true;
+}

@@ -1,0 +1,287 @@
+/*
+ * Lanes: the memory through which two tasks exchange messages with nobody between them.
+ *
+ * A lane stands for one send right of a task, the *sender*, to a port that another task, the
+ * *receiver*, receives on.  It is a cache of what the kernel would hold: requests on their way
+ * lie in a ring, and each that asks for an answer has a *call*, in which the answer comes back.
+ * Whenever the kernel needs to know, it takes over what is in the lane, as real messages and
+ * rights, and what either side tries meanwhile fails and is done by a trap.
+ *
+ * Four memories, each shared by those alone who must see it:
+ *
+ *   struct mach_lane         sender, receiver, kernel   ring and calls
+ *   struct mach_lane_gates   receiver, its senders, kernel   how full its ports are
+ *   struct mach_lane_table   one task, kernel           what it has lanes for, and its ports
+ *
+ * Nobody believes what another may have written.  The receiver knows who the sender is, which
+ * port the lane leads to and under which names its answers go from its own table, which the
+ * kernel fills in; sizes are checked, bytes copied once.  A hostile peer wastes its own lane.
+ *
+ * Positions of the ring count units of MACH_LANE_UNIT bytes for ever.  `tail` and `head` have
+ * three parts: position in the lower 31 bits, MACH_LANE_SHUT, and above them an epoch that the
+ * kernel changes whenever it has looked.  Each side prepares its step, then makes it by one
+ * compare-and-exchange, which fails if the kernel came between.
+ *
+ * A call, and who moves it:
+ *
+ *   FREE ──sender──► ASKED ──receiver, before it takes the request──► TAKEN
+ *   TAKEN ──receiver──► ANSWERING ──► ANSWERED ──sender──► FREE
+ *   ASKED, TAKEN, ANSWERING, ANSWERED ──kernel──► GONE ──sender──► FREE
+ *
+ * GONE: the right to answer is a real one now, or was used: what comes, comes to the port.
+ */
+#ifndef BERTH_WIRE_MACH_LANE_H
+#define BERTH_WIRE_MACH_LANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MACH_LANE_MAX 128u           /* lanes of a task, whichever end */
+#define MACH_LANE_GATE_MAX 64u       /* ports of a task that lanes lead or answer to */
+#define MACH_LANE_CALLS 32u          /* requests of one lane that wait for their answer */
+#define MACH_LANE_BINDINGS 16u       /* ports that answers to one lane's requests go to */
+#define MACH_LANE_UNIT 64u           /* bytes */
+#define MACH_LANE_RING_UNITS 2048u   /* 1,024 messages of 88 bytes */
+#define MACH_LANE_REQUEST_MAX 32768u /* bytes of a message in the ring */
+#define MACH_LANE_ANSWER_MAX 8192u   /* bytes of an answer */
+#define MACH_LANE_TOKEN_WORDS 8u
+#define MACH_LANE_NO_CALL 0xffffffffu
+
+#define MACH_LANE_SHUT 0x80000000u
+#define MACH_LANE_POSITION 0x7fffffffu
+
+enum mach_lane_call_state {
+	MACH_LANE_FREE = 0,
+	MACH_LANE_ASKED,
+	MACH_LANE_TAKEN,
+	MACH_LANE_ANSWERING,
+	MACH_LANE_ANSWERED,
+	MACH_LANE_GONE,
+	MACH_LANE_UNUSABLE /* the kernel had no name or no memory to keep for it */
+};
+
+struct mach_lane_call {
+	_Atomic uint32_t state;  /* enum mach_lane_call_state */
+	_Atomic uint32_t sleeps; /* 1: the sender sleeps on `state` */
+	_Atomic uint32_t cpu;    /* hint: wait_cpu() of who waits for the answer */
+	uint32_t binding;        /* the sender's: which of its ports the answer goes to */
+	uint32_t size_bytes;     /* the receiver's: of the answer */
+	uint32_t order;          /* the receiver's: answers of one lane in their order */
+	uint8_t pad[40];
+};
+
+/* In front of each message in the ring. */
+struct mach_lane_record {
+	uint32_t size_bytes; /* of the message behind it; 0: nothing more up to the ring's end */
+	uint32_t ticket;     /* of the port's gate: messages of several lanes in their order */
+	uint32_t call;       /* or MACH_LANE_NO_CALL */
+	uint32_t pad;
+};
+
+struct mach_lane {
+	_Atomic uint64_t tail;          /* the sender's */
+	_Atomic uint32_t sender_sleeps; /* 1: on the lower half of `head` */
+	_Atomic uint32_t sender_cpu;    /* hint */
+	uint8_t line0[48];
+	_Atomic uint64_t head;            /* the receiver's */
+	_Atomic uint32_t receiver_sleeps; /* 1: on the lower half of `tail` */
+	_Atomic uint32_t receiver_cpu;    /* hint: 0 while it does not wait for this lane */
+	uint8_t line1[48];
+	struct mach_lane_call calls[MACH_LANE_CALLS];
+	uint8_t pad[4096 - 128 - 64 * MACH_LANE_CALLS];
+	uint8_t ring[MACH_LANE_RING_UNITS * MACH_LANE_UNIT];
+	uint8_t answers[MACH_LANE_CALLS][MACH_LANE_ANSWER_MAX];
+};
+
+_Static_assert(sizeof(struct mach_lane_call) == 64, "a line each");
+_Static_assert(sizeof(struct mach_lane) % 4096 == 0, "a lane is whole pages");
+
+/*
+ * How full the ports of one receiving task are, for all who send to it.  Who spoils a count
+ * makes sends go by the kernel, which knows better, or lets in as many as the rings hold.
+ */
+struct mach_lane_gate {
+	_Atomic uint64_t
+	    count; /* messages in the queue, the kernel's too; above, the next ticket */
+	_Atomic uint32_t limit;
+	uint8_t pad[52];
+};
+
+struct mach_lane_gates {
+	struct mach_lane_gate gates[MACH_LANE_GATE_MAX];
+};
+
+_Static_assert(sizeof(struct mach_lane_gates) == 4096, "one page");
+
+/* ---- what the kernel tells one task -------------------------------------------------------- */
+
+enum mach_lane_role { MACH_LANE_NONE = 0, MACH_LANE_SENDER = 1, MACH_LANE_RECEIVER = 2 };
+
+/* A port of the task that lanes lead or answer to. */
+struct mach_lane_port {
+	_Atomic uint32_t word; /* enum mach_lane_word and a count above; a futex of the task's */
+	_Atomic uint32_t task_sleeps; /* the task's: wake it when `word` changes */
+	_Atomic uint32_t name;        /* 0: none */
+	_Atomic uint32_t generation;  /* another port, or other lanes: look at them anew */
+	_Atomic uint32_t seqno;       /* of the next message; the task's while the gate is open */
+	uint32_t pad;
+	_Atomic uint64_t context;  /* as the trailer has it */
+	_Atomic uint64_t received; /* the task's: messages that it took */
+	uint8_t line[24];
+};
+
+enum mach_lane_word {
+	MACH_LANE_HAS_MESSAGES = 1, /* in the kernel's queue: they come before those in lanes */
+	MACH_LANE_IS_SHUT = 2,      /* go by the kernel for all */
+	MACH_LANE_IS_GONE = 4,      /* the receive right has left the task */
+	MACH_LANE_WORD_COUNT = 8    /* from this bit on, one more with each change */
+};
+
+struct mach_lane_entry {
+	_Atomic uint32_t role; /* enum mach_lane_role; NONE: it is closed, do not touch it */
+	_Atomic uint32_t generation;
+	uint32_t name;         /* sender: the send right */
+	uint32_t gate;         /* sender: in the receiver's gates; receiver: its own port */
+	_Atomic uint64_t sent; /* the sender's: messages that it sent */
+	/* who the peer is; it is being written while `generation` is odd */
+	_Atomic uint32_t token[MACH_LANE_TOKEN_WORDS];
+	/* receiver: under which name each call was answered last.  Who takes a request goes on to
+	   the next, mach_lane_next_name(), before he moves the head */
+	_Atomic uint32_t names[MACH_LANE_CALLS];
+};
+
+struct mach_lane_table {
+	struct mach_lane_port ports[MACH_LANE_GATE_MAX];
+	struct mach_lane_entry entries[MACH_LANE_MAX];
+	uint8_t pad[4096 - (64 * MACH_LANE_GATE_MAX + 184 * MACH_LANE_MAX) % 4096];
+};
+
+_Static_assert(sizeof(struct mach_lane_port) == 64, "a line each");
+_Static_assert(sizeof(struct mach_lane_entry) == 184, "as the table counts");
+_Static_assert(sizeof(struct mach_lane_table) % 4096 == 0, "whole pages");
+
+/* ---- the steps of both sides --------------------------------------------------------------- */
+
+static inline uint32_t
+mach_lane_units(uint32_t size_bytes)
+{
+	return (size_bytes + (uint32_t)sizeof(struct mach_lane_record) + MACH_LANE_UNIT - 1) /
+	       MACH_LANE_UNIT;
+}
+
+static inline uint32_t
+mach_lane_position(uint64_t word)
+{
+	return (uint32_t)word & MACH_LANE_POSITION;
+}
+
+static inline bool
+mach_lane_is_shut(uint64_t word)
+{
+	return ((uint32_t)word & MACH_LANE_SHUT) != 0;
+}
+
+/* @word, so many units further on, in the same epoch. */
+static inline uint64_t
+mach_lane_advance(uint64_t word, uint32_t units)
+{
+	return (word & ~(uint64_t)MACH_LANE_POSITION) |
+	       ((mach_lane_position(word) + units) & MACH_LANE_POSITION);
+}
+
+static inline uint32_t
+mach_lane_used(uint64_t tail, uint64_t head)
+{
+	return (mach_lane_position(tail) - mach_lane_position(head)) & MACH_LANE_POSITION;
+}
+
+static inline struct mach_lane_record *
+mach_lane_record_at(struct mach_lane *lane, uint32_t position)
+{
+	return (struct mach_lane_record *)(void *)&lane
+	    ->ring[(position % MACH_LANE_RING_UNITS) * MACH_LANE_UNIT];
+}
+
+/* Units to the end of the ring's memory: records do not wrap. */
+static inline uint32_t
+mach_lane_to_end(uint32_t position)
+{
+	return MACH_LANE_RING_UNITS - position % MACH_LANE_RING_UNITS;
+}
+
+/*
+ * Where a message of @size_bytes goes that is put at @tail, and in @units how far the tail moves;
+ * NULL: no room.
+ */
+static inline struct mach_lane_record *
+mach_lane_room(struct mach_lane *lane, uint64_t tail, uint64_t head, uint32_t size_bytes,
+	       uint32_t *units)
+{
+	uint32_t needed = mach_lane_units(size_bytes), skipped = 0;
+	uint32_t position = mach_lane_position(tail), used = mach_lane_used(tail, head);
+
+	if (mach_lane_to_end(position) < needed)
+		skipped = mach_lane_to_end(position);
+	if (used > MACH_LANE_RING_UNITS || needed + skipped > MACH_LANE_RING_UNITS - used)
+		return (struct mach_lane_record *)0;
+	if (skipped > 0)
+		*mach_lane_record_at(lane, position) = (struct mach_lane_record){ 0 };
+	*units = needed + skipped;
+	return mach_lane_record_at(lane, position + skipped);
+}
+
+/*
+ * The record at @head, copied, with its message in @message and in @units how far the head
+ * moves.  False: there is none, or none that makes sense (then *@units is 0).
+ */
+static inline bool
+mach_lane_first(struct mach_lane *lane, uint64_t tail, uint64_t head,
+		struct mach_lane_record *record, const uint8_t **message, uint32_t *units)
+{
+	uint32_t used = mach_lane_used(tail, head), position = mach_lane_position(head);
+	uint32_t skipped = 0;
+
+	*units = 0;
+	if (used == 0 || used > MACH_LANE_RING_UNITS)
+		return false;
+	*record = *(const volatile struct mach_lane_record *)mach_lane_record_at(lane, position);
+	if (record->size_bytes == 0) {
+		skipped = mach_lane_to_end(position);
+		if (skipped >= used)
+			return false;
+		position += skipped;
+		*record =
+		    *(const volatile struct mach_lane_record *)mach_lane_record_at(lane, position);
+	}
+	if (record->size_bytes < 24 || record->size_bytes > MACH_LANE_REQUEST_MAX ||
+	    record->size_bytes % 4 != 0 || mach_lane_units(record->size_bytes) > used - skipped ||
+	    mach_lane_units(record->size_bytes) > mach_lane_to_end(position))
+		return false;
+	*units = skipped + mach_lane_units(record->size_bytes);
+	*message = (const uint8_t *)(mach_lane_record_at(lane, position) + 1);
+	return true;
+}
+
+static inline bool
+mach_lane_move(_Atomic uint64_t *word, uint64_t from, uint32_t units)
+{
+	return atomic_compare_exchange_strong_explicit(word, &from, mach_lane_advance(from, units),
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
+static inline bool
+mach_lane_call_move(struct mach_lane_call *call, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&call->state, &from, to,
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
+/* The name that a freed index gets next; its low byte counts in steps of 4. */
+static inline uint32_t
+mach_lane_next_name(uint32_t name)
+{
+	return (name & ~0xffu) | ((name + 4) & 0xffu);
+}
+
+#endif
