@@ -51,7 +51,8 @@
  *	wait_end(&w);
  *
  * A wait that is met at once or by spinning for less than about a microsecond reads no
- * clock and makes no system call.
+ * clock and makes no system call, and one that is met by the first yield reads no clock either:
+ * a counter of the processor says whether that yield was so long that it should be measured.
  */
 #ifndef BERTH_WIRE_WAIT_H
 #define BERTH_WIRE_WAIT_H
@@ -78,6 +79,7 @@
 #define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
 #define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
+#define WAIT_CLOCKED_WAITS 64u      /* are measured after a first yield that was long */
 #define WAIT_SPINS_FIRST 64u        /* pauses, 1 to 3 µs, before the clock is read and we yield */
 
 /* What one thread has learnt about waiting.  All zero is the beginning; never shared. */
@@ -91,7 +93,9 @@ struct wait_state {
 	uint32_t penalty;    /* yields_off for the next hog */
 	uint32_t calm;       /* good yields in a row */
 	uint32_t long_ones;  /* yields that were not, since the last row of good ones */
+	uint32_t clocked;    /* waits to come that measure their first yield, too */
 	bool has_begun;      /* window_ns is set */
+	bool has_yielded;    /* in this wait, before its clock was read */
 	bool was_short;      /* the last sleep */
 };
 
@@ -126,17 +130,79 @@ wait_pause(void)
 #endif
 }
 
+/* A counter that runs evenly and is cheaper to read than the clock; and how far it runs in about a
+ * quarter of a millisecond, give or take a factor of two. */
+static inline uint64_t
+wait_ticks(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+#else
+	return wait_now_ns();
+#endif
+}
+
+static inline uint64_t
+wait_long_ticks(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return 600000; /* 1.2 to 5 GHz */
+#elif defined(__aarch64__)
+	uint64_t frequency;
+
+	__asm__ __volatile__("mrs %0, cntfrq_el0" : "=r"(frequency));
+	return frequency / 4096;
+#else
+	return 250000;
+#endif
+}
+
 /* A new wait begins. */
 static inline void
 wait_begin(struct wait_state *wait)
 {
 	wait->begun_ns = 0;
 	wait->spins = 0;
+	wait->has_yielded = false;
 	if (wait->yields_off > 0)
 		wait->yields_off--;
+	if (wait->clocked > 0)
+		wait->clocked--;
 	if (!wait->has_begun)
 		wait->window_ns = WAIT_WINDOW_FIRST_NS;
 	wait->has_begun = true;
+}
+
+/* A yield took no longer than among peers. */
+static inline void
+wait_was_calm(struct wait_state *wait)
+{
+	wait->calm++;
+	if (wait->calm == WAIT_GOOD_YIELDS)
+		wait->long_ones = 0;
+	if (wait->calm >= WAIT_CALM_YIELDS) {
+		wait->penalty /= 2;
+		wait->calm = 0;
+	}
+}
+
+/* The first one of a wait, not timed unless there was a long one lately. */
+static inline void
+wait_first_yield(struct wait_state *wait)
+{
+	uint64_t before = wait_ticks();
+
+	sched_yield();
+	wait->has_yielded = true;
+	if (wait_ticks() - before > wait_long_ticks())
+		wait->clocked = WAIT_CLOCKED_WAITS;
+	else
+		wait_was_calm(wait);
 }
 
 /* One sched_yield, timed; finds hogs. */
@@ -158,13 +224,7 @@ wait_yield(struct wait_state *wait)
 			wait->penalty *= 2;
 		return;
 	}
-	wait->calm++;
-	if (wait->calm == WAIT_GOOD_YIELDS)
-		wait->long_ones = 0;
-	if (wait->calm >= WAIT_CALM_YIELDS) {
-		wait->penalty /= 2;
-		wait->calm = 0;
-	}
+	wait_was_calm(wait);
 }
 
 /*
@@ -185,6 +245,10 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 	}
 	if (wait->window_ns == 0 || wait->yields_off > 0)
 		return false;
+	if (wait->begun_ns == 0 && wait->clocked == 0 && !wait->has_yielded) {
+		wait_first_yield(wait);
+		return true;
+	}
 	if (wait->begun_ns == 0)
 		wait->begun_ns = wait->last_ns = wait_now_ns();
 	wait_yield(wait);

@@ -407,6 +407,27 @@ a_short_wait_reads_no_clock(void **state)
 	for (uint32_t i = 0; i + 1 < WAIT_SPINS_FIRST; i++)
 		assert_true(wait_look(&wait, ELSEWHERE));
 	assert_int_equal(wait.begun_ns, 0);
+	wait_begin(&wait);
+	assert_true(wait_look(&wait, wait_cpu())); /* yields */
+	assert_int_equal(wait.begun_ns, 0);
+	wait_look(&wait, wait_cpu());
+	assert_int_not_equal(wait.begun_ns, 0);
+}
+
+static void
+after_a_long_yield_each_is_measured_for_a_while(void **state)
+{
+	struct wait_state wait = { .clocked = 3 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		wait_begin(&wait);
+		wait_look(&wait, wait_cpu());
+		assert_int_not_equal(wait.begun_ns, 0);
+	}
+	wait_begin(&wait);
+	wait_look(&wait, wait_cpu());
+	assert_int_equal(wait.begun_ns, 0);
 }
 
 static void
@@ -522,6 +543,7 @@ main(void)
 		cmocka_unit_test(traps_that_give_an_errno_are_traced_with_its_name),
 		cmocka_unit_test(looking_ends_within_its_window),
 		cmocka_unit_test(a_short_wait_reads_no_clock),
+		cmocka_unit_test(after_a_long_yield_each_is_measured_for_a_while),
 		cmocka_unit_test(beside_a_hog_yielding_stops_for_longer_and_longer),
 		cmocka_unit_test(the_window_learns_from_sleeps),
 		cmocka_unit_test(who_need_not_look_sleeps_at_once),
