@@ -62,13 +62,16 @@ enum trap_flags {
 	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
 	TRAP_HAS_EVENT = 4, /* reply of PORT_WATCH: what to poll is passed */
 	TRAP_HAS_FILE = 16 /* request of FILEPORT_MAKE, MEMORY_ENTRY_MAKE and TASK_FOR_PID, reply of
-			      FILEPORT_OPEN and MEMORY_ENTRY_OPEN: the
-			      file is passed */
+			      FILEPORT_OPEN, MEMORY_ENTRY_OPEN and of those of LANE_* that hand
+			      out memory: the file is passed */
 };
 
 /* Of a reply: the task has exception ports, its own or inherited, whoever set them; it is to
  * look at them when something happens. */
 #define TRAP_WATCH_EXCEPTIONS 32u
+
+/* Of a reply: there are lanes to accept, or the task is to begin with them (mach_lane.h). */
+#define TRAP_LANES_OFFERED 64u
 
 /*
  * A trap's bytes are one *stream*, in either direction:

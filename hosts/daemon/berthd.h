@@ -53,9 +53,10 @@ struct slot;
 #define TRACE_SUBSCRIBERS_PER_USER_MAX 8u
 #define CONNECTIONS_PROCESS_SHARE 2u /* one process may have half the descriptors */
 #define WAKERS_SHARE 4u /* a quarter of them for wakers: threads sleep without one as well */
-#define WAKERS_PROCESS_SHARE 4u /* … of which one process may have a quarter */
-#define LEAKS_MAX 65536u        /* rows remembered; what is beyond is only counted */
-#define ROWS_PER_ROUND 64u      /* of an inspection, before the tasks get their turn */
+#define WAKERS_PROCESS_SHARE 4u  /* … of which one process may have a quarter */
+#define LANE_DESCRIPTOR_SHARE 4u /* a quarter for lanes: whoever has none goes by the kernel */
+#define LEAKS_MAX 65536u         /* rows remembered; what is beyond is only counted */
+#define ROWS_PER_ROUND 64u       /* of an inspection, before the tasks get their turn */
 #define DUMP_MAX_BYTES (256u << 20)
 #define INSPECTIONS_PER_USER_MAX 32u /* answers under way, of which one may be a large dump */
 #define LINEAGE_DEPTH_MAX 256u
@@ -126,6 +127,8 @@ struct slot_segment {
 	uint64_t used;
 };
 
+/* A sealed memfd and its mapping.  0, -errno. */
+mustuse int sealed_memory_new(const char *name, size_t size, int *fd_out, void **memory_out);
 /* Makes segment @index of @peer; the first has the doorbell.  0, -ENOMEM, -EMFILE … */
 mustuse int slot_segment_new(struct peer *peer, uint32_t index);
 void slot_segments_free(struct peer *peer);
@@ -272,7 +275,8 @@ struct host {
 	LIST_HEAD(, watch_pair) unshown; /* watch.c */
 	struct closer closer;
 	LIST_HEAD(, file_owner) file_owners;
-	uint32_t file_count; /* of fileports */
+	uint32_t file_count;   /* of fileports */
+	uint32_t shared_count; /* memories of lanes */
 	struct source listener, signals;
 	struct peer *control;
 	pid_t control_pid; /* of `berth run`; 0: none */
@@ -510,6 +514,16 @@ void bulks_forget_peer(struct peer *peer);
 mustuse int file_new(struct peer *peer, int fd, struct kernel_file **made);
 int file_fd(const struct kernel_file *core); /* borrowed */
 void file_free(struct host *host, struct kernel_file *core);
+
+/* ---- mach_lanes.c ------------------------------------------------------------------ */
+
+/* The memory that a trap of that number is to be given, if there is any; the caller's. */
+void mach_lanes_provide(struct host *host, uint32_t number, struct kernel_shared *shared[2]);
+int mach_lanes_fd(const struct kernel_shared *core); /* borrowed */
+/* Wakes who sleeps in lanes, and frees those that are gone. */
+void mach_lanes_work_off(struct host *host, struct kernel_effects *effects);
+/* Somebody is about to look at the kernel from outside: nothing is left in lanes. */
+void host_look(struct host *host);
 
 /* ---- subject.c --------------------------------------------------------------------- */
 

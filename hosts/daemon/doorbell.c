@@ -117,13 +117,17 @@ release_source(struct host *host, const struct trap_source *source)
 {
 	struct kernel_effects effects;
 
-	if (source->bulk == NULL && source->file == NULL)
+	if (source->bulk == NULL && source->file == NULL && source->shared[0] == NULL &&
+	    source->shared[1] == NULL)
 		return;
 	kernel_effects_init(&effects);
 	if (source->bulk != NULL)
 		kernel_segment_unref(source->bulk, &effects);
 	if (source->file != NULL)
 		kernel_file_unref(source->file, &effects);
+	for (int i = 0; i < 2; i++)
+		if (source->shared[i] != NULL)
+			kernel_shared_unref(source->shared[i], &effects);
 	effects_work_off(host, &effects);
 }
 
@@ -148,6 +152,7 @@ take_request(struct slot *slot)
 	}
 	host->rang_cpu = atomic_load_explicit(&slot->shared->task_cpu, memory_order_relaxed);
 	code = adopt_descriptors(slot, &source);
+	mach_lanes_provide(host, source.request.number, source.shared);
 	if (code == KERN_SUCCESS)
 		code = trap_decode(&source, &decoded);
 	if (code == KERN_SUCCESS)

@@ -147,6 +147,9 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 	} else if (result->file != NULL) {
 		own_fd = file_fd(result->file);
 		own_flag = TRAP_HAS_FILE;
+	} else if (result->shared != NULL) {
+		own_fd = mach_lanes_fd(result->shared);
+		own_flag = TRAP_HAS_FILE;
 	}
 	status = reply_encode(host, result, slot->shared->data, &encoded);
 	if (status != 0) {
@@ -156,6 +159,8 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 	encoded.reply.flags |= own_flag;
 	if (kernel_task_watches_exceptions(slot->peer->task))
 		encoded.reply.flags |= TRAP_WATCH_EXCEPTIONS;
+	if (kernel_task_has_lane_offers(slot->peer->task))
+		encoded.reply.flags |= TRAP_LANES_OFFERED;
 	unstick(slot);
 	write_reply(slot, &encoded.reply);
 	if ((encoded.reply.flags & ALL_DESCRIPTORS) != 0)
@@ -220,6 +225,7 @@ effects_work_off(struct host *host, struct kernel_effects *effects)
 	}
 	while ((segment = kernel_effects_segment(effects)) != NULL)
 		bulk_free(segment);
+	mach_lanes_work_off(host, effects);
 	watches_work_off(host, effects);
 	while ((file = kernel_effects_file(effects)) != NULL)
 		file_free(host, file);

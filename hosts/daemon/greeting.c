@@ -321,6 +321,7 @@ credentials_changed(struct peer *peer, const struct received *received)
 		peer->rgid = peer->egid;
 	}
 	credentials_token(peer, &token);
+	host_look(peer->host);
 	kernel_task_set_token(peer->task, &token);
 }
 

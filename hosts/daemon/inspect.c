@@ -138,17 +138,18 @@ keep_counts(struct host *host, struct inspection *inspection)
 	    inspection->json
 		? "{\"tasks\": %u, \"threads\": %u, \"ports\": %u, \"port_sets\": %u, "
 		  "\"messages\": %u, \"segments\": %u, \"notifications\": %u, \"watches\": %u, "
-		  "\"fileports\": %u, \"memory_entries\": %u, "
+		  "\"fileports\": %u, \"memory_entries\": %u, \"lanes\": %u, "
 		  "\"kext_hosts\": %u, \"kexts\": %u, \"controls\": %u, \"event_sockets\": %u, "
 		  "\"bytes\": %llu}\n"
 		: "tasks %u\nthreads %u\nports %u\nport_sets %u\nmessages %u\nsegments %u\n"
-		  "notifications %u\nwatches %u\nfileports %u\nmemory_entries %u\nkext_hosts "
+		  "notifications %u\nwatches %u\nfileports %u\nmemory_entries %u\nlanes "
+		  "%u\nkext_hosts "
 		  "%u\nkexts %u\ncontrols "
 		  "%u\n"
 		  "event_sockets %u\nbytes %llu\n",
 	    counts.tasks, counts.threads, counts.ports, counts.port_sets, counts.messages,
 	    counts.segments, counts.notifications, counts.watches, counts.fileports,
-	    counts.memory_entries, counts.kext_hosts, counts.kexts, counts.controls,
+	    counts.memory_entries, counts.lanes, counts.kext_hosts, counts.kexts, counts.controls,
 	    counts.kev_sockets, (unsigned long long)counts.bytes);
 }
 
@@ -218,9 +219,11 @@ inspect_begin(struct peer *peer, const struct wire_inspect *request)
 		peer->inspection->status = -EBUSY;
 	} else if (request->what == WIRE_INSPECT_DUMP) {
 		/* whoever reads all of it wants to know that it is true */
+		host_look(host);
 		kernel_audit(host->kernel);
 		kernel_dump(host->kernel, keep_text, peer->inspection);
 	} else if (request->what == WIRE_INSPECT_COUNTS) {
+		host_look(host);
 		keep_counts(host, peer->inspection);
 	}
 	socket_update(peer);
@@ -322,6 +325,9 @@ inspect_go_on(struct peer *peer)
 {
 	struct inspection *inspection = peer->inspection;
 	struct wire_end end = { .head = { .kind = WIRE_END, .size_bytes = sizeof(end) } };
+
+	host_look(peer->host);
+
 	bool more = inspection->kind == INSPECTION_WHOLE ? slice_of_whole(inspection)
 		    : inspection->kind == INSPECTION_LOG ? slice_of_log(peer, inspection)
 							 : slice_of_rows(peer, inspection);

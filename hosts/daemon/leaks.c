@@ -82,6 +82,7 @@ leaks_census(struct peer *peer)
 	    host->ending)
 		return;
 	peer->censused = true;
+	host_look(host);
 	while (kernel_census_next(host->kernel, &at, &row) && row.task == peer->task) {
 		if (!row.kept_by_library)
 			remember(host, &row);

@@ -16,11 +16,10 @@
 
 #define SLOTS_BYTES ((size_t)TRAP_SLOT_SIZE * TRAP_SEGMENT_SLOTS)
 
-/* A sealed memfd and its mapping.  0, -errno. */
-static int
-shared_memory_new(size_t size, int *fd_out, void **memory_out)
+int
+sealed_memory_new(const char *name, size_t size, int *fd_out, void **memory_out)
 {
-	int fd = memfd_create("berth-traps", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	void *memory;
 	int error;
 
@@ -58,7 +57,7 @@ slot_segment_new(struct peer *peer, uint32_t index)
 	if (segment == NULL)
 		return -ENOMEM;
 	segment->memory_size = doorbell_size + SLOTS_BYTES;
-	error = shared_memory_new(segment->memory_size, &segment->fd, &memory);
+	error = sealed_memory_new("berth-traps", segment->memory_size, &segment->fd, &memory);
 	if (error != 0) {
 		free(segment);
 		return error;

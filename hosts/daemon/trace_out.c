@@ -237,6 +237,7 @@ trace_subscribe(struct peer *peer, const struct wire_inspect *request, int pipe_
 	if (end.status == 0) {
 		host->subscribers[host->subscriber_count++] = peer->subscriber;
 		kernel_trace_to(host->kernel, sink, host);
+		host_look(host); /* from now on nothing goes by lanes */
 	}
 	if (socket_send(peer, &end, sizeof(end), NULL, 0, NULL) < 0)
 		peer_doom(peer);
