@@ -9,6 +9,7 @@
 #include "client/bsd/system_socket.h"
 #include "client/connection.h"
 #include "client/exception.h"
+#include "client/mach_lane.h"
 #include "client/mach/vm_object.h"
 #include "client/site.h"
 #include "client/trap.h"
@@ -65,6 +66,7 @@ after_fork_in_child(void)
 	exception_forked();
 	site_forked();
 	trap_forked();
+	mach_lanes_forked();
 	connection_start_over(child_fd);
 	if (child_fd >= 0 && !connection_send(&hello.head, NULL, 0, false)) {
 		/* the kernel died in between: the first trap will say so */

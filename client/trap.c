@@ -4,6 +4,7 @@
 #include "client/trap.h"
 
 #include "client/exception.h"
+#include "client/mach_lane.h"
 #include "client/memory.h"
 #include "client/say.h"
 #include "client/signals.h"
@@ -434,6 +435,8 @@ trap_run(struct trap *trap, enum trap_patience patience)
 		outcome = fetch_descriptors(trap);
 	if (__builtin_expect((slot->reply.flags & TRAP_WATCH_EXCEPTIONS) != 0, 0))
 		exception_watch();
+	if (__builtin_expect((slot->reply.flags & TRAP_LANES_OFFERED) != 0, 0))
+		mach_lanes_offer_seen();
 	if (site_is_on())
 		site_trap_done(trap);
 	if (__builtin_expect(slot->reply.guard.code != 0, 0) && !self.is_ending)

@@ -11,6 +11,7 @@
 
 #include "client/export.h"
 #include "client/incoming.h"
+#include "client/mach_lane.h"
 #include "client/outgoing.h"
 #include "client/site.h"
 #include "client/trap.h"
@@ -185,6 +186,44 @@ send_trap(struct message_call *call, mach_msg_option_t option)
 	return code;
 }
 
+/* The send half, and the other one with it if @option says so. */
+static mach_msg_return_t
+send_by_kernel(struct message_call *call, mach_msg_option_t option)
+{
+	mach_msg_return_t code;
+
+	do {
+		/* the buffer holds the message as it was given back, with its new header */
+		code = send_trap(call, option);
+	} while (code == MACH_SEND_INTERRUPTED && (option & MACH_SEND_INTERRUPT) == 0);
+	return code;
+}
+
+/* What of the call lanes can do.  What is left of @option is the kernel's; none: *@code. */
+static mach_msg_option_t
+by_lanes(struct message_call *call, mach_msg_option_t option, mach_msg_return_t *code)
+{
+	if (mach_lanes_are_offered())
+		mach_lanes_accept();
+	if ((option & MACH_SEND_MSG) != 0) {
+		if (!mach_lane_send(call->message, option, call->send_size)) {
+			mach_lane_sent_by_kernel(call->message, option, call->send_size);
+			if ((option & (MACH_RCV_MSG | MACH_RCV_SYNC_WAIT)) != MACH_RCV_MSG ||
+			    !mach_lane_is_open(call->receive_name))
+				return option;
+			*code = send_by_kernel(call, option & ~MACH_RCV_MSG);
+			if (*code != MACH_MSG_SUCCESS)
+				return option & ~(MACH_SEND_MSG | MACH_RCV_MSG);
+		}
+		option &= ~MACH_SEND_MSG;
+	}
+	if ((option & MACH_RCV_MSG) != 0 &&
+	    mach_lane_receive(call->receive_buffer, option, call->receive_size, call->receive_name,
+			      &call->timeout_ms, code))
+		option &= ~MACH_RCV_MSG;
+	return option;
+}
+
 static mach_msg_return_t
 message_call(struct message_call *call)
 {
@@ -193,11 +232,13 @@ message_call(struct message_call *call)
 
 	if ((option & (MACH_SEND_MSG | MACH_RCV_MSG)) == 0)
 		return MACH_MSG_SUCCESS;
+	if (mach_lanes_are_on()) {
+		option = by_lanes(call, option, &code);
+		if ((option & (MACH_SEND_MSG | MACH_RCV_MSG)) == 0)
+			return code;
+	}
 	if ((option & MACH_SEND_MSG) != 0) {
-		do {
-			/* the buffer holds the message as it was given back, with its new header */
-			code = send_trap(call, option);
-		} while (code == MACH_SEND_INTERRUPTED && (option & MACH_SEND_INTERRUPT) == 0);
+		code = send_by_kernel(call, option);
 		if (code != MACH_RCV_INTERRUPTED || (option & MACH_RCV_INTERRUPT) != 0)
 			return code;
 		/* the message is sent: only the rest is repeated, and it waits for nobody special

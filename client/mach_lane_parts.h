@@ -1,0 +1,139 @@
+/*
+ * What the files of lanes share: what this process knows of its own lanes and ports.
+ *
+ * The table that the kernel writes says what is true; this is where the memory is mapped and who
+ * of our threads uses it.  Every lock here is only tried: whoever does not get it goes by the
+ * kernel, so a signal handler never waits for the code that it interrupted.
+ */
+#ifndef BERTH_CLIENT_MACH_LANE_PARTS_H
+#define BERTH_CLIENT_MACH_LANE_PARTS_H
+
+#include "client/mach_lane.h"
+#include "client/trap.h"
+#include "wire/mach_lane.h"
+
+/* A port that answers to a lane's requests go to. */
+struct lane_binding {
+	mach_port_name_t name; /* 0: unused */
+	uint32_t port;         /* its number in the table */
+};
+
+struct lane {
+	_Atomic uint32_t lock; /* who puts messages in or answers */
+	struct mach_lane *shared;
+	struct mach_lane_gate *gate; /* of the receiver, in `gates` */
+	struct mach_lane_gates *gates;
+	uint32_t generation; /* of the row, when it was mapped */
+	/* sender */
+	_Atomic uint32_t asked;              /* calls under way, a bit each */
+	uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
+	struct lane_binding bindings[MACH_LANE_BINDINGS];
+	uint32_t missed; /* sends in a row that found it shut */
+	uint32_t order;  /* receiver: of its next answer */
+};
+
+struct lane_port {
+	_Atomic uint32_t lock; /* who receives */
+	uint32_t generation;   /* of the row, when the lanes were listed */
+	uint32_t lane_count, bound_count;
+	uint8_t lanes[MACH_LANE_MAX]; /* that lead here */
+	uint8_t bound[MACH_LANE_MAX]; /* that answer here */
+};
+
+#define LANE_PORT_PLACES 256u
+
+struct lanes {
+	uint32_t generation;   /* of the connection; what else is here is of it */
+	_Atomic uint32_t lock; /* who changes what follows */
+	struct mach_lane_table *table;
+	struct mach_lane_gates *gates; /* our own ports' */
+	uint32_t hot;                  /* messages until a right gets a lane */
+	_Atomic uint32_t chance;       /* 0: nothing is left to it */
+	struct lane lanes[MACH_LANE_MAX];
+	struct lane_port ports[MACH_LANE_GATE_MAX];
+	_Atomic uint32_t port_names[LANE_PORT_PLACES]; /* by name: number of the port, plus 1 */
+};
+
+extern struct lanes lanes;
+
+/* For tests: true once in so many times, and never unless BERTH_LANES says so. */
+static inline bool
+lane_by_chance(uint32_t times)
+{
+	uint32_t chance = atomic_load_explicit(&lanes.chance, memory_order_relaxed);
+
+	if (__builtin_expect(chance == 0, 1))
+		return false;
+	chance ^= chance << 13;
+	chance ^= chance >> 17;
+	chance ^= chance << 5;
+	atomic_store_explicit(&lanes.chance, chance, memory_order_relaxed);
+	return chance % times == 0;
+}
+
+static inline bool
+lane_try_lock(_Atomic uint32_t *lock)
+{
+	return atomic_load_explicit(lock, memory_order_relaxed) == 0 &&
+	       atomic_exchange_explicit(lock, 1, memory_order_acquire) == 0;
+}
+
+static inline void
+lane_unlock(_Atomic uint32_t *lock)
+{
+	atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+/* Is there a table, and the kernel behind it? */
+static inline bool
+lanes_are_ready(void)
+{
+	return lanes.table != NULL && connection.kernel_page != NULL &&
+	       !alive_word_is_dead(
+		   atomic_load_explicit(&connection.kernel_page->alive, memory_order_relaxed)) &&
+	       atomic_load_explicit(&connection.state, memory_order_relaxed) == CONNECTION_READY;
+}
+
+/* Is lane @number still the one that was mapped? */
+static inline bool
+lane_is_live(uint32_t number, uint32_t role)
+{
+	const struct mach_lane_entry *row = &lanes.table->entries[number];
+
+	return lanes.lanes[number].shared != NULL &&
+	       atomic_load_explicit(&row->role, memory_order_acquire) == role;
+}
+
+/* The half of @word that changes with each step: what a futex can be on. */
+static inline const _Atomic uint32_t *
+lane_futex(const _Atomic uint64_t *word)
+{
+	return (const _Atomic uint32_t *)(const void *)word +
+	       (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0);
+}
+
+/* The lane for the send right @name, or MACH_LANE_MAX. */
+uint32_t lane_of_right(mach_port_name_t name);
+/* Counts a message that went by the kernel; opens a lane when there were enough. */
+void lane_count(mach_port_name_t name);
+/* It does not pay: close it, and begin to count anew. */
+void lane_give_up(uint32_t number);
+/* The number of the binding by which answers of lane @number go to @name, which is our port @port;
+ * asked for if need be.  False: none. */
+bool lane_bind(uint32_t number, mach_port_name_t name, uint32_t *binding, uint32_t *port);
+/* The number of our port @name in the table, or MACH_LANE_GATE_MAX. */
+uint32_t lane_port_of(mach_port_name_t name);
+/* Brings the lists of the port, whose lock is held, up to date. */
+void lane_port_update(uint32_t number);
+
+/* The send-once right @name answers @call of lane @number; and who has that right: false, nobody
+ * knows. */
+void lane_answer_remember(mach_port_name_t name, uint32_t number, uint32_t call);
+bool lane_answer_find(mach_port_name_t name, uint32_t *number, uint32_t *call);
+
+#define LANE_WORDS_MAX 128u /* of futex_waitv */
+
+/* Sleep until one of them changes, or as wait_futex() says. */
+int lane_sleep(const struct wait_word *words, uint32_t count, uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * Receiving by lanes: requests from the rings that lead to a port, answers from the calls that
+ * were made with it, and what the kernel has for it.
+ */
+#include "client/mach_lane_parts.h"
+
+#include "client/memory.h"
+#include "client/thread_hold.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define OPTIONS                                                                                    \
+	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
+	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
+
+/* Where a message goes. */
+struct target {
+	mach_msg_header_t *buffer;
+	mach_msg_option_t option;
+	mach_msg_size_t room;
+	mach_port_name_t name;
+	struct mach_lane_port *row;
+};
+
+enum taken { TAKEN_ONE, TAKEN_NONE, TAKEN_ASK_KERNEL };
+
+/* ---- the message as the program sees it ----------------------------------------------------- */
+
+static uint32_t
+trailer_size(mach_msg_option_t option)
+{
+	switch (GET_RCV_ELEMENTS(option)) {
+	case MACH_RCV_TRAILER_NULL:
+		return sizeof(mach_msg_trailer_t);
+	case MACH_RCV_TRAILER_SEQNO:
+		return sizeof(mach_msg_seqno_trailer_t);
+	case MACH_RCV_TRAILER_SENDER:
+		return sizeof(mach_msg_security_trailer_t);
+	case MACH_RCV_TRAILER_AUDIT:
+		return sizeof(mach_msg_audit_trailer_t);
+	case MACH_RCV_TRAILER_CTX:
+		return sizeof(mach_msg_context_trailer_t);
+	default:
+		return sizeof(mach_msg_max_trailer_t);
+	}
+}
+
+static bool
+has_room(const struct target *to, uint32_t size)
+{
+	uint64_t whole = (uint64_t)size + trailer_size(to->option);
+
+	return whole <= to->room && memory_is_writable(to->buffer, whole);
+}
+
+/* Who sent by lane @number, as the kernel says it.  False: it is saying it just now, or died doing
+ * so. */
+static bool
+read_token(uint32_t number, audit_token_t *token)
+{
+	const struct mach_lane_entry *row = &lanes.table->entries[number];
+	uint32_t before = atomic_load(&row->generation);
+
+	for (uint32_t i = 0; i < MACH_LANE_TOKEN_WORDS; i++)
+		token->val[i] = atomic_load_explicit(&row->token[i], memory_order_acquire);
+	return (before & 1) == 0 && atomic_load(&row->generation) == before;
+}
+
+/* Header and trailer of a message whose bytes are in the buffer. */
+static void
+finish(const struct target *to, uint32_t size, mach_msg_bits_t bits, mach_port_name_t remote,
+       const audit_token_t *token)
+{
+	uint32_t seqno = atomic_load_explicit(&to->row->seqno, memory_order_relaxed);
+	uint64_t received = atomic_load_explicit(&to->row->received, memory_order_relaxed);
+	mach_msg_max_trailer_t trailer = {
+		.msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0,
+		.msgh_trailer_size = trailer_size(to->option),
+		.msgh_seqno = seqno,
+		.msgh_context = atomic_load_explicit(&to->row->context, memory_order_relaxed),
+		.msgh_sender.val = { token->val[1], token->val[2] },
+		.msgh_audit = *token,
+	};
+
+	to->buffer->msgh_bits = bits;
+	to->buffer->msgh_size = size;
+	to->buffer->msgh_remote_port = remote;
+	to->buffer->msgh_local_port = to->name;
+	memcpy((uint8_t *)to->buffer + size, &trailer, trailer.msgh_trailer_size);
+	atomic_store_explicit(&to->row->seqno, seqno + 1, memory_order_relaxed);
+	atomic_store_explicit(&to->row->received, received + 1, memory_order_relaxed);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* The lane with the oldest request, and that request's record; MACH_LANE_MAX: none. */
+static uint32_t
+first_lane(const struct lane_port *port)
+{
+	struct mach_lane_record record;
+	uint32_t best = MACH_LANE_MAX, best_ticket = 0, units;
+	const uint8_t *message;
+
+	for (uint32_t i = 0; i < port->lane_count; i++) {
+		uint32_t number = port->lanes[i];
+		struct mach_lane *shared = lanes.lanes[number].shared;
+
+		if (shared == NULL)
+			continue;
+		uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
+		uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+		if (mach_lane_used(tail, head) == 0 || mach_lane_is_shut(tail) ||
+		    !lane_is_live(number, MACH_LANE_RECEIVER))
+			continue;
+		if (port->lane_count == 1)
+			return number;
+		if (!mach_lane_first(shared, tail, head, &record, &message, &units))
+			record.ticket = best_ticket - 1; /* nonsense: seen to at once */
+		if (best == MACH_LANE_MAX || (int32_t)(record.ticket - best_ticket) < 0) {
+			best = number;
+			best_ticket = record.ticket;
+		}
+	}
+	return best;
+}
+
+static enum taken
+take_request(const struct lane_port *port, const struct target *to)
+{
+	uint32_t number = first_lane(port), units, name = MACH_PORT_NULL;
+	struct mach_lane_record record;
+	const uint8_t *message;
+	audit_token_t token;
+
+	if (number == MACH_LANE_MAX)
+		return TAKEN_NONE;
+	struct mach_lane *shared = lanes.lanes[number].shared;
+	struct mach_lane_entry *row = &lanes.table->entries[number];
+	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
+
+	if (mach_lane_is_shut(head) || mach_lane_is_shut(tail))
+		return TAKEN_ASK_KERNEL;
+	if (!mach_lane_first(shared, tail, head, &record, &message, &units)) {
+		if (mach_lane_used(tail, head) != 0) {
+			lane_give_up(number); /* what its sender wrote makes no sense */
+			return TAKEN_ASK_KERNEL;
+		}
+		return TAKEN_NONE;
+	}
+	if (!has_room(to, record.size_bytes))
+		return TAKEN_ASK_KERNEL; /* who knows what that means */
+	memory_came(message, record.size_bytes);
+	memcpy(to->buffer, message, record.size_bytes);
+	if (!read_token(number, &token))
+		return TAKEN_ASK_KERNEL;
+	if (record.call < MACH_LANE_CALLS) {
+		if (!mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
+					 MACH_LANE_TAKEN)) {
+			if (atomic_load(&shared->head) == head)
+				lane_give_up(number); /* a call that is none */
+			return TAKEN_ASK_KERNEL;
+		}
+		name = mach_lane_next_name(
+		    atomic_load_explicit(&row->names[record.call], memory_order_relaxed));
+		atomic_store_explicit(&row->names[record.call], name, memory_order_relaxed);
+		lane_answer_remember(name, number, record.call);
+	}
+	atomic_store_explicit(&shared->receiver_cpu, wait_cpu(), memory_order_relaxed);
+	if (!mach_lane_move(&shared->head, head, units))
+		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
+	atomic_fetch_sub_explicit(&lanes.lanes[number].gate->count, 1, memory_order_relaxed);
+	if (atomic_load(&shared->sender_sleeps) != 0)
+		wait_wake(lane_futex(&shared->head), INT_MAX);
+	finish(to, record.size_bytes,
+	       MACH_MSGH_BITS(name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
+			      MACH_MSG_TYPE_PORT_SEND),
+	       name, &token);
+	return TAKEN_ONE;
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/* The first answer to a request that was sent with port @number; false: none.  Calls that the
+ * kernel has taken over are forgotten: their answers come to the port itself. */
+static bool
+first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_number, uint32_t *call)
+{
+	uint32_t best_order = 0;
+	bool found = false;
+
+	for (uint32_t i = 0; i < port->bound_count; i++) {
+		struct lane *lane = &lanes.lanes[port->bound[i]];
+		struct mach_lane *shared = lane->shared;
+		uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_acquire);
+
+		while (shared != NULL && asked != 0) {
+			uint32_t index = (uint32_t)__builtin_ctz(asked);
+			asked &= asked - 1;
+			if (lane->call_port[index] != number)
+				continue;
+			uint32_t state =
+			    atomic_load_explicit(&shared->calls[index].state, memory_order_acquire);
+			if (state == MACH_LANE_GONE) {
+				atomic_fetch_and(&lane->asked, ~(1u << index));
+				continue;
+			}
+			uint32_t order = *(volatile uint32_t *)&shared->calls[index].order;
+			if (state != MACH_LANE_ANSWERED ||
+			    (found && (int32_t)(order - best_order) >= 0))
+				continue;
+			found = true;
+			best_order = order;
+			*lane_number = port->bound[i];
+			*call = index;
+		}
+	}
+	return found;
+}
+
+static enum taken
+take_answer(const struct lane_port *port, uint32_t number, const struct target *to)
+{
+	uint32_t lane_number, index;
+	audit_token_t token;
+
+	if (!first_answer(port, number, &lane_number, &index))
+		return TAKEN_NONE;
+	struct lane *lane = &lanes.lanes[lane_number];
+	struct mach_lane *shared = lane->shared;
+	struct mach_lane_call *call = &shared->calls[index];
+	uint32_t size = *(volatile uint32_t *)&call->size_bytes;
+
+	if (!lane_is_live(lane_number, MACH_LANE_SENDER))
+		return TAKEN_ASK_KERNEL;
+	if (size < sizeof(mach_msg_header_t) || size > MACH_LANE_ANSWER_MAX || size % 4 != 0) {
+		lane_give_up(lane_number);
+		return TAKEN_ASK_KERNEL;
+	}
+	if (!has_room(to, size))
+		return TAKEN_ASK_KERNEL;
+	memory_came(shared->answers[index], size);
+	memcpy(to->buffer, shared->answers[index], size);
+	if (!read_token(lane_number, &token) ||
+	    !mach_lane_call_move(call, MACH_LANE_ANSWERED, MACH_LANE_FREE))
+		return TAKEN_ASK_KERNEL;
+	atomic_fetch_and(&lane->asked, ~(1u << index));
+	finish(to, size, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, &token);
+	return TAKEN_ONE;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+/* Where the last one runs that we expect something from: 0, if nobody is known to run. */
+static uint32_t
+peer_cpu(const struct lane_port *port, uint32_t number)
+{
+	for (uint32_t i = 0; i < port->bound_count; i++) {
+		const struct lane *lane = &lanes.lanes[port->bound[i]];
+		const struct mach_lane *shared = lane->shared;
+		uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_relaxed);
+
+		if (shared != NULL && asked != 0 && lane->call_port[__builtin_ctz(asked)] == number)
+			return atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed);
+	}
+	if (port->lane_count > 0 && lanes.lanes[port->lanes[0]].shared != NULL)
+		return atomic_load_explicit(&lanes.lanes[port->lanes[0]].shared->sender_cpu,
+					    memory_order_relaxed);
+	return 0;
+}
+
+/* Says in all lanes that we sleep, or not any more, and collects what to sleep on. */
+static uint32_t
+prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_word *words)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < port->lane_count && count < LANE_WORDS_MAX - 4; i++) {
+		struct mach_lane *shared = lanes.lanes[port->lanes[i]].shared;
+
+		if (shared == NULL)
+			continue;
+		atomic_store(&shared->receiver_sleeps, sleeps);
+		if (sleeps)
+			atomic_store_explicit(&shared->receiver_cpu, 0, memory_order_relaxed);
+		words[count++] = (struct wait_word){ lane_futex(&shared->tail),
+						     (uint32_t)atomic_load(&shared->tail) };
+	}
+	for (uint32_t i = 0; i < port->bound_count; i++) {
+		struct lane *lane = &lanes.lanes[port->bound[i]];
+		struct mach_lane *shared = lane->shared;
+		uint32_t asked = atomic_load(&lane->asked);
+
+		for (; shared != NULL && asked != 0; asked &= asked - 1) {
+			uint32_t index = (uint32_t)__builtin_ctz(asked);
+
+			if (lane->call_port[index] != number || count >= LANE_WORDS_MAX - 4)
+				continue;
+			atomic_store(&shared->calls[index].sleeps, sleeps);
+			words[count++] =
+			    (struct wait_word){ &shared->calls[index].state,
+						atomic_load(&shared->calls[index].state) };
+		}
+	}
+	return count;
+}
+
+/* Is there something by now?  Looked at after we said that we sleep. */
+static bool
+is_due(const struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
+{
+	uint32_t ignored_lane, ignored_call;
+
+	return atomic_load(&to->row->word) != word || first_lane(port) < MACH_LANE_MAX ||
+	       first_answer(port, number, &ignored_lane, &ignored_call);
+}
+
+/* False: the kernel is gone, or knows better. */
+static bool
+sleep_until_due(const struct lane_port *port, uint32_t number, const struct target *to,
+		uint32_t word, uint64_t deadline_ns, bool *was_interrupted)
+{
+	struct wait_word words[LANE_WORDS_MAX];
+	const struct kernel_page *page = connection.kernel_page;
+	struct mach_lane_port *row = to->row;
+
+	if (page == NULL)
+		return false;
+	atomic_store(&row->task_sleeps, 1);
+	uint32_t count = prepare(port, number, true, words);
+	words[count++] = (struct wait_word){ &row->word, word };
+	words[count++] = (struct wait_word){ &page->alive, atomic_load(&page->alive) };
+	words[count++] = (struct wait_word){ &connection.state, CONNECTION_READY };
+	bool is_alive = !alive_word_is_dead(words[count - 2].value) &&
+			atomic_load(&connection.state) == CONNECTION_READY;
+	if (is_alive && !is_due(port, number, to, word))
+		*was_interrupted = lane_sleep(words, count, deadline_ns) == -EINTR;
+	prepare(port, number, false, words);
+	atomic_store_explicit(&row->task_sleeps, 0, memory_order_relaxed);
+	return is_alive;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+/* Rounded up: 0 is over. */
+static mach_msg_timeout_t
+ms_until(uint64_t deadline_ns)
+{
+	uint64_t now_ns = wait_now_ns();
+
+	return now_ns >= deadline_ns
+		   ? 0
+		   : (mach_msg_timeout_t)((deadline_ns - now_ns + 999999) / 1000000);
+}
+
+static bool
+receive(uint32_t number, const struct target *to, mach_msg_timeout_t *timeout_ms,
+	mach_msg_return_t *code)
+{
+	struct lane_port *port = &lanes.ports[number];
+	struct wait_state *wait = &thread_state()->wait;
+	bool is_timed = (to->option & MACH_RCV_TIMEOUT) != 0, has_waited = false;
+	uint64_t deadline_ns = WAIT_FOREVER;
+	mach_msg_timeout_t timeout_whole_ms = *timeout_ms;
+	uint32_t holds = thread_hold_count();
+	bool was_interrupted = false;
+
+	wait_begin(wait);
+	for (;;) {
+		uint32_t word = atomic_load(&to->row->word);
+		enum taken taken;
+
+		if (atomic_load(&to->row->name) != to->name) {
+			/* the receive right is gone: as on Darwin, if that was while we waited */
+			*code = MACH_RCV_PORT_CHANGED;
+			return has_waited && (word & MACH_LANE_IS_GONE) != 0;
+		}
+		if ((word & (MACH_LANE_HAS_MESSAGES | MACH_LANE_IS_SHUT)) != 0)
+			return false;
+		lane_port_update(number);
+		taken = take_answer(port, number, to);
+		if (taken == TAKEN_NONE)
+			taken = take_request(port, to);
+		if (taken == TAKEN_ONE) {
+			wait_end(wait);
+			*code = MACH_MSG_SUCCESS;
+			return true;
+		}
+		if (taken == TAKEN_ASK_KERNEL || (is_timed && *timeout_ms == 0))
+			return false;
+		if (is_timed && deadline_ns == WAIT_FOREVER)
+			deadline_ns = wait_now_ns() + timeout_whole_ms * 1000000ull;
+		has_waited = true;
+		if (wait_look(wait, peer_cpu(port, number)))
+			continue;
+		wait_sleeps(wait);
+		if (!sleep_until_due(port, number, to, word, deadline_ns, &was_interrupted))
+			return false;
+		wait_woken(wait);
+		if (is_timed && was_interrupted && holds == thread_hold_count())
+			deadline_ns =
+			    WAIT_FOREVER; /* as when the call is made again: all its time */
+		else if (is_timed)
+			*timeout_ms = ms_until(deadline_ns);
+		holds = thread_hold_count();
+	}
+}
+
+bool
+mach_lane_is_open(mach_port_name_t name)
+{
+	uint32_t number = lanes_are_ready() ? lane_port_of(name) : MACH_LANE_GATE_MAX;
+
+	return number < MACH_LANE_GATE_MAX &&
+	       (atomic_load_explicit(&lanes.table->ports[number].word, memory_order_relaxed) &
+		MACH_LANE_IS_SHUT) == 0;
+}
+
+bool
+mach_lane_receive(mach_msg_header_t *buffer, mach_msg_option_t option, mach_msg_size_t room,
+		  mach_port_name_t name, mach_msg_timeout_t *timeout_ms, mach_msg_return_t *code)
+{
+	uint32_t number;
+	bool is_done = false;
+
+	if (!lanes_are_ready() || lane_by_chance(4) || (option & ~OPTIONS) != 0)
+		return false;
+	number = lane_port_of(name);
+	if (number >= MACH_LANE_GATE_MAX || !lane_try_lock(&lanes.ports[number].lock))
+		return false;
+	const struct target to = { buffer, option, room, name, &lanes.table->ports[number] };
+	is_done = receive(number, &to, timeout_ms, code);
+	lane_unlock(&lanes.ports[number].lock);
+	return is_done;
+}

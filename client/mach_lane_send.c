@@ -1,0 +1,271 @@
+/*
+ * Sending by a lane: requests into its ring, answers into their call.
+ */
+#include "client/mach_lane_parts.h"
+
+#include "client/memory.h"
+#include "client/site.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* What of mach_msg()'s options makes no difference to a message that a lane takes. */
+#define OPTIONS                                                                                    \
+	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
+	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
+#define MISSES_MAX 128u /* sends in a row that found the lane shut: it does not pay */
+
+/* What a message is to a lane. */
+enum shape { SHAPE_OTHER, SHAPE_ONE_WAY, SHAPE_REQUEST, SHAPE_ANSWER };
+
+static enum shape
+shape_of(const mach_msg_header_t *message, mach_msg_option_t option, mach_msg_size_t size)
+{
+	mach_msg_bits_t bits = message->msgh_bits;
+
+	if ((option & ~OPTIONS) != 0 || size < sizeof(*message) || size % 4 != 0 ||
+	    size > MACH_LANE_REQUEST_MAX || !MACH_PORT_VALID(message->msgh_remote_port))
+		return SHAPE_OTHER;
+	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE))
+		return MACH_PORT_VALID(message->msgh_local_port) &&
+			       message->msgh_local_port != message->msgh_remote_port
+			   ? SHAPE_REQUEST
+			   : SHAPE_OTHER;
+	if (message->msgh_local_port != MACH_PORT_NULL)
+		return SHAPE_OTHER;
+	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0))
+		return SHAPE_ONE_WAY;
+	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0) && size <= MACH_LANE_ANSWER_MAX)
+		return SHAPE_ANSWER;
+	return SHAPE_OTHER;
+}
+
+/* Can all of it be read?  As outgoing_begin(): the page of the header is believed to be there. */
+static bool
+is_readable(const mach_msg_header_t *message, uint32_t size)
+{
+	uint32_t in_first_page = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
+
+	return size <= in_first_page ||
+	       memory_is_readable((const uint8_t *)message + in_first_page, size - in_first_page);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static bool
+send_answer(const mach_msg_header_t *message, uint32_t size)
+{
+	uint32_t number, index;
+
+	if (!lane_answer_find(message->msgh_remote_port, &number, &index) ||
+	    !lane_is_live(number, MACH_LANE_RECEIVER) ||
+	    atomic_load_explicit(&lanes.table->entries[number].names[index],
+				 memory_order_relaxed) != message->msgh_remote_port)
+		return false;
+
+	struct lane *lane = &lanes.lanes[number];
+
+	if (!is_readable(message, size) || !lane_try_lock(&lane->lock))
+		return false;
+	if (!lane_is_live(number, MACH_LANE_RECEIVER)) {
+		lane_unlock(&lane->lock);
+		return false;
+	}
+	struct mach_lane *shared = lane->shared;
+	struct mach_lane_call *call = &shared->calls[index];
+	bool is_sent = mach_lane_call_move(call, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
+	if (is_sent) {
+		memcpy(shared->answers[index], message, size);
+		call->size_bytes = size;
+		call->order = lane->order++;
+		is_sent = mach_lane_call_move(call, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
+	}
+	if (is_sent) {
+		struct mach_lane_entry *row = &lanes.table->entries[number];
+		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
+
+		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
+		if (atomic_load(&call->sleeps) != 0)
+			wait_wake(&call->state, INT_MAX);
+	}
+	lane_unlock(&lane->lock);
+	return is_sent;
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+/* A call that no request of ours is under way with, now ours; MACH_LANE_NO_CALL: none. */
+static uint32_t
+call_take(struct lane *lane, struct mach_lane *shared)
+{
+	uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_acquire);
+
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
+		if ((asked >> i & 1) != 0)
+			continue;
+		if (atomic_load_explicit(&shared->calls[i].state, memory_order_relaxed) ==
+		    MACH_LANE_GONE)
+			mach_lane_call_move(&shared->calls[i], MACH_LANE_GONE, MACH_LANE_FREE);
+		if (mach_lane_call_move(&shared->calls[i], MACH_LANE_FREE, MACH_LANE_ASKED))
+			return i;
+	}
+	return MACH_LANE_NO_CALL;
+}
+
+/* The call of a request that was not sent. */
+static void
+call_give_back(struct lane *lane, struct mach_lane *shared, uint32_t call)
+{
+	if (call == MACH_LANE_NO_CALL)
+		return;
+	mach_lane_call_move(&shared->calls[call], MACH_LANE_ASKED, MACH_LANE_FREE);
+	atomic_fetch_and(&lane->asked, ~(1u << call));
+}
+
+enum put { PUT_DONE, PUT_SHUT, PUT_FULL };
+
+/* One try to put @message into the ring of @lane, whose lock is held. */
+static enum put
+put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t binding,
+    uint32_t port)
+{
+	struct lane *lane = &lanes.lanes[number];
+	struct mach_lane *shared = lane->shared;
+	uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
+	struct mach_lane_record *record;
+	uint32_t units, call = MACH_LANE_NO_CALL;
+	uint64_t count;
+
+	/* from here on the kernel's coming in between is seen by the move at the end */
+	if (mach_lane_is_shut(tail) || !lane_is_live(number, MACH_LANE_SENDER))
+		return PUT_SHUT;
+	if (binding < MACH_LANE_BINDINGS) {
+		const struct mach_lane_port *row = &lanes.table->ports[port];
+
+		if (atomic_load(&row->name) != message->msgh_local_port ||
+		    (atomic_load(&row->word) & MACH_LANE_IS_SHUT) != 0)
+			return PUT_SHUT;
+	}
+	record = mach_lane_room(shared, tail, head, size, &units);
+	if (record == NULL)
+		return PUT_FULL;
+	if (binding < MACH_LANE_BINDINGS) {
+		call = call_take(lane, shared);
+		if (call == MACH_LANE_NO_CALL)
+			return PUT_SHUT;
+		shared->calls[call].binding = binding;
+		lane->call_port[call] = port;
+		atomic_fetch_or(&lane->asked, 1u << call);
+	}
+	count = atomic_fetch_add(&lane->gate->count, (1ull << 32) | 1);
+	if ((uint32_t)count >= atomic_load_explicit(&lane->gate->limit, memory_order_relaxed)) {
+		atomic_fetch_sub(&lane->gate->count, 1);
+		call_give_back(lane, shared, call);
+		return PUT_FULL;
+	}
+	*record = (struct mach_lane_record){ .size_bytes = size,
+					     .ticket = (uint32_t)(count >> 32),
+					     .call = call };
+	memcpy(record + 1, message, size);
+	if (mach_lane_move(&shared->tail, tail, units))
+		return PUT_DONE;
+	call_give_back(lane, shared, call); /* the kernel counts the messages itself, and anew */
+	return PUT_SHUT;
+}
+
+/* Wait until the receiver has taken something.  False: better ask the kernel. */
+static bool
+await_room(uint32_t number, struct wait_state *wait)
+{
+	struct lane *lane = &lanes.lanes[number];
+	struct mach_lane *shared = lane->shared;
+	const struct kernel_page *page = connection.kernel_page;
+	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
+
+	if (mach_lane_is_shut(tail) || mach_lane_used(tail, head) == 0 || page == NULL)
+		return false; /* what fills the queue is not ours, so nothing here would tell */
+	if (wait_look(wait, atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed)))
+		return true;
+	const struct wait_word words[] = {
+		{ lane_futex(&shared->head), (uint32_t)head },
+		{ &page->alive, atomic_load(&page->alive) },
+		{ &connection.state, CONNECTION_READY },
+	};
+	if (alive_word_is_dead(words[1].value))
+		return false;
+	wait_sleeps(wait);
+	atomic_store(&shared->sender_sleeps, 1);
+	if (atomic_load(&shared->head) == head)
+		lane_sleep(words, 3, WAIT_FOREVER);
+	atomic_store_explicit(&shared->sender_sleeps, 0, memory_order_relaxed);
+	wait_woken(wait);
+	return atomic_load(&connection.state) == CONNECTION_READY;
+}
+
+static bool
+send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_t option,
+	     uint32_t size, bool wants_answer)
+{
+	struct lane *lane = &lanes.lanes[number];
+	struct wait_state *wait = &thread_state()->wait;
+	uint32_t binding = MACH_LANE_BINDINGS, port = 0;
+	enum put result;
+
+	if (!is_readable(message, size) || !lane_try_lock(&lane->lock))
+		return false;
+	struct mach_lane *shared = lane->shared;
+	if (shared == NULL || !lane_is_live(number, MACH_LANE_SENDER) ||
+	    (wants_answer && !lane_bind(number, message->msgh_local_port, &binding, &port))) {
+		lane_unlock(&lane->lock);
+		return false;
+	}
+	wait_begin(wait);
+	do
+		result = put(number, message, size, binding, port);
+	while (result == PUT_FULL && (option & MACH_SEND_TIMEOUT) == 0 && await_room(number, wait));
+	wait_end(wait);
+	if (result == PUT_DONE) {
+		struct mach_lane_entry *row = &lanes.table->entries[number];
+		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
+
+		lane->missed = 0;
+		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
+		atomic_store_explicit(&shared->sender_cpu, wait_cpu(), memory_order_relaxed);
+		if (atomic_load(&shared->receiver_sleeps) != 0)
+			wait_wake(lane_futex(&shared->tail), INT_MAX);
+	} else if (result == PUT_SHUT && ++lane->missed >= MISSES_MAX) {
+		lane_give_up(number);
+	}
+	lane_unlock(&lane->lock);
+	return result == PUT_DONE;
+}
+
+bool
+mach_lane_send(const mach_msg_header_t *message, mach_msg_option_t option, mach_msg_size_t size)
+{
+	enum shape shape;
+	uint32_t number;
+
+	if (!lanes_are_ready() || site_is_on())
+		return false;
+	shape = shape_of(message, option, size);
+	if (shape == SHAPE_OTHER || lane_by_chance(4))
+		return false;
+	if (shape == SHAPE_ANSWER)
+		return send_answer(message, size);
+	number = lane_of_right(message->msgh_remote_port);
+	if (number < MACH_LANE_MAX && lane_by_chance(32))
+		lane_give_up(number);
+	return number < MACH_LANE_MAX &&
+	       send_request(number, message, option, size, shape == SHAPE_REQUEST);
+}
+
+void
+mach_lane_sent_by_kernel(const mach_msg_header_t *message, mach_msg_option_t option,
+			 mach_msg_size_t size)
+{
+	enum shape shape = shape_of(message, option, size);
+
+	if (!site_is_on() && (shape == SHAPE_ONE_WAY || shape == SHAPE_REQUEST))
+		lane_count(message->msgh_remote_port);
+}
