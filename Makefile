@@ -41,7 +41,7 @@ demo: configured
 check: packages = build check $(if $(findstring clang,$(compiler)),clang)
 check: configured
 	@ninja -C $(BUILD) --quiet
-	@FLAVOUR=$(FLAVOUR) SUITE=$(SUITE) QUICK=$(QUICK) scripts/check $(BUILD) $(TESTS)
+	@FLAVOUR=$(FLAVOUR) SUITE='$(SUITE)' QUICK=$(QUICK) scripts/check $(BUILD) $(TESTS)
 
 model: configured
 	@ninja -C $(BUILD) --quiet tests/model/test-model
