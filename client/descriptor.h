@@ -20,6 +20,7 @@ struct descriptor {
 	uint32_t size;   /* of the descriptor itself; 0: no such kind */
 	bool has_memory; /* OOL or OOL ports, and not empty */
 	bool deallocate;
+	bool is_virtual; /* the copy may be made when somebody writes */
 	uint64_t address;
 	uint32_t memory_bytes; /* 0 if its ports' size does not fit: the kernel refuses that */
 	uint32_t disposition;  /* of ports */
@@ -60,6 +61,7 @@ descriptor_read_memory(const uint8_t *at, struct descriptor *d)
 	memcpy(&d->address, at, sizeof(d->address));
 	memcpy(&count, at + 12, sizeof(count));
 	d->deallocate = at[8] != 0;
+	d->is_virtual = at[9] == MACH_MSG_VIRTUAL_COPY;
 	d->has_memory = count != 0;
 	d->disposition = at[10];
 	if (d->kind != MACH_MSG_OOL_PORTS_DESCRIPTOR)

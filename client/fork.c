@@ -9,8 +9,9 @@
 #include "client/bsd/system_socket.h"
 #include "client/connection.h"
 #include "client/exception.h"
-#include "client/mach_lane.h"
+#include "client/mach/vm_movable.h"
 #include "client/mach/vm_object.h"
+#include "client/mach_lane.h"
 #include "client/site.h"
 #include "client/trap.h"
 
@@ -38,6 +39,7 @@ before_fork(void)
 		fork_child_fd = connection_fork();
 	system_before_fork();
 	vm_object_before_fork();
+	vm_movable_before_fork();
 }
 
 static void
@@ -48,6 +50,7 @@ after_fork_in_parent(void)
 	if (fork_child_fd >= 0)
 		close(fork_child_fd);
 	fork_child_fd = -1;
+	vm_movable_after_fork();
 	vm_object_after_fork();
 	system_after_fork_in_parent();
 	connection_unlock(&signals);
@@ -61,6 +64,7 @@ after_fork_in_child(void)
 	int child_fd = fork_child_fd;
 
 	fork_child_fd = -1;
+	vm_movable_after_fork();
 	vm_object_after_fork();
 	system_after_fork_in_child();
 	exception_forked();

@@ -4,6 +4,7 @@
 #include "client/incoming.h"
 
 #include "client/descriptor.h"
+#include "client/mach/vm_movable.h"
 #include "client/memory.h"
 #include "client/site.h"
 
@@ -36,7 +37,12 @@ piece_map(const struct incoming *in, const struct trap_piece_wire *piece)
 		memory =
 		    mmap(NULL, piece->size_bytes + page_offset, PROT_READ | PROT_WRITE, MAP_PRIVATE,
 			 in->trap->bulk_fd, (off_t)(piece->offset_bytes - page_offset));
-		return memory == MAP_FAILED ? 0 : (uintptr_t)memory + page_offset;
+		if (memory == MAP_FAILED)
+			return 0;
+		if (page_offset == 0)
+			vm_movable_came((uintptr_t)memory, piece->size_bytes, in->trap->bulk_fd,
+					piece->offset_bytes);
+		return (uintptr_t)memory + page_offset;
 	}
 	if (piece->kind != TRAP_PIECE_STREAM)
 		return 0;

@@ -4,12 +4,14 @@
  * Three shapes, by what fits: the whole message in the stream; header and descriptors in
  * the stream and the rest ("tail") in the bulk memfd; or, with very many descriptors, the
  * stream itself in a memfd ("spill").
+ *
+ * Large memory may be the bulk memfd already, without a copy (vm_movable.h).
  */
 #include "client/outgoing.h"
 
 #include "client/descriptor.h"
+#include "client/mach/vm_movable.h"
 #include "client/memory.h"
-#include "wire/trap_page.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,7 +139,7 @@ outgoing_release(struct outgoing *out, uint32_t captured)
 		uintptr_t first = region->address & ~mask;
 		uintptr_t end = (region->address + region->size_bytes + mask) & ~mask;
 		if (end > first)
-			munmap((void *)first, end - first);
+			vm_movable_unmap(first, end - first);
 	}
 	if (out->region_count > 0)
 		memory_changed();
@@ -186,7 +188,9 @@ gather(struct outgoing *out, const struct survey *survey, uint32_t count, bool i
 			continue;
 		struct trap_piece_wire piece = { TRAP_PIECE_UNREADABLE, d.memory_bytes, 0 };
 		int error = 0;
-		if (is_ports && has_too_many_ports) {
+		if (i == out->moved_index) {
+			piece = out->moved;
+		} else if (is_ports && has_too_many_ports) {
 			/* refused whatever they are: nobody looks at them */
 		} else if (is_ports || is_inline) {
 			gather_inline(out, &d, &stream_offset, &piece);
@@ -204,6 +208,45 @@ gather(struct outgoing *out, const struct survey *survey, uint32_t count, bool i
 	}
 	out->stream_size = stream_offset;
 	return 0;
+}
+
+/*
+ * Let the memfd of the largest memory be the bulk memfd, if it has one.  @appends: something else
+ * goes there in any case.  How many bytes need not be gathered any more.
+ */
+static uint32_t
+move_largest(struct outgoing *out, const struct survey *survey, uint32_t count, bool appends)
+{
+	uint32_t offset = DESCRIPTORS_OFFSET;
+	struct descriptor largest = { 0 };
+	uint32_t largest_index = 0;
+	struct vm_moved moved;
+
+	if (survey->memory_bytes < VM_MOVABLE_MIN_BYTES)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct descriptor d = descriptor_read(out->stream + offset);
+		descriptor_read_memory(out->stream + offset, &d);
+		offset += d.size;
+		if (d.kind == MACH_MSG_OOL_DESCRIPTOR && d.has_memory &&
+		    (d.deallocate || d.is_virtual) && d.memory_bytes > largest.memory_bytes) {
+			largest = d;
+			largest_index = i;
+		}
+	}
+	if (survey->memory_bytes - align8(largest.memory_bytes) > TRAP_INLINE_OOL_MAX)
+		appends = true;
+	if (!vm_movable_take((uintptr_t)largest.address, largest.memory_bytes, !largest.deallocate,
+			     appends, &moved))
+		return 0;
+	out->bulk_fd = moved.fd;
+	out->bulk_size = moved.end;
+	out->bulk_is_sealed = moved.is_sealed;
+	out->flags |= TRAP_HAS_BULK;
+	out->moved_index = largest_index;
+	out->moved =
+	    (struct trap_piece_wire){ TRAP_PIECE_BULK, largest.memory_bytes, moved.offset };
+	return align8(largest.memory_bytes);
 }
 
 /* Put what follows the prefix in the message into the bulk memfd. */
@@ -321,25 +364,28 @@ begin_complex(struct outgoing *out, const mach_msg_header_t *message, uint32_t s
 	if (survey.ports_bytes <= PORTS_BYTES_MAX)
 		needed += survey.ports_bytes;
 	bool is_whole = copied == size && align8(size) + needed <= out->stream_room;
-	bool is_inline = is_whole && survey.memory_bytes <= TRAP_INLINE_OOL_MAX &&
-			 align8(size) + needed + survey.memory_bytes <= out->stream_room;
-
 	out->prefix_size = is_whole ? size : survey.end_offset;
 	out->stream_size = is_whole ? size : out->prefix_size;
 	if (!is_whole) {
 		if (align8(out->prefix_size) + needed + piece_size > out->stream_room)
 			return begin_spilled(out, message, size, copied, count);
-		if (out->prefix_size < size)
-			error = gather_tail(out, message, size);
 	}
+	if (out->may_move && !survey.is_malformed)
+		survey.memory_bytes -= move_largest(
+		    out, &survey, count,
+		    !is_whole || align8(size) + needed + TRAP_INLINE_OOL_MAX > out->stream_room);
+	bool is_inline = is_whole && survey.memory_bytes <= TRAP_INLINE_OOL_MAX &&
+			 align8(size) + needed + survey.memory_bytes <= out->stream_room;
+	if (!is_whole && out->prefix_size < size)
+		error = gather_tail(out, message, size);
 	if (error == 0 && !survey.is_malformed && survey.piece_count > 0)
 		error = gather(out, &survey, count, is_inline);
 	return error == 0 ? MACH_MSG_SUCCESS : local_error(error);
 }
 
-mach_msg_return_t
-outgoing_begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t size,
-	       uint8_t *stream, uint32_t stream_room)
+static mach_msg_return_t
+begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t size, uint8_t *stream,
+      uint32_t stream_room, bool may_move)
 {
 	out->stream = stream;
 	out->stream_room = stream_room;
@@ -350,6 +396,9 @@ outgoing_begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_
 	out->spill_fd = -1;
 	out->bulk_fd = -1;
 	out->bulk_size = 0;
+	out->bulk_is_sealed = false;
+	out->moved_index = MOVED_NONE;
+	out->may_move = may_move;
 	out->is_spilled = false;
 	out->region_count = 0;
 	out->region_room = OUTGOING_REGIONS;
@@ -396,8 +445,23 @@ outgoing_begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_
 		if (error != 0)
 			code = local_error(error);
 	}
-	if (code == MACH_MSG_SUCCESS && out->bulk_fd >= 0 && memory_fd_seal(out->bulk_fd) != 0)
+	if (code == MACH_MSG_SUCCESS && out->bulk_fd >= 0 && !out->bulk_is_sealed &&
+	    memory_fd_seal(out->bulk_fd) != 0)
 		code = MACH_SEND_NO_BUFFER;
+	return code;
+}
+
+mach_msg_return_t
+outgoing_begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t size,
+	       uint8_t *stream, uint32_t stream_room)
+{
+	mach_msg_return_t code = begin(out, message, size, stream, stream_room, true);
+
+	/* Linux does not let the memfd be written, or sealed, because somebody else has it */
+	if (code == MACH_SEND_NO_BUFFER && out->moved_index != MOVED_NONE) {
+		outgoing_end(out);
+		code = begin(out, message, size, stream, stream_room, false);
+	}
 	return code;
 }
 

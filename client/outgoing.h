@@ -8,6 +8,8 @@
 #ifndef BERTH_CLIENT_OUTGOING_H
 #define BERTH_CLIENT_OUTGOING_H
 
+#include "wire/trap_page.h"
+
 #include <mach/message.h>
 
 #include <stdbool.h>
@@ -22,6 +24,7 @@ struct outgoing_region {
 };
 
 #define OUTGOING_REGIONS 8 /* as many without extra memory */
+#define MOVED_NONE UINT32_MAX
 
 struct outgoing {
 	uint8_t *stream; /* the caller's, then perhaps the spill's */
@@ -33,6 +36,11 @@ struct outgoing {
 	int spill_fd;   /* the caller takes them, when they are not -1 */
 	int bulk_fd;
 	uint64_t bulk_size;
+	bool bulk_is_sealed;
+	bool may_move;
+	/* the one descriptor whose memory is the bulk memfd already; MOVED_NONE */
+	uint32_t moved_index;
+	struct trap_piece_wire moved;
 	bool is_spilled;
 	/* in the order of the descriptors */
 	uint32_t region_count;

@@ -14,6 +14,7 @@
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
 #include "client/mach/memory_entry.h"
+#include "client/mach/vm_movable.h"
 #include "client/mach/vm_object.h"
 #include "client/memory.h"
 
@@ -146,6 +147,8 @@ vm_allocate_at(mach_vm_address_t *address, mach_vm_size_t size, int flags, mach_
 		munmap(memory, page_bytes);
 		return KERN_NO_SPACE;
 	}
+	if (place == MAP_FIXED)
+		vm_movable_replaced(start, page_bytes);
 	memory_changed();
 	*address = start;
 	return KERN_SUCCESS;
@@ -182,6 +185,8 @@ vm_place(void *memory, size_t size, mach_vm_address_t *address, int flags, mach_
 		munmap(memory, size);
 	else
 		*address = place;
+	if (code == KERN_SUCCESS)
+		vm_movable_replaced((uintptr_t)place, size);
 	memory_changed();
 	return code;
 }
@@ -198,7 +203,11 @@ mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t siz
 		*address = 0;
 		return KERN_SUCCESS;
 	}
-	return vm_allocate_at(address, size, flags, 0, VM_PROT_DEFAULT);
+	kern_return_t code = vm_allocate_at(address, size, flags, 0, VM_PROT_DEFAULT);
+	if (code == KERN_SUCCESS)
+		vm_movable_adopt((uintptr_t)*address, (size_t)mach_vm_round_page(size),
+				 PROT_READ | PROT_WRITE);
+	return code;
 }
 
 BERTH_EXPORT kern_return_t
@@ -213,7 +222,7 @@ mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t si
 	if (!vm_range_pages(address, size, &start, &page_bytes))
 		return KERN_INVALID_ARGUMENT;
 	memory_changed();
-	if (munmap((void *)start, page_bytes) == 0) {
+	if (vm_movable_unmap(start, page_bytes) == 0) {
 		vm_object_unmapped();
 		return KERN_SUCCESS;
 	}
@@ -246,10 +255,15 @@ mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t siz
 		return memory_entry_map(object, address, size, mask, flags, offset, copy,
 					cur_protection, max_protection, inheritance);
 	kern_return_t code = vm_allocate_at(address, size, flags, mask, cur_protection);
-	if (code == KERN_SUCCESS && inheritance == VM_INHERIT_NONE)
-		madvise((void *)(uintptr_t)*address, (size_t)mach_vm_round_page(size),
-			MADV_DONTFORK);
-	return code;
+	if (code != KERN_SUCCESS)
+		return code;
+	size = mach_vm_round_page(size);
+	if (inheritance == VM_INHERIT_NONE)
+		madvise((void *)(uintptr_t)*address, (size_t)size, MADV_DONTFORK);
+	else
+		vm_movable_adopt((uintptr_t)*address, (size_t)size,
+				 vm_linux_protection(cur_protection));
+	return KERN_SUCCESS;
 }
 
 /* ---- protect, inherit, behave ----------------------------------------------------------- */
@@ -293,6 +307,9 @@ mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t 
 	if (new_inheritance == VM_INHERIT_SHARE)
 		return NOT_SUPPORTED("memory shared with children");
 	int advice = new_inheritance == VM_INHERIT_NONE ? MADV_DONTFORK : MADV_DOFORK;
+	/* freezing would let it be inherited again */
+	if (new_inheritance == VM_INHERIT_NONE)
+		vm_movable_freeze(start, page_bytes);
 	return madvise((void *)start, page_bytes, advice) == 0 ? KERN_SUCCESS
 							       : KERN_INVALID_ADDRESS;
 }
@@ -340,6 +357,8 @@ mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t address, mach_vm_si
 	if (!vm_range_pages(address, size, &start, &page_bytes) || advice == -2)
 		return KERN_INVALID_ARGUMENT;
 	if (size == 0 || advice == -1)
+		return KERN_SUCCESS;
+	if (advice == MADV_FREE && vm_movable_discard(start, page_bytes))
 		return KERN_SUCCESS;
 	if (madvise((void *)start, page_bytes, advice) == 0)
 		return KERN_SUCCESS;

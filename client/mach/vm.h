@@ -16,6 +16,7 @@ struct vm_mapping {
 	uintptr_t start, end;
 	int protection; /* VM_PROT_* */
 	bool is_shared;
+	bool is_movable;  /* as of vm_movable.h, not frozen: it counts as private */
 	bool is_of_linux; /* the first stack, or Linux's own */
 	uint64_t offset;
 	dev_t device;

@@ -13,6 +13,7 @@
 #include "client/later.h"
 #include "client/mach/kernelrpc.h"
 #include "client/mach/task_process.h"
+#include "client/mach/vm_movable.h"
 #include "client/mach/vm_other.h"
 #include "client/memory.h"
 
@@ -80,11 +81,13 @@ mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address, mach_vm_size_
 	    mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return KERN_NO_SPACE;
+	vm_movable_adopt((uintptr_t)memory, (size_t)mach_vm_round_page(size),
+			 PROT_READ | PROT_WRITE);
 	kern_return_t code = own == KERN_SUCCESS
 				 ? vm_copy_bytes((uintptr_t)memory, address, size)
 				 : vm_other_read(target_task, address, memory, size);
 	if (code != KERN_SUCCESS) {
-		munmap(memory, (size_t)size);
+		vm_movable_unmap((uintptr_t)memory, (size_t)size);
 		return code;
 	}
 	*data = (vm_offset_t)memory;
@@ -223,7 +226,7 @@ mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address, mach_vm_si
 	basic.max_protection = VM_PROT_ALL;
 	basic.inheritance = mapping.is_shared ? VM_INHERIT_SHARE : VM_INHERIT_COPY;
 	basic.shared = mapping.is_shared;
-	basic.offset = mapping.offset;
+	basic.offset = mapping.is_movable ? 0 : mapping.offset;
 	basic.behavior = VM_BEHAVIOR_DEFAULT;
 	memcpy(info, &basic, sizeof(basic));
 	*infoCnt = VM_REGION_BASIC_INFO_COUNT_64;

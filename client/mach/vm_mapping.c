@@ -4,6 +4,7 @@
 #include <mach/mach.h>
 
 #include "client/mach/vm.h"
+#include "client/mach/vm_movable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,11 @@ mapping_parse(const char *line, struct vm_mapping *mapping)
 	at += strspn(at, " ");
 	/* [stack], [vdso], [vvar], [vsyscall]; but [heap] and [anon:...] are as any memory */
 	mapping->is_of_linux = at[0] == '[' && (at[1] == 's' || at[1] == 'v');
+	/* shared only with messages to come: programs see it as what they asked for */
+	static const char movable[] = "/memfd:" VM_MOVABLE_NAME " ";
+	mapping->is_movable = mapping->is_shared && strncmp(at, movable, sizeof(movable) - 1) == 0;
+	if (mapping->is_movable)
+		mapping->is_shared = false;
 	return true;
 }
 

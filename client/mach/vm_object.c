@@ -2,6 +2,7 @@
 
 #include <mach/mach.h>
 
+#include "client/mach/vm_movable.h"
 #include "client/memory.h"
 #include "client/signals.h"
 
@@ -298,9 +299,8 @@ find_own(const struct vm_mapping *mapping, int *fd)
 
 /* ---- making ------------------------------------------------------------------------------- */
 
-/* To write a file beyond the limit is a signal that kills. */
-static bool
-size_is_allowed(size_t size)
+bool
+vm_object_size_is_allowed(size_t size)
 {
 	struct rlimit limit;
 
@@ -311,7 +311,7 @@ size_is_allowed(size_t size)
 kern_return_t
 vm_object_new(size_t size, int *fd)
 {
-	if ((off_t)size < 0 || !size_is_allowed(size))
+	if ((off_t)size < 0 || !vm_object_size_is_allowed(size))
 		return KERN_RESOURCE_SHORTAGE;
 	int made = memory_fd_new("berth-memory");
 	if (made < 0)
@@ -384,6 +384,36 @@ fill_from(int fd, uint64_t offset, uintptr_t start, size_t size, int pagemap_fd)
 	return KERN_SUCCESS;
 }
 
+/* The same of memory that is in a memfd of ours, which tells what was never touched. */
+static kern_return_t
+fill_from_movable(int fd, uint64_t offset, uintptr_t start, size_t size,
+		  const struct vm_mapping *mapping)
+{
+	const uint64_t first = mapping->offset + (start - mapping->start);
+	int source_fd = vm_movable_fd(mapping->device, mapping->inode);
+	kern_return_t code = KERN_SUCCESS;
+
+	for (uint64_t done = 0; done < size && code == KERN_SUCCESS;) {
+		uint64_t next = size;
+		if (source_fd >= 0) {
+			off_t data = lseek(source_fd, (off_t)(first + done), SEEK_DATA);
+			if (data < 0 && errno == ENXIO)
+				break; /* nothing from there on */
+			if (data >= 0)
+				done = (uint64_t)data - first;
+			off_t hole = data < 0 ? -1 : lseek(source_fd, data, SEEK_HOLE);
+			if (hole >= 0 && (uint64_t)hole - first < next)
+				next = (uint64_t)hole - first;
+		}
+		if (done < next)
+			code = fill_from(fd, offset + done, start + done, next - done, -1);
+		done = next;
+	}
+	if (source_fd >= 0)
+		close(source_fd);
+	return code;
+}
+
 kern_return_t
 vm_object_fill(int fd, uint64_t offset, uintptr_t start, size_t size)
 {
@@ -396,9 +426,13 @@ vm_object_fill(int fd, uint64_t offset, uintptr_t start, size_t size)
 		if (code != KERN_SUCCESS || mapping.start > at)
 			break;
 		uintptr_t end = mapping.end < start + size ? mapping.end : start + size;
-		bool may_skip = !mapping.is_shared && mapping.inode == 0;
-		code =
-		    fill_from(fd, offset + (at - start), at, end - at, may_skip ? pagemap_fd : -1);
+		if (mapping.is_movable) {
+			code = fill_from_movable(fd, offset + (at - start), at, end - at, &mapping);
+		} else {
+			bool may_skip = !mapping.is_shared && mapping.inode == 0;
+			code = fill_from(fd, offset + (at - start), at, end - at,
+					 may_skip ? pagemap_fd : -1);
+		}
 		at = end;
 	}
 	if (pagemap_fd >= 0)
@@ -455,6 +489,8 @@ replace(int fd, uintptr_t start, size_t size)
 		if (mmap((void *)at, end - at, vm_linux_protection(mapping.protection),
 			 MAP_SHARED | MAP_FIXED, fd, (off_t)(at - start)) == MAP_FAILED)
 			code = KERN_RESOURCE_SHORTAGE;
+		else
+			vm_movable_replaced(at, end - at);
 		at = end;
 	}
 	memory_changed();

@@ -54,6 +54,9 @@ kern_return_t vm_object_of_own(uintptr_t start, size_t *size, int *fd, uint64_t 
 kern_return_t vm_object_of_other(int proc_fd, pid_t pid, const struct vm_mapping *mapping,
 				 bool is_written, int *fd);
 
+/* May the process have so much in a file?  To write one beyond the limit is a signal that kills. */
+bool vm_object_size_is_allowed(size_t size);
+
 /* Copy @size bytes at @start of this process, which may be read, to @offset of @fd, which has
  * nothing there.  KERN_INVALID_ADDRESS, KERN_RESOURCE_SHORTAGE. */
 kern_return_t vm_object_fill(int fd, uint64_t offset, uintptr_t start, size_t size);

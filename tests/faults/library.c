@@ -119,6 +119,8 @@ to_ourselves(mach_msg_size_t size, bool moves)
 	letter.memory = (mach_msg_ool_descriptor_t){ .address = memory,
 						     .size = LARGE_BYTES,
 						     .deallocate = moves,
+						     /* the receiver's is to be destroyed */
+						     .copy = MACH_MSG_VIRTUAL_COPY,
 						     .type = MACH_MSG_OOL_DESCRIPTOR };
 	code = mach_msg(&letter.header, MACH_SEND_MSG, size, 0, 0, 0, 0);
 	if (code != KERN_SUCCESS || !moves)
