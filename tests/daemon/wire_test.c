@@ -161,7 +161,15 @@ bulk_memory_that_could_change_is_refused(void **state)
 	int pipe_fds[2];
 
 	assert_int_equal(pipe(pipe_fds), 0);
-	int hostile[] = { raw_memfd(65536, 1, 0),
+	/* sealed against all writing, but for who has it mapped already */
+	int mapped = raw_memfd(65536, 1, 0);
+	void *writable = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, mapped, 0);
+	assert_ptr_not_equal(writable, MAP_FAILED);
+	assert_int_equal(fcntl(mapped, F_ADD_SEALS, ALL_SEALS), -1);
+	assert_int_equal(
+	    fcntl(mapped, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE), 0);
+	int hostile[] = { mapped,
+			  raw_memfd(65536, 1, 0),
 			  raw_memfd(65536, 1, F_SEAL_SHRINK | F_SEAL_GROW),
 			  raw_memfd(65536, 1, F_SEAL_WRITE),
 			  pipe_fds[0],
@@ -174,8 +182,9 @@ bulk_memory_that_could_change_is_refused(void **state)
 		assert_true(raw_await(slot, 5000));
 		assert_int_equal(slot->reply.code, MACH_SEND_INVALID_DATA);
 	}
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		close(hostile[i]);
+	munmap(writable, 65536);
 	close(pipe_fds[1]);
 
 	int bulk = raw_memfd(65536, 1, ALL_SEALS);
