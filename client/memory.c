@@ -128,9 +128,13 @@ memory_fd_new(const char *name)
 int
 memory_fd_seal(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0
-		   ? 0
-		   : -errno;
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+	if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_SEAL) == 0)
+		return 0;
+	int error = errno;
+	int found = fcntl(fd, F_GET_SEALS);
+	return found >= 0 && (found & seals) == seals ? 0 : -error;
 }
 
 int

@@ -41,7 +41,7 @@ memory_came(const void *address, size_t size)
 /* A new memfd, close-on-exec, that can be sealed; or -errno. */
 int memory_fd_new(const char *name);
 
-/* Forbid every change of its size or contents for ever.  0 or -errno. */
+/* Forbid every change of its size or contents for ever, if it is not so yet.  0 or -errno. */
 int memory_fd_seal(int fd);
 
 /*

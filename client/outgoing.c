@@ -241,7 +241,6 @@ move_largest(struct outgoing *out, const struct survey *survey, uint32_t count, 
 		return 0;
 	out->bulk_fd = moved.fd;
 	out->bulk_size = moved.end;
-	out->bulk_is_sealed = moved.is_sealed;
 	out->flags |= TRAP_HAS_BULK;
 	out->moved_index = largest_index;
 	out->moved =
@@ -396,7 +395,6 @@ begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t si
 	out->spill_fd = -1;
 	out->bulk_fd = -1;
 	out->bulk_size = 0;
-	out->bulk_is_sealed = false;
 	out->moved_index = MOVED_NONE;
 	out->may_move = may_move;
 	out->is_spilled = false;
@@ -445,8 +443,7 @@ begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t si
 		if (error != 0)
 			code = local_error(error);
 	}
-	if (code == MACH_MSG_SUCCESS && out->bulk_fd >= 0 && !out->bulk_is_sealed &&
-	    memory_fd_seal(out->bulk_fd) != 0)
+	if (code == MACH_MSG_SUCCESS && out->bulk_fd >= 0 && memory_fd_seal(out->bulk_fd) != 0)
 		code = MACH_SEND_NO_BUFFER;
 	return code;
 }

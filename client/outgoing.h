@@ -36,7 +36,6 @@ struct outgoing {
 	int spill_fd;   /* the caller takes them, when they are not -1 */
 	int bulk_fd;
 	uint64_t bulk_size;
-	bool bulk_is_sealed;
 	bool may_move;
 	/* the one descriptor whose memory is the bulk memfd already; MOVED_NONE */
 	uint32_t moved_index;

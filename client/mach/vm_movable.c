@@ -178,6 +178,10 @@ copy_over(const struct vm_mapping *mapping)
 {
 	size_t size = mapping->end - mapping->start;
 	int protection = vm_linux_protection(mapping->protection);
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	if (here >= mapping->start && here < mapping->end)
+		return false; /* the stack of the running thread */
 	void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -225,6 +229,18 @@ freeze_mapping(void *context, const struct vm_mapping *mapping)
 	return false;
 }
 
+/* Linux does not tell what is mapped: no /proc, or no descriptor.  Protections are lost. */
+static bool
+freeze_blindly(const struct range *range)
+{
+	size_t size = range->end - range->start;
+
+	return is_still(range) && msync((void *)range->start, size, MS_ASYNC) == 0 &&
+	       mmap((void *)range->start, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, range->fd,
+		    (off_t)range->offset) != MAP_FAILED;
+}
+
 /* Freeze @only, or, for NULL, all that is shared. */
 static void
 freeze_locked(const struct range *only)
@@ -234,11 +250,13 @@ freeze_locked(const struct range *only)
 
 	for (uint32_t i = 0; i < range_count; i++)
 		is_any = is_any || (ranges[i].is_shared && (only == NULL || only == &ranges[i]));
-	if (!is_any || !own_mappings_visit(freeze_mapping, &freezing))
+	if (!is_any)
 		return;
-	for (uint32_t i = 0; i < range_count && !freezing.is_refused; i++)
-		if (only == NULL || only == &ranges[i])
-			ranges[i].is_shared = false;
+	bool is_visited = own_mappings_visit(freeze_mapping, &freezing);
+	for (uint32_t i = 0; i < range_count; i++)
+		if (ranges[i].is_shared && (only == NULL || only == &ranges[i]))
+			ranges[i].is_shared =
+			    is_visited ? freezing.is_refused : !freeze_blindly(&ranges[i]);
 	memory_changed();
 }
 
@@ -250,6 +268,11 @@ vm_movable_before_fork(void)
 	ranges_enter(&signals);
 	fork_signals = signals;
 	freeze_locked(NULL);
+	/* better shared with the child than missing there */
+	for (uint32_t i = 0; i < range_count; i++)
+		if (ranges[i].is_shared)
+			madvise((void *)ranges[i].start, ranges[i].end - ranges[i].start,
+				MADV_DOFORK);
 }
 
 void
@@ -555,11 +578,12 @@ take_locked(uintptr_t address, size_t size, bool is_copy, bool appends, struct v
 	/* what is frozen may be another process's as well, which appends, too */
 	if (range == NULL || (appends && !range->is_shared))
 		return false;
-	int seals = fcntl(range->fd, F_GET_SEALS);
 	uint64_t offset = range->offset + (address - range->start);
 	struct cover cover = { range, address, end };
 
-	if (seals < 0 || !holds_nothing_else(range->fd, offset, size) ||
+	/* the sender pays for all of the memfd while the message waits */
+	if (fstat(range->fd, &status) != 0 || (uint64_t)status.st_size / 2 > size ||
+	    !holds_nothing_else(range->fd, offset, size) ||
 	    !own_mappings_visit(cover_more, &cover) || cover.at < end)
 		return false;
 	if (!range->is_shared && is_written(address, end)) {
@@ -568,11 +592,8 @@ take_locked(uintptr_t address, size_t size, bool is_copy, bool appends, struct v
 	}
 	if (range->is_shared && !freeze_for_message_locked(range, offset, size, is_copy))
 		return false;
-	if (fstat(range->fd, &status) != 0)
-		return false;
 	moved->offset = offset;
 	moved->end = (uint64_t)status.st_size;
-	moved->is_sealed = (seals & F_SEAL_WRITE) != 0;
 	moved->fd = fcntl(range->fd, F_DUPFD_CLOEXEC, 0);
 	return moved->fd >= 0;
 }

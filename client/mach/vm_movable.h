@@ -60,10 +60,9 @@ void vm_movable_came(uintptr_t start, size_t size, int fd, uint64_t offset);
 
 /* Memory on its way. */
 struct vm_moved {
-	int fd;          /* the caller's, who seals it unless it is sealed already */
+	int fd;          /* the caller's, who seals it */
 	uint64_t offset; /* of the memory in it; behind it, up to the end of its page, is zero */
 	uint64_t end;    /* of the memfd: a whole number of pages where something is appended */
-	bool is_sealed;
 };
 
 /*

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -284,6 +285,7 @@ nobody_gets_what_lies_beside_the_memory_sent(void **state)
 		/* memory at the front and behind, then the rest of a page */
 		fill(memory, LARGE, 1);
 		assert_int_equal(send_memory(port, memory + part, part, moves), MACH_MSG_SUCCESS);
+		assert_int_equal(is_there(memory + part), !moves);
 		uint8_t *got = receive_memory(port, part);
 		assert_int_not_equal(file_of(got), file);
 		fill(memory + part - vm_page_size, vm_page_size, 9);
@@ -291,7 +293,6 @@ nobody_gets_what_lies_beside_the_memory_sent(void **state)
 			if (got[at] != value_of((part + at) / vm_page_size, 1))
 				fail_msg("byte %zu is wrong", at);
 		assert_true(is_filled(memory, part - vm_page_size, 1));
-		assert_int_equal(is_there(memory + part), !moves);
 		deallocate(got, part);
 
 		assert_int_equal(send_memory(port, memory, odd, moves), MACH_MSG_SUCCESS);
@@ -629,7 +630,50 @@ it_is_shared_by_an_entry_and_copied_by_a_remap(void **state)
 	mach_port_deallocate(mach_task_self(), entry);
 }
 
+static void
+it_may_become_code(void **state)
+{
+	uint8_t *memory = allocate(LARGE);
+
+	(void)state;
+	memory[0] = 0xc3;
+	assert_int_equal(mach_vm_protect(mach_task_self(), (uintptr_t)memory, LARGE, FALSE,
+					 VM_PROT_READ | VM_PROT_EXECUTE),
+			 KERN_SUCCESS);
+	deallocate(memory, LARGE);
+}
+
 /* ---- programs that go their own ways ----------------------------------------------------- */
+
+static void
+a_child_has_a_copy_though_no_descriptor_is_left(void **state)
+{
+	uint8_t *memory = allocate(LARGE);
+	int taken[1024], count = 0, status;
+	struct rlimit limit, low;
+
+	(void)state;
+	fill(memory, LARGE, 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 200;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while ((taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		count++;
+	pid_t child = fork();
+	if (child == 0) {
+		bool is_same = is_filled(memory, LARGE, 1);
+		fill(memory, LARGE, 2);
+		_exit(!is_same);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_true(is_filled(memory, LARGE, 1));
+	while (count > 0)
+		close(taken[--count]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	deallocate(memory, LARGE);
+}
 
 static void
 memory_unmapped_by_munmap_is_given_back(void **state)
@@ -809,6 +853,8 @@ main(void)
 		cmocka_unit_test(it_looks_like_private_memory),
 		cmocka_unit_test(protection_goes_on_holding),
 		cmocka_unit_test(it_is_shared_by_an_entry_and_copied_by_a_remap),
+		cmocka_unit_test(it_may_become_code),
+		cmocka_unit_test(a_child_has_a_copy_though_no_descriptor_is_left),
 		cmocka_unit_test(memory_unmapped_by_munmap_is_given_back),
 		cmocka_unit_test(any_number_of_allocations_works),
 		cmocka_unit_test(a_closed_descriptor_loses_nothing),
