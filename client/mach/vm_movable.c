@@ -74,13 +74,20 @@ is_still(const struct range *range)
 	       status.st_ino == range->inode;
 }
 
-/* Is @mapping, in whole or in part, what we know of @range?  @is_shared: as it is now. */
+/* Is @mapping of the memfd of @range, wherever?  Programs move memory, past the library. */
 static bool
-is_of_range(const struct vm_mapping *mapping, const struct range *range, bool is_shared)
+is_of_memfd(const struct vm_mapping *mapping, const struct range *range)
 {
 	return mapping->inode == range->inode && mapping->device == range->device &&
-	       mapping->is_movable == is_shared && !mapping->is_shared &&
-	       mapping->end > range->start && mapping->start < range->end &&
+	       mapping->is_movable == range->is_shared && !mapping->is_shared;
+}
+
+/* Is it, in whole or in part, where we know it? */
+static bool
+is_of_range(const struct vm_mapping *mapping, const struct range *range)
+{
+	return is_of_memfd(mapping, range) && mapping->end > range->start &&
+	       mapping->start < range->end &&
 	       mapping->offset - range->offset == mapping->start - range->start;
 }
 
@@ -97,7 +104,7 @@ note_mapped(void *context, const struct vm_mapping *mapping)
 {
 	(void)context;
 	for (uint32_t i = 0; i < range_count; i++)
-		if (is_of_range(mapping, &ranges[i], ranges[i].is_shared))
+		if (is_of_memfd(mapping, &ranges[i]))
 			ranges[i].is_mapped = true;
 	return false;
 }
@@ -214,8 +221,8 @@ freeze_mapping(void *context, const struct vm_mapping *mapping)
 
 	for (uint32_t i = 0; i < range_count && mapping->is_movable; i++) {
 		const struct range *range = &ranges[i];
-		if ((freezing->only != NULL && freezing->only != range) ||
-		    !is_of_range(mapping, range, true))
+		if (freezing->only != NULL ? freezing->only != range || !is_of_range(mapping, range)
+					   : !is_of_memfd(mapping, range))
 			continue;
 		bool is_done = is_still(range)
 				   ? mmap((void *)mapping->start, mapping->end - mapping->start,
@@ -450,7 +457,7 @@ cover_more(void *context, const struct vm_mapping *mapping)
 	if (mapping->end <= cover->at)
 		return false;
 	if (mapping->start > cover->at || (mapping->protection & VM_PROT_READ) == 0 ||
-	    !is_of_range(mapping, cover->range, cover->range->is_shared))
+	    !is_of_range(mapping, cover->range))
 		return true;
 	cover->at = mapping->end;
 	return cover->at >= cover->end;

@@ -30,7 +30,11 @@
  *
  * Frozen memory can still travel while no page of it was written: a relay copies nothing.
  *
- * A fault of 4 KiB costs in a memfd what it does in anonymous memory (2.5 and 2.2 µs measured).
+ * A page that is touched for the first time costs a third more in a memfd than in anonymous memory
+ * (1.3 and 0.95 µs).  What was measured beside this, for 1 MiB that comes from anywhere: writing it
+ * into a new memfd 164 µs, and 50 to free that.  Two copies through a segment kept for the next
+ * message, and a receiver that keeps memory, too, 102 to 130 µs; but a segment used again could be
+ * read by its last receiver, or changed by its sender, unless it is of those two alone.
  */
 #ifndef BERTH_CLIENT_MACH_VM_MOVABLE_H
 #define BERTH_CLIENT_MACH_VM_MOVABLE_H
