@@ -11,6 +11,7 @@
 
 #include "client/descriptor.h"
 #include "client/mach/vm_movable.h"
+#include "client/mach/vm_object.h"
 #include "client/memory.h"
 
 #include <errno.h>
@@ -94,6 +95,8 @@ bulk_append(struct outgoing *out, const void *from, uint32_t size, struct trap_p
 		out->bulk_fd = fd;
 		out->flags |= TRAP_HAS_BULK;
 	}
+	if (!vm_object_size_is_allowed(out->bulk_size + size))
+		return -EFBIG;
 	int error = memory_fd_write(out->bulk_fd, from, size, out->bulk_size);
 	if (error != 0)
 		return error;
