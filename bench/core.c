@@ -1,10 +1,13 @@
 /*
  * The cost of the core alone: one process, no system call, no waiting.
  *
- *   message   send a 64-byte message to one's own port, receive it
- *   rights    a message that carries a send right; the receiver drops it
- *   rpc       request with a send-once reply right, reply, both received
- *   crowd     `message`, in a task with 10^5 ports and a kernel with 10^3 tasks
+ *	bench-core ROUNDS
+ *
+ *   core-send-receive  send a 64-byte message to one's own port, receive it
+ *   core-right         a message that carries a send right; the receiver drops it
+ *   core-rpc           request with a send-once reply right, reply, both received
+ *   core-port-size     what an idle port and its name take
+ *   core-crowd         as the first, in a task with 10^5 ports and a kernel with 10^3 tasks
  */
 #include <kernel/kernel.h>
 
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure.h"
 #include "bench/process.h"
 
 static void *
@@ -233,6 +237,9 @@ main(int argc, char **argv)
 	const struct kernel_config config = { .heap = { heap_alloc, heap_free, NULL },
 					      .random_seed = 1 };
 	const uint32_t rounds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
+
+	end_with_parent();
+
 	struct kernel *k = kernel_new(&config);
 	struct task *task = k ? kernel_task_new(k, &token, NULL, NULL) : NULL;
 	struct side self = { k, task ? kernel_thread_new(task, NULL, NULL) : NULL };
@@ -249,21 +256,18 @@ main(int argc, char **argv)
 
 	call(&self, BERTH_TRAP_PORT_INSERT_RIGHT, other, other, MACH_MSG_TYPE_MAKE_SEND);
 	message_ns(&self, port, rounds / 10);
-	printf("core, send + receive of 64 bytes      %7.0f ns\n", message_ns(&self, port, rounds));
-	printf("core, message with a right, dropped   %7.0f ns\n",
-	       rights_ns(&self, port, other, rounds));
-	printf("core, RPC between two tasks           %7.0f ns\n",
-	       rpc_ns(&client, &self, port, remote, reply_port, rounds));
+	report("core-send-receive", "ns", message_ns(&self, port, rounds));
+	report("core-right", "ns", rights_ns(&self, port, other, rounds));
+	report("core-rpc", "ns", rpc_ns(&client, &self, port, remote, reply_port, rounds));
 
 	kernel_counts(k, &before);
 	for (uint32_t i = 0; i < 100000; i++)
 		allocate(&self);
 	kernel_counts(k, &after);
-	printf("an idle port with its name            %7.0f bytes\n",
-	       (double)(after.bytes - before.bytes) / 100000);
+	report("core-port-size", "bytes", (double)(after.bytes - before.bytes) / 100000);
 	for (uint32_t i = 0; i < 1000; i++)
 		if (!kernel_task_new(k, &token, NULL, NULL))
 			return 1;
-	printf("send + receive, 10^5 ports, 10^3 tasks%7.0f ns\n", message_ns(&self, port, rounds));
+	report("core-crowd", "ns", message_ns(&self, port, rounds));
 	return 0;
 }

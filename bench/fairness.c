@@ -2,11 +2,11 @@
  * What a pair of victims keeps beside others: calls of 64 bytes and their latency, alone and
  * beside tasks that flood or attack the same kernel.
  *
- *	fairness PEER PLACE ATTACK COUNT MS
+ *	bench-fairness PEER PLACEMENT ATTACK COUNT MS
  *
  *   PEER    berth    mach_msg through berthd; the program runs under `berth run`
  *           relay    a third process passes on what comes over Unix sockets, by poll
- *   PLACE   free, one, two: as in rpc.c; attackers are free, or on the one CPU
+ *   PLACEMENT  free, same, cross; attackers are free, or on the one CPU
  *   ATTACK  none     nobody
  *           flood    valid messages to itself, its queue full again and again
  *           fail     traps that fail (relay: messages to nobody)
@@ -18,51 +18,28 @@
  *   COUNT   attackers
  *   MS      how long it is measured
  *
- * Prints calls a second, the median and the 99th percentile in ns.
+ * Reports calls a second and their 99th percentile.
  */
-#include <mach/mach.h>
-#include <servers/bootstrap.h>
+#include "bench/peers/mach.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "bench/process.h"
 
 #define SERVICE "berth.bench.fairness"
 #define SIZE 64u
 #define OOL_SIZE (7u << 20)
 #define PAIRS_MAX 64
-#define SAMPLES_MAX 4000000u
-
-static pid_t
-child(void)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		die("fork");
-	if (pid == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid;
-}
-
-static void
-must(kern_return_t kr, const char *what)
-{
-	if (kr == KERN_SUCCESS)
-		return;
-	mach_error(what, kr);
-	exit(1);
-}
 
 struct message {
 	mach_msg_header_t header;
@@ -109,11 +86,10 @@ call_mach(void)
 /* ---- attackers of berthd --------------------------------------------------------------- */
 
 static mach_port_t
-port_new(void)
+port_with_send_right(void)
 {
-	mach_port_t port;
+	mach_port_t port = port_new();
 
-	must(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port), "port");
 	must(mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_MAKE_SEND),
 	     "right");
 	return port;
@@ -122,7 +98,7 @@ port_new(void)
 static void
 attack_flood(void)
 {
-	mach_port_t port = port_new();
+	mach_port_t port = port_with_send_right();
 	struct message m;
 
 	for (;;) {
@@ -152,7 +128,7 @@ attack_garbage(void)
 		mach_msg_header_t header;
 		uint32_t words[1024];
 	} m;
-	mach_port_t port = port_new();
+	mach_port_t port = port_with_send_right();
 	uint32_t state = 1;
 
 	for (;;) {
@@ -174,7 +150,7 @@ attack_connect(void)
 		pid_t pid = child();
 
 		if (pid == 0) {
-			mach_port_t port = port_new();
+			mach_port_t port = port_with_send_right();
 
 			_exit(port == MACH_PORT_NULL);
 		}
@@ -185,7 +161,7 @@ attack_connect(void)
 static void
 attack_memory(void)
 {
-	mach_port_t port = port_new();
+	mach_port_t port = port_with_send_right();
 	char *memory = calloc(1, OOL_SIZE);
 	struct {
 		mach_msg_header_t header;
@@ -359,36 +335,30 @@ attack_begin(bool is_berth, const char *attack, int index)
 	exit(2);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int
 main(int argc, char **argv)
 {
+	struct samples samples;
+
 	if (argc != 6) {
-		fprintf(stderr, "usage: fairness berth|relay free|one|two ATTACK COUNT MS\n");
+		fprintf(stderr, "usage: %s berth|relay PLACEMENT ATTACK COUNT MS\n", argv[0]);
 		return 2;
 	}
 
 	const bool is_berth = strcmp(argv[1], "berth") == 0;
-	const bool apart = strcmp(argv[2], "two") == 0;
+	const enum placement placement = placement_parse(argv[2]);
 	const char *attack = argv[3];
 	const int attackers = strcmp(attack, "none") == 0 ? 0 : atoi(argv[4]);
 	const uint64_t span_ns = strtoull(argv[5], NULL, 10) * 1000000u;
-	uint32_t *times = malloc(SAMPLES_MAX * sizeof(*times)), count = 0;
 
-	if (times == NULL || attackers < 0 || attackers > PAIRS_MAX - 2 || span_ns == 0)
-		die("arguments");
+	end_with_parent();
+	samples_init(&samples);
+	if (attackers < 0 || attackers > PAIRS_MAX - 2 || span_ns == 0)
+		die_saying("fairness: COUNT or MS out of range");
 	if (!is_berth)
 		relay_begin(attackers);
 	if (child() == 0) {
-		if (apart)
-			pin(1);
+		place(placement, ROLE_SERVER);
 		if (is_berth)
 			serve();
 		serve_relay();
@@ -400,8 +370,7 @@ main(int argc, char **argv)
 	}
 	for (int i = 0; i < attackers; i++)
 		attack_begin(is_berth, attack, i);
-	if (apart)
-		pin(0);
+	place(placement, ROLE_CLIENT);
 
 	void (*call)(void) = is_berth ? call_mach : call_relay;
 	uint64_t warm_ns = now_ns() + span_ns / 4, start_ns, before_ns, after_ns;
@@ -409,17 +378,14 @@ main(int argc, char **argv)
 	while (now_ns() < warm_ns)
 		call();
 	start_ns = after_ns = now_ns();
-	while (after_ns - start_ns < span_ns && count < SAMPLES_MAX) {
+	while (after_ns - start_ns < span_ns && samples.count < SAMPLES_MAX) {
 		before_ns = after_ns;
 		call();
 		after_ns = now_ns();
-		times[count++] = after_ns - before_ns > UINT32_MAX
-				     ? UINT32_MAX
-				     : (uint32_t)(after_ns - before_ns);
+		samples_add(&samples, after_ns - before_ns);
 	}
-	qsort(times, count, sizeof(times[0]), compare);
-	printf("%.0f %u %u\n", (double)count * 1e9 / (double)(after_ns - start_ns),
-	       times[count / 2], times[(uint64_t)count * 99 / 100]);
-	free(times);
+	report("fairness", "calls/s", (double)samples.count * 1e9 / (double)(after_ns - start_ns));
+	report("fairness-p99", "ns", samples_percentile(&samples, 99));
+	samples_deinit(&samples);
 	return 0;
 }

@@ -1,60 +1,39 @@
 /*
- * A message through berthd in an empty kernel, beside 10^3 tasks, and with 10^5 ports.
+ * A message through berthd, sent to oneself and received, in one trap.
  *
- *	scale TASKS PORTS
+ *	bench-scale TASKS PORTS
+ *
+ *   scale-alone  in an empty kernel
+ *   scale-tasks  beside TASKS tasks
+ *   scale-ports  and with PORTS ports in the task itself
  */
-#include <mach/mach.h>
+#include "bench/peers/mach.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-static double
-now_us(void)
-{
-	struct timespec ts;
+#include "bench/measure.h"
+#include "bench/process.h"
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
+#define BATCH 2000
 
+/* Median over nine batches. */
 static void
-must(kern_return_t kr, const char *what)
-{
-	if (kr == KERN_SUCCESS)
-		return;
-	fprintf(stderr, "scale: %s: %#x\n", what, (unsigned)kr);
-	exit(1);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Median over nine batches of one trap that sends to oneself and receives. */
-static double
-message_us(mach_port_t port)
+report_message(const char *work, mach_port_t port)
 {
 	struct {
 		mach_msg_header_t header;
 		char body[40];
 		mach_msg_max_trailer_t trailer;
 	} m;
-	double batch[9];
+	struct samples samples;
 
+	samples_init(&samples);
 	for (int b = 0; b < 9; b++) {
-		double start = now_us();
+		uint64_t start_ns = now_ns();
 
-		for (int i = 0; i < 2000; i++) {
+		for (int i = 0; i < BATCH; i++) {
 			m.header = (mach_msg_header_t){
 				.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0),
 				.msgh_remote_port = port,
@@ -63,10 +42,10 @@ message_us(mach_port_t port)
 				      0, 0),
 			     "mach_msg");
 		}
-		batch[b] = (now_us() - start) / 2000;
+		samples_add(&samples, (now_ns() - start_ns) / BATCH);
 	}
-	qsort(batch, 9, sizeof(batch[0]), compare);
-	return batch[4];
+	report(work, "ns", samples_percentile(&samples, 50));
+	samples_deinit(&samples);
 }
 
 int
@@ -78,40 +57,33 @@ main(int argc, char **argv)
 	mach_port_t port;
 	int ready[2];
 
-	must(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port), "allocate");
-	printf("alone           %6.2f µs\n", message_us(port));
+	end_with_parent();
 	if (!pids || pipe(ready) < 0)
-		return 1;
+		die("scale");
+	port = port_new();
+	report_message("scale-alone", port);
 	for (int i = 0; i < tasks; i++) {
 		char byte;
 
-		pids[i] = fork();
+		pids[i] = child();
 		if (pids[i] == 0) {
-			mach_port_t theirs;
-
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			must(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &theirs),
-			     "allocate in a child");
+			port_new();
 			if (write(ready[1], "", 1) != 1)
 				_exit(1);
 			for (;;)
 				pause();
 		}
-		if (pids[i] < 0 || read(ready[0], &byte, 1) != 1)
-			return 1;
+		if (read(ready[0], &byte, 1) != 1)
+			die("read");
 	}
-	printf("+ %d tasks    %6.2f µs\n", tasks, message_us(port));
-	for (int i = 0; i < ports; i++) {
-		mach_port_t more;
-
-		must(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &more),
-		     "allocate");
-	}
-	printf("+ %d ports  %6.2f µs\n", ports, message_us(port));
+	report_message("scale-tasks", port);
+	for (int i = 0; i < ports; i++)
+		port_new();
+	report_message("scale-ports", port);
 	for (int i = 0; i < tasks; i++)
 		kill(pids[i], SIGKILL);
 	while (wait(NULL) > 0)
-		;
+		continue;
 	free(pids);
 	return 0;
 }

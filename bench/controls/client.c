@@ -1,13 +1,13 @@
 /*
  * A program and a kext, over a kernel control; or two programs, over a Unix socket.
  *
- *	controls PEER TYPE PLACE WORK COUNT
+ *	bench-controls PEER TYPE PLACEMENT WORK COUNT
  *
  *   PEER   raw      a Unix socket: SOCK_SEQPACKET or SOCK_STREAM
  *          control  a kernel control; the program runs under `berth run`, the kext is loaded
  *   TYPE   dgram, stream
- *   PLACE  free, one, two: as in rpc.c; `two` pins this process and its peer apart (a kexthost
- *          is pinned by whoever loads the kext)
+ *   PLACEMENT  free, same, cross; `cross` pins this process and its peer apart (a kexthost is
+ *          pinned by whoever loads the kext)
  *   WORK   flood-SIZE  the other side sends COUNT messages of SIZE bytes: ns each
  *          send        a message of 64 bytes, and the answer that it was taken: median, ns
  *          echo        the same, and the message comes back: median, ns
@@ -16,22 +16,19 @@
  *          many        COUNT connections at once, each used: ns each
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/kern_control.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sys_domain.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/controls/bench.h"
+#include "bench/measure.h"
 #include "bench/process.h"
 
 #define MESSAGE 64
@@ -40,13 +37,13 @@
  * control, whose kext allows for BENCH_RECVSIZE bytes */
 #define MESSAGES_MAX 277
 
-static bool is_raw, is_stream, is_apart;
+static bool is_raw, is_stream;
+static enum placement placement;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static socklen_t address_size;
 static struct sockaddr_ctl control_address;
 
-/* ---- the other side of a raw socket -----------------------------------------------------------
- */
+/* ---- the other side of a raw socket ---------------------------------------------------------- */
 
 static void
 receive_all(int fd, void *data, size_t size)
@@ -117,23 +114,14 @@ raw_start(bool one)
 	address_size = sizeof(address);
 	if (getsockname(listener, (struct sockaddr *)&address, &address_size) < 0)
 		die("getsockname");
-	pid_t pid = fork();
-	if (pid < 0)
-		die("fork");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* as a kexthost: where others want the CPU, Linux divides it among sessions, and a
-		 * pair within one hands it to each other for nothing */
-		setsid();
-		if (is_apart)
-			pin(1);
+	if (child() == 0) {
+		place(placement, ROLE_SERVER);
 		serve_connections(listener, one);
 	}
 	close(listener);
 }
 
-/* ---- this side
- * ----------------------------------------------------------------------------------- */
+/* ---- this side ------------------------------------------------------------------------------- */
 
 static int
 join(void)
@@ -203,28 +191,15 @@ flood(uint32_t size, uint64_t count)
 	return (now_ns() - begin) / count;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-static uint64_t
-median(uint64_t *times, uint64_t count)
-{
-	qsort(times, count, sizeof(times[0]), compare);
-	return times[count / 2];
-}
-
 static uint64_t
 calls(char kind, uint64_t count)
 {
 	char message[MESSAGE] = { kind };
-	uint64_t *times = calloc(count, sizeof(times[0]));
 	struct bench_flood nothing = { 0, 0 };
+	struct samples samples;
 	int fd = join();
+
+	samples_init(&samples);
 
 	if (is_raw && send(fd, &nothing, sizeof(nothing), 0) < 0)
 		die("send");
@@ -235,35 +210,33 @@ calls(char kind, uint64_t count)
 			die("send");
 		if (is_raw || kind == BENCH_ECHO)
 			receive_all(fd, message, sizeof(message));
-		times[i] = now_ns() - begin;
+		samples_add(&samples, now_ns() - begin);
 	}
-	return median(times, count);
+	return samples_percentile(&samples, 50);
 }
 
 static uint64_t
 connects(uint64_t count)
 {
-	uint64_t *times = calloc(count, sizeof(times[0]));
+	struct samples samples;
 
+	samples_init(&samples);
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t begin = now_ns();
 		int fd = join();
 
-		times[i] = now_ns() - begin;
+		samples_add(&samples, now_ns() - begin);
 		close(fd);
 	}
-	return median(times, count);
+	return samples_percentile(&samples, 50);
 }
 
 static uint64_t
 many(uint64_t count)
 {
-	struct rlimit limit;
 	int *fds = calloc(count, sizeof(fds[0]));
 
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	raise_descriptors();
 	uint64_t begin = now_ns();
 	for (uint64_t i = 0; i < count; i++)
 		fds[i] = join();
@@ -282,8 +255,8 @@ int
 main(int argc, char **argv)
 {
 	if (argc != 6) {
-		fprintf(stderr,
-			"usage: controls raw|control dgram|stream free|one|two WORK COUNT\n");
+		fprintf(stderr, "usage: %s raw|control dgram|stream PLACEMENT WORK COUNT\n",
+			argv[0]);
 		return 2;
 	}
 	const char *work = argv[4];
@@ -291,13 +264,13 @@ main(int argc, char **argv)
 
 	is_raw = strcmp(argv[1], "raw") == 0;
 	is_stream = strcmp(argv[2], "stream") == 0;
-	is_apart = strcmp(argv[3], "two") == 0;
+	placement = placement_parse(argv[3]);
+	end_with_parent();
 	if (is_raw)
 		raw_start(strcmp(work, "connect") != 0 && strcmp(work, "many") != 0);
 	else
 		control_find();
-	if (is_apart)
-		pin(0);
+	place(placement, ROLE_CLIENT);
 
 	uint64_t result = 0;
 	if (strncmp(work, "flood-", 6) == 0)
@@ -310,6 +283,6 @@ main(int argc, char **argv)
 		result = connects(count);
 	else if (strcmp(work, "many") == 0)
 		result = many(count);
-	printf("%llu\n", (unsigned long long)result);
+	report(work, "ns", (double)result);
 	return 0;
 }
