@@ -10,6 +10,8 @@ WERROR ?= 0
 SECONDS ?= 60
 SEED ?= 1
 FAULTS ?=
+BENCH ?=
+BENCH_OUT ?=
 
 # CC is meson's to choose unless somebody named it.
 compiler :=
@@ -51,9 +53,12 @@ sim: configured
 	@ninja -C $(BUILD) --quiet tests/simulation/test-simulation
 	@BUILD=$(BUILD) scripts/sim --seed $(SEED) --seconds $(SECONDS)
 
+bench: packages = build bench $(if $(findstring clang,$(compiler)),clang)
 bench: configured
+	@# a peer that was installed since is found now
+	@[ $(BUILD)/build.ninja -nt /var/lib/dpkg/status ] || meson setup --reconfigure $(BUILD) >/dev/null
 	@ninja -C $(BUILD) --quiet
-	@bench/run $(BUILD) $(BENCH)
+	@BENCH_OUT=$(BENCH_OUT) bench/run $(BUILD) $(if $(filter 1,$(QUICK)),--quick) $(BENCH)
 
 # libFuzzer is clang's
 FUZZ_TARGETS = arguments frames greeting jobs lane launchd messages mig plist stubs traps welcome
@@ -100,7 +105,9 @@ help:
 	@echo 'make model        random calls of the kernel and of a model of it compared;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
-	@echo 'make bench        measure speed; QUICK=1 takes less time and is less exact'
+	@echo 'make bench        measure speed beside other systems (bench/README.md); QUICK=1 takes less'
+	@echo '                  time and is less exact; BENCH="--only WORK --system NAME --runs N";'
+	@echo '                  BENCH_OUT=FILE.json writes the figures and FILE.svg'
 	@echo 'make fuzz         let libFuzzer try traps, messages, launchd, command lines and more;'
 	@echo '                  SECONDS=60 SEED=1'
 	@echo 'make coverage     what the tests reach of kernel/, line by line'
