@@ -188,7 +188,12 @@ flood(uint32_t size, uint64_t count)
 		}
 		left -= (uint64_t)got;
 	}
-	return (now_ns() - begin) / count;
+
+	uint64_t each = (now_ns() - begin) / count;
+
+	free(data);
+	close(fd);
+	return each;
 }
 
 static uint64_t
@@ -212,7 +217,11 @@ calls(char kind, uint64_t count)
 			receive_all(fd, message, sizeof(message));
 		samples_add(&samples, now_ns() - begin);
 	}
-	return samples_percentile(&samples, 50);
+
+	uint64_t median = samples_percentile(&samples, 50);
+
+	samples_deinit(&samples);
+	return median;
 }
 
 static uint64_t
@@ -228,7 +237,11 @@ connects(uint64_t count)
 		samples_add(&samples, now_ns() - begin);
 		close(fd);
 	}
-	return samples_percentile(&samples, 50);
+
+	uint64_t median = samples_percentile(&samples, 50);
+
+	samples_deinit(&samples);
+	return median;
 }
 
 static uint64_t
@@ -248,6 +261,7 @@ many(uint64_t count)
 			die("send");
 		receive_all(fds[i], message, sizeof(message));
 	}
+	free(fds);
 	return each;
 }
 

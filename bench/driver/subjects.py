@@ -2,6 +2,7 @@
 
 A cell is a system, a placement, and what measures it once: (work, unit, value) for each figure.
 """
+import select
 import shlex
 import tempfile
 import time
@@ -15,6 +16,7 @@ Subject = namedtuple("Subject", "name title cells notes", defaults=(None,))
 
 ALL, FREE = PLACEMENTS, ("free",)
 IDLE_MS, IDLE_QUICK_MS, MINUTE_MS = 60000, 3000, 60000
+START_S = 120  # nobody needs that long to start 100 clients
 ATTACKS = ("flood", "fail", "garbage", "connect", "memory", "ports")
 RELAY_ATTACKS = ("flood", "connect", "memory")
 
@@ -116,9 +118,11 @@ class Subjects:
                     own = tempfile.mkdtemp(dir=folder)
                     running[system] = self.programs.start(command, "free", own)
                 for system, process in list(running.items()):
-                    if process.stdout.readline() != "ready\n":
+                    said = select.select([process.stdout], [], [], START_S)[0]
+                    if not said or process.stdout.readline() != "ready\n":
                         found[system] = Failure("it did not start")
                         del running[system]
+                        process.terminate()
                         process.communicate()
                 time.sleep(0.5)
                 begun = time.monotonic()
