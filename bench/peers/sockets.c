@@ -259,8 +259,12 @@ broker_of_many(int at)
 		if (epoll_wait(poller, &event, 1, -1) != 1)
 			die("epoll_wait");
 		if (event.data.fd != at) {
-			if (!pass_on(event.data.fd, other[event.data.fd]))
+			/* both at once: the other's number may be a new client's by the time that
+			 * its own end is seen */
+			if (!pass_on(event.data.fd, other[event.data.fd])) {
+				close(other[event.data.fd]);
 				close(event.data.fd);
+			}
 			continue;
 		}
 

@@ -40,7 +40,9 @@ class Run(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.out = os.path.join(self.folder.name, "figures.json")
-        self.environment = {**os.environ, "BENCH_OUT": self.out, "BENCH_TEST": self.mark}
+        # a driver that is killed leaves its folder
+        self.environment = {**os.environ, "BENCH_OUT": self.out, "BENCH_TEST": self.mark,
+                            "TMPDIR": self.folder.name}
 
     def bench(self, *arguments):
         return subprocess.run([sys.executable, RUN, BUILD, *arguments], env=self.environment,
@@ -81,12 +83,13 @@ class Run(unittest.TestCase):
                  "fan-in-64", "port-create-destroy", "attach")
         found = self.figures(*(word for work in works for word in ("--only", work)),
                              "--system", "berth", "--system", "seqpacket",
-                             "--system", "seqpacket-fd-fresh")
+                             "--system", "seqpacket-fd-fresh", "--system", "seqpacket-broker")
         reported = {(one["work"], one["system"]) for one in found if one["median"] >= 0}
         for work in works:
             other = "seqpacket-fd-fresh" if work == "rpc-port-right" else "seqpacket"
             self.assertIn((work, "berth"), reported)
             self.assertIn((work, other), reported)
+        self.assertIn(("attach", "seqpacket-broker"), reported)
         for work in ("rpc-4k-p99", "rpc-64-hog-share", "fan-in-64-slowest"):
             self.assertIn((work, "berth"), reported)
 
