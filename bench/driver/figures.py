@@ -54,9 +54,10 @@ def table(records):
         ours = [one for one in records if one["work"] == work]
         placements = list(dict.fromkeys(one["placement"] for one in ours))
         cells = {(one["system"], one["placement"]): worded(one) for one in ours}
-        lines.append(f"  {work:22}" + "".join(f"{name:>32}" for name in placements).rstrip())
+        width = max(map(len, [*cells.values(), *placements])) + 3
+        lines.append(f"  {work:22}" + "".join(name.rjust(width) for name in placements))
         for system in dict.fromkeys(one["system"] for one in ours):
-            row = "".join(f"{cells.get((system, name), '-'):>32}" for name in placements)
+            row = "".join(cells.get((system, name), "-").rjust(width) for name in placements)
             lines.append(f"    {system:20}" + row)
     return lines
 

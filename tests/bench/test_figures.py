@@ -75,6 +75,13 @@ class Words(unittest.TestCase):
         self.assertTrue(lines[0].split() == ["rpc-64", "free", "cross"], lines[0])
         self.assertTrue(lines[2].rstrip().endswith("-"), lines[2])
 
+    def test_figures_of_many_digits_do_not_touch(self):
+        found = figures.Figures()
+        for placement in ("same", "cross"):
+            for value in (8521457.0, 10473590.0):
+                found.add("oneway-64", "pipe", placement, "messages/s", value)
+        self.assertIn(")   ", figures.table(found.records())[1])
+
     def test_ratios_are_of_one_work_and_one_placement(self):
         found = figures.Figures()
         for work, ours, others in (("rpc-64", 2, 4), ("rpc-64-p99", 9, 3)):
