@@ -126,6 +126,18 @@ first_lane(const struct lane_port *port)
 	return best;
 }
 
+/* One message less: if the queue was full somebody may be waiting for that. */
+static void
+make_room(const struct lane *lane)
+{
+	uint32_t count = (uint32_t)atomic_fetch_sub(&lane->gate->count, 1);
+
+	if (count >= atomic_load_explicit(&lane->gate->limit, memory_order_relaxed))
+		wait_wake(lane_futex(&lane->gate->count), 1);
+	else if (atomic_load(&lane->shared->sender_sleeps) != 0) /* its ring was full */
+		wait_wake(lane_futex(&lane->gate->count), INT_MAX);
+}
+
 static enum taken
 take_request(const struct lane_port *port, const struct target *to)
 {
@@ -170,9 +182,7 @@ take_request(const struct lane_port *port, const struct target *to)
 	atomic_store_explicit(&shared->receiver_cpu, wait_cpu(), memory_order_relaxed);
 	if (!mach_lane_move(&shared->head, head, units))
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
-	atomic_fetch_sub_explicit(&lanes.lanes[number].gate->count, 1, memory_order_relaxed);
-	if (atomic_load(&shared->sender_sleeps) != 0)
-		wait_wake(lane_futex(&shared->head), INT_MAX);
+	make_room(&lanes.lanes[number]);
 	finish(to, record.size_bytes,
 	       MACH_MSGH_BITS(name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
 			      MACH_MSG_TYPE_PORT_SEND),
@@ -306,6 +316,20 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 	return count;
 }
 
+/* Whoever still waits for room has it now. */
+static void
+wake_senders(const struct lane_port *port)
+{
+	for (uint32_t i = 0; i < port->lane_count; i++) {
+		const struct lane *lane = &lanes.lanes[port->lanes[i]];
+
+		if (lane->shared == NULL || atomic_load(&lane->shared->sender_sleeps) == 0)
+			continue;
+		wait_wake(lane_futex(&lane->gate->count), INT_MAX);
+		return;
+	}
+}
+
 /* Is there something by now?  Looked at after we said that we sleep. */
 static bool
 is_due(const struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
@@ -328,6 +352,7 @@ sleep_until_due(const struct lane_port *port, uint32_t number, const struct targ
 	if (page == NULL)
 		return false;
 	atomic_store(&row->task_sleeps, 1);
+	wake_senders(port);
 	uint32_t count = prepare(port, number, true, words);
 	words[count++] = (struct wait_word){ &row->word, word };
 	words[count++] = (struct wait_word){ &page->alive, atomic_load(&page->alive) };

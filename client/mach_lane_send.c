@@ -173,33 +173,61 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 	return PUT_SHUT;
 }
 
-/* Wait until the receiver has taken something.  False: better ask the kernel. */
+/* Has the queue room for one more, and the ring for @size bytes? */
 static bool
-await_room(uint32_t number, struct wait_state *wait)
+has_room(const struct lane *lane, uint32_t size, uint32_t count)
+{
+	struct mach_lane *shared = lane->shared;
+	uint32_t units;
+
+	return count < atomic_load(&lane->gate->limit) &&
+	       mach_lane_room(shared, atomic_load(&shared->tail), atomic_load(&shared->head), size,
+			      &units) != NULL;
+}
+
+/* Wait until there is room.  False: better ask the kernel. */
+static bool
+await_room(uint32_t number, uint32_t size, struct wait_state *wait)
 {
 	struct lane *lane = &lanes.lanes[number];
 	struct mach_lane *shared = lane->shared;
 	const struct kernel_page *page = connection.kernel_page;
-	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
+	uint32_t count = (uint32_t)atomic_load(&lane->gate->count);
+	uint64_t tail = atomic_load(&shared->tail);
+	bool is_alive = true;
 
-	if (mach_lane_is_shut(tail) || mach_lane_used(tail, head) == 0 || page == NULL)
-		return false; /* what fills the queue is not ours, so nothing here would tell */
+	if (count == MACH_LANE_COUNT_SHUT || page == NULL || mach_lane_is_shut(tail) ||
+	    !lane_is_live(number, MACH_LANE_SENDER))
+		return false;
+	if (has_room(lane, size, count))
+		return true;
 	if (wait_look(wait, atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed)))
 		return true;
 	const struct wait_word words[] = {
-		{ lane_futex(&shared->head), (uint32_t)head },
+		{ lane_futex(&lane->gate->count), count },
+		{ lane_futex(&shared->tail), (uint32_t)tail }, /* the kernel closes the lane */
 		{ &page->alive, atomic_load(&page->alive) },
 		{ &connection.state, CONNECTION_READY },
 	};
-	if (alive_word_is_dead(words[1].value))
-		return false;
 	wait_sleeps(wait);
 	atomic_store(&shared->sender_sleeps, 1);
-	if (atomic_load(&shared->head) == head)
-		lane_sleep(words, 3, WAIT_FOREVER);
+	if (alive_word_is_dead(words[2].value))
+		is_alive = false;
+	else if ((uint32_t)atomic_load(&lane->gate->count) == count && !has_room(lane, size, count))
+		lane_sleep(words, 4, WAIT_FOREVER);
 	atomic_store_explicit(&shared->sender_sleeps, 0, memory_order_relaxed);
 	wait_woken(wait);
-	return atomic_load(&connection.state) == CONNECTION_READY;
+	return is_alive;
+}
+
+/* There may be room for another one who waits for it. */
+static void
+pass_on(struct lane *lane)
+{
+	uint32_t count = (uint32_t)atomic_load(&lane->gate->count);
+
+	if (count < atomic_load_explicit(&lane->gate->limit, memory_order_relaxed))
+		wait_wake(lane_futex(&lane->gate->count), 1);
 }
 
 static bool
@@ -220,9 +248,12 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 		return false;
 	}
 	wait_begin(wait);
-	do
-		result = put(number, message, size, binding, port);
-	while (result == PUT_FULL && (option & MACH_SEND_TIMEOUT) == 0 && await_room(number, wait));
+	result = put(number, message, size, binding, port);
+	if (result == PUT_FULL && (option & MACH_SEND_TIMEOUT) == 0) {
+		while (result == PUT_FULL && await_room(number, size, wait))
+			result = put(number, message, size, binding, port);
+		pass_on(lane);
+	}
 	wait_end(wait);
 	if (result == PUT_DONE) {
 		struct mach_lane_entry *row = &lanes.table->entries[number];

@@ -213,6 +213,17 @@ lane_of_right(mach_port_name_t name)
 	return number;
 }
 
+static uint32_t
+lane_that_is(mach_port_name_t name)
+{
+	uint32_t number = 0;
+
+	while (number < MACH_LANE_MAX && (!lane_is_live(number, MACH_LANE_SENDER) ||
+					  lanes.table->entries[number].name != name))
+		number++;
+	return number;
+}
+
 /* The right's lane, or MACH_LANE_MAX. */
 static uint32_t
 open_lane(mach_port_name_t name)
@@ -223,6 +234,8 @@ open_lane(mach_port_name_t name)
 	kern_return_t code;
 
 	shared = memory_trap(BERTH_TRAP_LANE_OPEN, name, sizeof(*shared), values, &code);
+	if (code == KERN_NAME_EXISTS)
+		return lane_that_is(name); /* its place here was taken by another right */
 	if (code != KERN_SUCCESS)
 		return MACH_LANE_MAX;
 	uint32_t number = (uint32_t)values[0];
@@ -240,8 +253,10 @@ lane_count(mach_port_name_t name)
 	uint64_t right = atomic_load_explicit(place, memory_order_relaxed);
 	uint32_t number;
 
-	if ((uint32_t)right != name || (right & RIGHT_HAS_LANE) != 0)
-		right = name;
+	if ((uint32_t)right != name)
+		right = name; /* another one's place: it begins anew */
+	else if ((right & RIGHT_HAS_LANE) != 0)
+		return; /* shut at the moment */
 	uint64_t tries = right >> RIGHT_TRIES_SHIFT & RIGHT_TRIES_MASK;
 	uint64_t count = (right >> RIGHT_COUNT_SHIFT & RIGHT_COUNT_MASK) + 1;
 	if (count < (uint64_t)lanes.hot << tries && count < RIGHT_COUNT_MASK) {

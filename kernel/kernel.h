@@ -329,7 +329,7 @@ struct kernel_segment *kernel_effects_segment(struct kernel_effects *effects);
 struct kernel_watch *kernel_effects_watch(struct kernel_effects *effects);
 struct kernel_file *kernel_effects_file(struct kernel_effects *effects);
 /* Memory of lanes.  *@wakes: 0, and the last reference is gone; or who is to be woken: of a table
- * bit n for its port n, of a lane bit 0.  Both at once: wake first. */
+ * or of gates bit n for port n, of a lane bit 0.  Both at once: wake first. */
 struct kernel_shared *kernel_effects_shared(struct kernel_effects *effects, uint64_t *wakes);
 /* A task that BERTH_TRAP_TASK_SUSPEND2 has stopped, and that is to run: its last token ended. */
 struct task *kernel_effects_resumed(struct kernel_effects *effects);

@@ -80,9 +80,10 @@ struct mach_lane_record {
 };
 
 struct mach_lane {
-	_Atomic uint64_t tail;          /* the sender's */
-	_Atomic uint32_t sender_sleeps; /* 1: on the lower half of `head` */
-	_Atomic uint32_t sender_cpu;    /* hint */
+	_Atomic uint64_t tail; /* the sender's */
+	_Atomic uint32_t
+	    sender_sleeps;           /* 1: until there is room: on the gate's `count` and `tail` */
+	_Atomic uint32_t sender_cpu; /* hint */
 	uint8_t line0[48];
 	_Atomic uint64_t head;            /* the receiver's */
 	_Atomic uint32_t receiver_sleeps; /* 1: on the lower half of `tail` */
@@ -100,10 +101,16 @@ _Static_assert(sizeof(struct mach_lane) % 4096 == 0, "a lane is whole pages");
 /*
  * How full the ports of one receiving task are, for all who send to it.  Who spoils a count
  * makes sends go by the kernel, which knows better, or lets in as many as the rings hold.
+ *
+ * The lower half of `count` is what senders sleep on who wait for room.  Whoever makes room in a
+ * full queue wakes one of them, who wakes the next if there is room for him, too; and before
+ * the receiver sleeps it wakes all.
  */
+#define MACH_LANE_COUNT_SHUT 0xffffffffu /* the gate is not open: ask the kernel */
+
 struct mach_lane_gate {
-	_Atomic uint64_t
-	    count; /* messages in the queue, the kernel's too; above, the next ticket */
+	/* messages in the queue, the kernel's too; in the upper half the next ticket */
+	_Atomic uint64_t count;
 	_Atomic uint32_t limit;
 	uint8_t pad[52];
 };

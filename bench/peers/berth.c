@@ -90,11 +90,10 @@ serve(void)
 	mach_port_t port;
 
 	must(bootstrap_check_in(bootstrap_port, SERVICE, &port), "bootstrap_check_in");
-	if (shape.oneway)
-		must(mach_port_set_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
-					      (mach_port_info_t)&limits,
-					      MACH_PORT_LIMITS_INFO_COUNT),
-		     "mach_port_set_attributes");
+	/* a socket takes many messages, too */
+	must(mach_port_set_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
+				      (mach_port_info_t)&limits, MACH_PORT_LIMITS_INFO_COUNT),
+	     "mach_port_set_attributes");
 	serving();
 	must(mach_msg(&m.header, MACH_RCV_MSG, 0, sizeof(m), port, 0, MACH_PORT_NULL), "receive");
 	while (shape.oneway) {

@@ -81,12 +81,25 @@ lower_half(const _Atomic uint64_t *word)
 	       (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0);
 }
 
-/* The sender, who waits for room or for answers: those come another way now. */
+/* Who waits for room in ports. */
+static void
+wake_gates(struct mach_lane_gates *gates, uint64_t ports)
+{
+	while (ports != 0) {
+		uint32_t port = (uint32_t)__builtin_ctzll(ports);
+
+		ports &= ports - 1;
+		wait_wake(lower_half(&gates->gates[port].count), INT_MAX);
+	}
+}
+
+/* The sender, who waits for answers, which come another way now, or for room in a lane that is
+ * closed. */
 static void
 wake_lane(struct mach_lane *lane)
 {
 	if (atomic_load(&lane->sender_sleeps) != 0)
-		wait_wake(lower_half(&lane->head), INT_MAX);
+		wait_wake(lower_half(&lane->tail), INT_MAX);
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
 		if (atomic_load(&lane->calls[i].sleeps) != 0)
 			wait_wake(&lane->calls[i].state, INT_MAX);
@@ -103,7 +116,9 @@ mach_lanes_work_off(struct host *host, struct kernel_effects *effects)
 
 		if (wakes != 0 && shared->kind == SHARED_TABLE)
 			wake_table(core->address, wakes);
-		else if (wakes != 0 && shared->kind == SHARED_LANE)
+		else if (wakes != 0 && shared->kind == SHARED_GATES)
+			wake_gates(core->address, wakes);
+		else if (wakes != 0)
 			wake_lane(core->address);
 		if (core->ref_count > 0)
 			continue;

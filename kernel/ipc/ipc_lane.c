@@ -211,6 +211,28 @@ gate_open(struct ipc_gate *gate)
 	gate->open = true;
 }
 
+/* There may be room, or the gate is shut: nobody sleeps on. */
+static void
+gate_wake_senders(struct kernel *k, const struct ipc_gate *gate)
+{
+	if (gate->open && gate->port->msgcount >= gate->port->qlimit)
+		return;
+	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
+		if (atomic_load(&lane->shared->sender_sleeps) != 0) {
+			kernel_shared_wake(k, gate->task->lanes->gates_memory, gate->number);
+			return;
+		}
+}
+
+/* Whoever waits for room sees that he should not. */
+static void
+gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
+{
+	atomic_fetch_or(&gate->task->lanes->gates_shared->gates[gate->number].count,
+			MACH_LANE_COUNT_SHUT);
+	gate_wake_senders(k, gate);
+}
+
 /* Memory for messages may be there now, and lanes that end may have become empty. */
 static void
 gate_tidy(struct kernel *k, struct ipc_gate *gate)
@@ -252,10 +274,15 @@ ipc_gates_settle(struct kernel *k)
 			      (may_open ? 0 : MACH_LANE_IS_SHUT));
 		if (may_open)
 			list_append(&opening, &gate->touched);
+		else
+			gate_stays_shut(k, gate);
 	}
 	while ((first = list_first(&opening)) != NULL) {
+		struct ipc_gate *gate = list_entry(first, struct ipc_gate, touched);
+
 		list_remove(first);
-		gate_open(list_entry(first, struct ipc_gate, touched));
+		gate_open(gate);
+		gate_wake_senders(k, gate);
 	}
 }
 
@@ -324,6 +351,7 @@ lane_leave_sender(struct ipc_lane *lane)
 		return;
 	task_lanes_count(sender);
 	row_clear(ipc_lane_sender_row(lane));
+	kernel_shared_wake(lane->kernel, lane->memory, 0); /* if it waits for room */
 	sender->lanes->lanes[lane->sender_number] = NULL;
 	entry = ipc_space_find_raw(&sender->space, lane->name);
 	if (entry && ie_lane_kind(entry) == IE_LANE_SEND)
