@@ -16,6 +16,7 @@
 struct lane_binding {
 	mach_port_name_t name; /* 0: unused */
 	uint32_t port;         /* its number in the table */
+	uint32_t incarnation;  /* of the port, when it was bound */
 };
 
 struct lane {
@@ -35,6 +36,8 @@ struct lane {
 struct lane_port {
 	_Atomic uint32_t lock; /* who receives */
 	uint32_t generation;   /* of the row, when the lanes were listed */
+	_Atomic uint32_t
+	    asked_by; /* plus 1: the lane that was asked by last with an answer to it */
 	uint32_t lane_count, bound_count;
 	uint8_t lanes[MACH_LANE_MAX]; /* that lead here */
 	uint8_t bound[MACH_LANE_MAX]; /* that answer here */
@@ -102,6 +105,16 @@ lane_is_live(uint32_t number, uint32_t role)
 
 	return lanes.lanes[number].shared != NULL &&
 	       atomic_load_explicit(&row->role, memory_order_acquire) == role;
+}
+
+/* Is it still the port that was bound, which may have left and come back under its name? */
+static inline bool
+lane_binding_is_live(const struct lane_binding *binding)
+{
+	const struct mach_lane_port *row = &lanes.table->ports[binding->port];
+
+	return atomic_load(&row->name) == binding->name &&
+	       atomic_load(&row->incarnation) == binding->incarnation;
 }
 
 /* The half of @word that changes with each step: what a futex can be on. */

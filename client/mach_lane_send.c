@@ -94,6 +94,25 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
+/* Are answers to our port @port due from another lane than @number?  Only those of one lane are in
+ * order, so it is asked by one at a time. */
+static bool
+is_asked_elsewhere(uint32_t number, uint32_t port)
+{
+	uint32_t other = atomic_load(&lanes.ports[port].asked_by);
+
+	if (other != 0 && other - 1 != number) {
+		const struct lane *lane = &lanes.lanes[other - 1];
+		uint32_t asked = atomic_load(&lane->asked);
+
+		for (; asked != 0; asked &= asked - 1)
+			if (lane->call_port[__builtin_ctz(asked)] == port)
+				return true;
+	}
+	atomic_store(&lanes.ports[port].asked_by, number + 1);
+	return false;
+}
+
 /* A call that no request of ours is under way with, now ours; MACH_LANE_NO_CALL: none. */
 static uint32_t
 call_take(struct lane *lane, struct mach_lane *shared)
@@ -142,8 +161,10 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 	if (binding < MACH_LANE_BINDINGS) {
 		const struct mach_lane_port *row = &lanes.table->ports[port];
 
-		if (atomic_load(&row->name) != message->msgh_local_port ||
-		    (atomic_load(&row->word) & MACH_LANE_IS_SHUT) != 0)
+		if (lane->bindings[binding].name != message->msgh_local_port ||
+		    !lane_binding_is_live(&lane->bindings[binding]) ||
+		    (atomic_load(&row->word) & MACH_LANE_IS_SHUT) != 0 ||
+		    is_asked_elsewhere(number, port))
 			return PUT_SHUT;
 	}
 	record = mach_lane_room(shared, tail, head, size, &units);

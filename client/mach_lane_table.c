@@ -343,7 +343,7 @@ lane_bind(uint32_t number, mach_port_name_t name, uint32_t *binding, uint32_t *p
 	for (*binding = 0; *binding < MACH_LANE_BINDINGS; ++*binding) {
 		*port = lane->bindings[*binding].port;
 		if (lane->bindings[*binding].name == name &&
-		    atomic_load(&lanes.table->ports[*port].name) == name)
+		    lane_binding_is_live(&lane->bindings[*binding]))
 			return true;
 	}
 	if (TRAP_CALL(BERTH_TRAP_LANE_BIND, values, number, name) != KERN_SUCCESS ||
@@ -351,7 +351,7 @@ lane_bind(uint32_t number, mach_port_name_t name, uint32_t *binding, uint32_t *p
 		return false;
 	*binding = (uint32_t)values[0];
 	*port = (uint32_t)values[1];
-	lane->bindings[*binding] = (struct lane_binding){ name, *port };
+	lane->bindings[*binding] = (struct lane_binding){ name, *port, (uint32_t)values[2] };
 	atomic_store(port_place(name), *port + 1);
 	lanes.ports[*port].generation = 0; /* its lists are made anew */
 	return true;

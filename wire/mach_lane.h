@@ -132,9 +132,9 @@ struct mach_lane_port {
 	_Atomic uint32_t name;        /* 0: none */
 	_Atomic uint32_t generation;  /* another port, or other lanes: look at them anew */
 	_Atomic uint32_t seqno;       /* of the next message; the task's while the gate is open */
-	uint32_t pad;
-	_Atomic uint64_t context;  /* as the trailer has it */
-	_Atomic uint64_t received; /* the task's: messages that it took */
+	_Atomic uint32_t incarnation; /* another port, if under the same name: nothing is bound */
+	_Atomic uint64_t context;     /* as the trailer has it */
+	_Atomic uint64_t received;    /* the task's: messages that it took */
 	uint8_t line[24];
 };
 

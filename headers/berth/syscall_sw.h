@@ -235,7 +235,8 @@ enum berth_trap_number {
 	/* values: lane, one that leads to the caller and that it has not got yet.  KERN_FAILURE:
 	 * there is none */
 	BERTH_TRAP_LANE_ACCEPT,
-	/* args: lane, name of a receive right.  values: binding, port of the table */
+	/* args: lane, name of a receive right.  values: binding, port of the table, its
+	 * incarnation */
 	BERTH_TRAP_LANE_BIND,
 	/* args: lane */
 	BERTH_TRAP_LANE_CLOSE,

@@ -125,6 +125,7 @@ gate_free(struct kernel *k, struct ipc_gate *gate, uint32_t flags)
 
 	check(list_is_empty(&gate->lanes) && list_is_empty(&gate->bindings));
 	atomic_store(&row->name, 0);
+	atomic_fetch_add(&row->incarnation, 1);
 	atomic_fetch_add(&row->generation, 1);
 	gate_tell(k, gate, flags);
 	gate->task->lanes->gates[gate->number] = NULL;
@@ -233,12 +234,26 @@ gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
 	gate_wake_senders(k, gate);
 }
 
+/* Nobody looked at it in this step, so what is in its lanes stays there. */
+static void
+gate_stays_open(struct ipc_gate *gate)
+{
+	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
+		if (lane->accepted && !lane->closing)
+			ipc_lane_arm(lane);
+}
+
 /* Memory for messages may be there now, and lanes that end may have become empty. */
 static void
 gate_tidy(struct kernel *k, struct ipc_gate *gate)
 {
-	if (gate->starved)
+	if (gate->open && !gate_may_open(k, gate))
+		ipc_gate_touch(k, gate);
+	if (gate->starved) {
+		gate->starved = false;
 		ipc_gate_take_requests(k, gate);
+		ipc_gate_take_calls(k, gate);
+	}
 	LIST_FOR_EACH_SAFE (lane, &gate->lanes, struct ipc_lane, in_gate)
 		if (lane->closing)
 			ipc_lane_close(k, lane);
@@ -265,6 +280,10 @@ ipc_gates_settle(struct kernel *k)
 		gate->taken = false;
 		if (list_is_empty(&gate->lanes) && list_is_empty(&gate->bindings)) {
 			gate_free(k, gate, MACH_LANE_IS_SHUT);
+			continue;
+		}
+		if (gate->open) {
+			gate_stays_open(gate);
 			continue;
 		}
 		atomic_store(&row->seqno, gate->port->seqno);
@@ -314,7 +333,10 @@ ipc_lanes_watch(struct kernel *k)
 void
 ipc_lanes_cool(struct kernel *k)
 {
-	LIST_FOR_EACH_SAFE (gate, &k->gates, struct ipc_gate, link)
+	LIST_FOR_EACH_SAFE (gate, &k->gates, struct ipc_gate, link) {
+		if (gate->starved)
+			ipc_gate_look_again(k,
+					    gate); /* whoever waits there asks for nothing more */
 		LIST_FOR_EACH_SAFE (lane, &gate->lanes, struct ipc_lane, in_gate) {
 			uint64_t tail = mach_lane_position(atomic_load(&lane->shared->tail));
 
@@ -323,6 +345,7 @@ ipc_lanes_cool(struct kernel *k)
 			else
 				lane->cold_tail = tail;
 		}
+	}
 	if (k->lane_count > 0)
 		ipc_lanes_watch(k);
 }

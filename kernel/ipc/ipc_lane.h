@@ -17,8 +17,8 @@
  *
  * What a lane keeps, so that taking over never fails for want of it: for each call an unused
  * entry of the receiver's space and a notification (*armed*).  Memory for messages may be
- * missing: then they stay in the ring, the gate stays shut, and sends to the port are refused
- * (*starved*).
+ * missing: then requests stay in the ring and answers in their call, the gate stays shut, sends to
+ * the port are refused (*starved*), and it is tried again now and then.
  */
 #ifndef KERNEL_IPC_LANE_H
 #define KERNEL_IPC_LANE_H
@@ -126,8 +126,9 @@ void ipc_lane_entry_gone(struct ipc_space *space, struct ipc_entry *entry);
 void ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_name_t name);
 /* All of them in @space. */
 void ipc_lanes_take_all_kept(struct ipc_space *space);
-/* An unused entry is wanted for something else: it goes back to the free ones. */
-void ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry);
+/* An unused entry is wanted for something else: it goes back to the free ones, or becomes a right.
+ * False: there is no memory for the message that it is kept for. */
+mustuse bool ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry);
 /* The identity of @task changed: that is what receivers are told from now on. */
 void ipc_lanes_set_token(struct task *task);
 /* The last thing that a task has of lanes. */
@@ -158,7 +159,8 @@ void ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct i
 void ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane);
 /* The right to answer a request of @call, or NULL. */
 struct ipc_port *ipc_lane_take_reply(struct ipc_lane *lane, uint32_t call);
-/* Entry and notification for each call that has none.  Some may stay without. */
+/* Entry and notification for each call that has none.  Some may stay without, and unusable.  The
+ * rings are shut. */
 void ipc_lane_arm(struct ipc_lane *lane);
 void ipc_lane_disarm(struct ipc_lane *lane, uint32_t call);
 

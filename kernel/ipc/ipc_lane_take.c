@@ -44,8 +44,10 @@ ipc_lane_arm(struct ipc_lane *lane)
 		if (lane->kept[i] != 0)
 			continue;
 		if (!ipc_notify_reserve(lane->kernel, 1) ||
-		    ipc_space_reserve(space, 1) != KERN_SUCCESS)
-			return;
+		    ipc_space_reserve(space, 1) != KERN_SUCCESS) {
+			atomic_store(&lane->shared->calls[i].state, MACH_LANE_UNUSABLE);
+			continue;
+		}
 		ipc_notify_commit(lane->kernel);
 		entry = ipc_entry_alloc(space, &name);
 		entry->lane = IE_LANE_KEPT | lane->receiver_number << IE_LANE_NUMBER_SHIFT |
@@ -53,7 +55,8 @@ ipc_lane_arm(struct ipc_lane *lane)
 		space->lane_count++;
 		lane->kept[i] = name >> 8;
 		atomic_store_explicit(&row->names[i], name, memory_order_relaxed);
-		mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_UNUSABLE, MACH_LANE_FREE);
+		/* the sender may have asked by it when it was unarmed: to that it is over */
+		mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_UNUSABLE, MACH_LANE_GONE);
 	}
 }
 
@@ -140,6 +143,23 @@ wake_sender(struct kernel *k, struct ipc_lane *lane)
 	kernel_shared_wake(k, lane->memory, 0);
 }
 
+/* Is the request of @call in the ring still, of which there is more than there was memory for? */
+static bool
+call_is_in_ring(const struct ipc_lane *lane, uint32_t call)
+{
+	uint64_t tail = atomic_load(&lane->shared->tail), head = atomic_load(&lane->shared->head);
+	struct mach_lane_record record;
+	const uint8_t *message;
+	uint32_t units;
+
+	while (mach_lane_first(lane->shared, tail, head, &record, &message, &units)) {
+		if (record.call == call)
+			return true;
+		head = mach_lane_advance(head, units);
+	}
+	return false;
+}
+
 /* The answered one that came first, of those that go to @only; MACH_LANE_NO_CALL: none. */
 static uint32_t
 first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried)
@@ -173,15 +193,17 @@ ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_ga
 		if (gate &&
 		    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERED,
 					MACH_LANE_GONE) &&
-		    !call_becomes_message(k, lane, call, gate))
-			/* it stays where the sender finds it: nothing is lost, it only comes later
-			 */
+		    !call_becomes_message(k, lane, call, gate)) {
 			atomic_store(&lane->shared->calls[call].state, MACH_LANE_ANSWERED);
+			gate->starved = true; /* nothing may overtake it */
+			break;
+		}
 	}
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
 
-		if (lane->kept[i] == 0 || !gate || (only && gate != only))
+		if (lane->kept[i] == 0 || !gate || (only && gate != only) ||
+		    call_is_in_ring(lane, i))
 			continue;
 		if (mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
 		    mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_ANSWERING,
@@ -216,6 +238,14 @@ ipc_gate_take_calls(struct kernel *k, struct ipc_gate *gate)
 		ipc_lane_take_calls(k, binding->lane, gate);
 }
 
+static bool
+call_is_taken(const struct mach_lane_call *call)
+{
+	const uint32_t state = atomic_load(&call->state);
+
+	return state == MACH_LANE_TAKEN || state == MACH_LANE_ANSWERING;
+}
+
 void
 ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_name_t name)
 {
@@ -226,13 +256,17 @@ ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_n
 	uint32_t now = atomic_load_explicit(&space->task->lanes->table->entries[number].names[call],
 					    memory_order_relaxed);
 
-	if (!gate || (name != MACH_PORT_NULL && now != name))
+	if (!gate || (name != MACH_PORT_NULL && now != name) ||
+	    !call_is_taken(&lane->shared->calls[call]))
+		return;
+	/* a request that is not quite taken yet goes into the queue, and its right with it */
+	ipc_gate_touch(space->kernel, lane->gate);
+	if (lane->kept[call] == 0 || call_is_in_ring(lane, call))
 		return;
 	if (mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
 	    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERING, MACH_LANE_GONE)) {
 		call_becomes_right(lane, call, gate);
 		wake_sender(space->kernel, lane);
-		ipc_gate_look_again(space->kernel, lane->gate); /* to keep another one */
 	}
 }
 
@@ -244,7 +278,7 @@ ipc_lanes_take_all_kept(struct ipc_space *space)
 			ipc_lane_take_kept(space, &space->table[i], MACH_PORT_NULL);
 }
 
-void
+bool
 ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 {
 	uint32_t number = (entry->lane & 0xffff) >> IE_LANE_NUMBER_SHIFT;
@@ -253,13 +287,19 @@ ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 
 	ipc_lane_take_kept(space, entry, MACH_PORT_NULL);
 	if (lane->kept[call] == 0)
-		return;
+		return true;
 	/* what is still on its way with this call must find no other */
 	ipc_gate_touch(space->kernel, lane->gate);
+	if (call_gate(lane, call))
+		ipc_gate_touch(space->kernel, call_gate(lane, call));
 	if (lane->kept[call] == 0)
-		return;
+		return true;
+	if (call_is_in_ring(lane, call) ||
+	    atomic_load(&lane->shared->calls[call].state) == MACH_LANE_ANSWERED)
+		return false;
 	atomic_store(&lane->shared->calls[call].state, MACH_LANE_UNUSABLE);
 	ipc_lane_disarm(lane, call);
+	return true;
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -369,7 +409,6 @@ ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 	gate->open = false;
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
 		cursor_begin(&cursors[count++], lane);
-	gate->starved = false;
 	for (;;) {
 		struct cursor *first = NULL;
 

@@ -123,7 +123,8 @@ lane_new(struct syscall *call, struct ipc_port *port, mach_port_name_t name)
  * KERN_SUCCESS            values: the lane; its memory goes with the result
  * KERN_INVALID_NAME, KERN_INVALID_RIGHT   no live send right
  * KERN_NAME_EXISTS        it has one
- * KERN_NOT_SUPPORTED      not to a port of this kind, or its receiver has not begun
+ * KERN_NOT_SUPPORTED      not to a port of this kind, or one that answers go to; or its receiver
+ *                         has not begun
  * KERN_RESOURCE_SHORTAGE  too many, or no memory
  */
 static kern_return_t
@@ -143,6 +144,9 @@ trap_open(struct syscall *call)
 	if (entry->lane)
 		return KERN_NAME_EXISTS;
 	port = entry->port;
+	/* answers would overtake requests, and not count where these are counted */
+	if (port->gate && !list_is_empty(&port->gate->bindings))
+		return KERN_NOT_SUPPORTED;
 	if (!task->lanes || task->strict || port->object.place != PORT_IN_SPACE ||
 	    port->object.kobject != IKOT_NONE || port->receiver->task == task ||
 	    port->receiver->task->strict)
@@ -194,9 +198,10 @@ trap_accept(struct syscall *call)
 }
 
 /*
- * KERN_SUCCESS            values: the binding, and the port's place in the table
+ * KERN_SUCCESS            values: the binding, the port's place in the table, its incarnation
  * KERN_INVALID_ARGUMENT   no lane that the caller sends by
  * KERN_INVALID_NAME, KERN_INVALID_RIGHT   no receive right
+ * KERN_NOT_SUPPORTED      lanes lead to it
  * KERN_RESOURCE_SHORTAGE  too many, or no memory
  */
 static kern_return_t
@@ -215,6 +220,8 @@ trap_bind(struct syscall *call)
 	if (!(ie_type(entry) & MACH_PORT_TYPE_RECEIVE) || ip_is_received_kobject(entry->port) ||
 	    (entry->port->object.flags & IPC_PORT_SPECIAL_REPLY))
 		return KERN_INVALID_RIGHT;
+	if (entry->port->gate && !list_is_empty(&entry->port->gate->lanes))
+		return KERN_NOT_SUPPORTED;
 	gate = ipc_gate_get(call->kernel, task, entry->port);
 	if (!gate)
 		return KERN_RESOURCE_SHORTAGE;
@@ -233,6 +240,7 @@ trap_bind(struct syscall *call)
 	ipc_gate_touch(call->kernel, gate);
 	call->result->values[0] = (uint32_t)(unused - lane->bindings);
 	call->result->values[1] = gate->number;
+	call->result->values[2] = atomic_load(&task->lanes->table->ports[gate->number].incarnation);
 	return KERN_SUCCESS;
 }
 

@@ -249,7 +249,8 @@ ipc_entry_alloc_name(struct ipc_space *space, mach_port_name_t name, struct ipc_
 			return kr;
 	}
 	if (ie_lane_kind(&space->table[index]) == IE_LANE_KEPT) {
-		ipc_lane_give_back(space, &space->table[index]);
+		if (!ipc_lane_give_back(space, &space->table[index]))
+			return KERN_RESOURCE_SHORTAGE;
 		if (ie_type(&space->table[index]) != MACH_PORT_TYPE_NONE)
 			return ipc_entry_alloc_name(space, name, entry); /* the answer was due */
 	}

@@ -384,6 +384,20 @@ TEST_2(names_kept_for_answers_are_in_no_list)
 	(void)w;
 }
 
+TEST_2(what_is_in_a_lane_is_not_lost_when_a_right_to_answer_is_made_real)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	uint32_t binding = lane_bind(&lane, new_port(a));
+
+	assert_true(put_id(&lane, 1, binding));
+	assert_true(lane_take(&lane, &taken));
+	assert_true(put_id(&lane, 2, LANE_NO_ANSWER));
+	assert_entry(b, taken.reply, MACH_PORT_TYPE_SEND_ONCE, 1);
+	assert_int_equal(take_id(b, b->party->mailbox), 2);
+	assert_int_equal(status_of(b, b->party->mailbox).mps_seqno, 2);
+	(void)w;
+}
+
 TEST_2(a_kept_name_can_be_had_by_who_asks_for_it)
 {
 	struct lane_ends lane = to_mailbox(a, b);
@@ -392,6 +406,44 @@ TEST_2(a_kept_name_can_be_had_by_who_asks_for_it)
 
 	assert_ok(port_allocate_name(b, MACH_PORT_RIGHT_RECEIVE, kept));
 	assert_entry(b, kept, MACH_PORT_TYPE_RECEIVE, 0);
+	(void)w;
+}
+
+TEST_2(an_answer_is_not_lost_when_its_name_is_wanted)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t reply = new_port(a);
+	uint32_t binding = lane_bind(&lane, reply);
+	mach_port_name_t wanted;
+
+	assert_true(put_id(&lane, 1, binding));
+	assert_true(lane_take(&lane, &taken));
+	wanted = taken.reply;
+	assert_true(answer_id(&lane, &taken, 2));
+	assert_ok(port_allocate_name(b, MACH_PORT_RIGHT_RECEIVE, wanted));
+	assert_entry(b, wanted, MACH_PORT_TYPE_RECEIVE, 0);
+	assert_int_equal(take_id(a, reply), 2);
+	(void)w;
+}
+
+TEST_2(a_request_that_is_half_taken_keeps_its_right_to_answer)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t reply = new_port(a);
+	uint32_t binding = lane_bind(&lane, reply), names;
+
+	assert_true(put_id(&lane, 1, binding));
+	assert_ok(trap(b, BERTH_TRAP_PORT_NAMES, b->target, 0, 0, 0, 0, 0));
+	names = (uint32_t)b->outcome.values[0];
+	assert_true(put_id(&lane, 2, binding));
+	/* as far as a receiver comes before it moves the head */
+	assert_true(mach_lane_call_move(&lane.shared->calls[1], MACH_LANE_ASKED, MACH_LANE_TAKEN));
+	assert_ok(trap(b, BERTH_TRAP_PORT_NAMES, b->target, 0, 0, 0, 0, 0));
+	assert_int_equal(b->outcome.values[0], names);
+	assert_int_equal(take_id(b, b->party->mailbox), 1);
+	take(b, b->party->mailbox, &came);
+	assert_ok(send_id(b, came.header.msgh_remote_port, MOVE_ONCE, 3));
+	assert_int_equal(take_id(a, reply), 3);
 	(void)w;
 }
 
@@ -539,6 +591,36 @@ TEST_2(a_lane_that_is_not_used_is_closed_after_a_while)
 	assert_int_equal(take_id(b, b->party->mailbox), 1);
 	assert_int_equal(take_id(b, b->party->mailbox), 2);
 	assert_int_equal(take_id(a, a->party->mailbox), 1);
+}
+
+TEST_2(a_reply_port_that_came_back_under_its_name_is_another_one)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t reply = new_port(a);
+	uint32_t binding = lane_bind(&lane, reply), incarnation;
+	const struct mach_lane_port *row = &lane.sender_table->ports[lane.bound_port[binding]];
+
+	incarnation = (uint32_t)a->outcome.values[2];
+	assert_int_equal(atomic_load(&row->incarnation), incarnation);
+	/* its receive right leaves the space, and is back at the end of the trap */
+	assert_ok(port_insert_right(a, reply, reply, MACH_MSG_TYPE_MOVE_RECEIVE));
+	assert_int_not_equal(atomic_load(&row->incarnation), incarnation);
+	(void)w;
+}
+
+TEST_2(a_port_is_led_to_or_answered_to_and_never_both)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t led = new_port_with_send(a), answered = new_port_with_send(a);
+	mach_port_name_t right = give(a, led, COPY, b), other = give(a, answered, COPY, b);
+	struct lane_ends back = lane_make(b, right, a);
+
+	assert_code(trap(a, BERTH_TRAP_LANE_BIND, lane.sender_number, led, 0, 0, 0, 0),
+		    KERN_NOT_SUPPORTED);
+	lane_bind(&lane, answered);
+	assert_code(trap(b, BERTH_TRAP_LANE_OPEN, other, 0, 0, 0, 0, 0), KERN_NOT_SUPPORTED);
+	(void)back;
+	(void)w;
 }
 
 /* ---- who may have one --------------------------------------------------------------------------
