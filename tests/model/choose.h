@@ -51,6 +51,8 @@ void trap_of(struct step *step, uint32_t number, uint32_t arg_count);
 void generate_call(struct generator *g, const struct m_task *task, struct step *step);
 void generate_object_call(struct generator *g, const struct m_task *task, struct step *step);
 void generate_kernel_call(struct generator *g, const struct m_task *task, struct step *step);
+/* generate_talk.c: false: the task has nobody to talk to. */
+bool generate_talk(struct generator *g, const struct m_task *task, struct step *step);
 /* A name of an object of that kind, mostly; false: the task has none. */
 bool some_object(struct generator *g, const struct m_task *task, mach_port_type_t types,
 		 bool (*is_kind)(const struct m_port *port), struct arg *name);

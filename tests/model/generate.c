@@ -278,6 +278,8 @@ generate_step(struct generator *g, struct step *step)
 		return;
 	}
 	task = &g->model->tasks[step->task];
+	if (g->talk_percent && chance(g, g->talk_percent) && generate_talk(g, task, step))
+		return;
 	if (chance(g, 40))
 		some_message(g, task, step);
 	else if (chance(g, g->kernel_percent))

@@ -11,6 +11,7 @@ struct generator {
 	const struct model *model;
 	uint32_t next_id;
 	uint32_t kernel_percent; /* of calls: about what the kernel holds; much in some sequences */
+	uint32_t talk_percent;   /* of steps: simple messages, soon received and answered */
 };
 
 void generator_init(struct generator *g, uint64_t seed, const struct model *model);

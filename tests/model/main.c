@@ -1,7 +1,8 @@
 /*
  * The runner: random sequences on the kernel and on the model, until they differ.
  *
- *   test-model [--seconds N] [--seed N] [--steps N] [--look N] [--tasks N]
+ *   test-model [--seconds N] [--seed N] [--seeds N] [--steps N] [--look N] [--tasks N]
+ *              [--lanes off|forced|flapping|all]
  *   test-model --replay FILE...
  *
  * A difference is shrunk to the fewest steps that still differ, and printed as text that
@@ -19,6 +20,8 @@
 
 struct options {
 	uint64_t seconds, seed, seed_count, steps, look, tasks;
+	enum sequence_lanes lanes;
+	bool all_lanes; /* one mode after the other */
 	bool replay;
 };
 
@@ -65,21 +68,26 @@ replay(struct play *p, const char *path)
 static bool
 random_run(struct play *p, const struct options *options, uint64_t seed, struct sequence *s)
 {
+	/* much talk fills lanes, and little else then happens to them */
+	static const uint32_t talk_percents[] = { 30, 60, 90, 96, 98 };
 	struct generator g;
 	bool same = true;
 
 	s->task_count = options->tasks ? (uint32_t)options->tasks : 2 + (uint32_t)(seed % 3);
+	s->lanes = options->all_lanes ? (enum sequence_lanes)(seed % 3) : options->lanes;
+	s->lane_seed = seed;
 	s->count = 0;
-	play_start(p, s->task_count);
+	play_start(p, s);
 	generator_init(&g, seed, play_model(p));
+	g.talk_percent = s->lanes == LANES_OFF ? 0 : talk_percents[seed % 5];
 	for (uint64_t i = 0; same && i < options->steps; i++) {
 		struct step step;
 
 		generate_step(&g, &step);
 		sequence_add(s, &step);
 		same = play_step(p, &step);
-		if (same && (i + 1) % options->look == 0)
-			same = play_look(p);
+		if (same)
+			same = play_look_after(p, &step, (i + 1) % options->look == 0);
 	}
 	return same && play_look(p) && play_end(p);
 }
@@ -87,8 +95,8 @@ random_run(struct play *p, const struct options *options, uint64_t seed, struct 
 static int
 report(struct play *p, uint64_t seed, struct sequence *s)
 {
-	printf("seed %" PRIu64 ": the kernel and the model differ after %u steps\n%s\n", seed,
-	       s->count, play_difference(p));
+	printf("seed %" PRIu64 ", lanes %s: the kernel and the model differ after %u steps\n%s\n",
+	       seed, sequence_lanes_name(s->lanes), s->count, play_difference(p));
 	fflush(stdout);
 	if (!sequence_shrink(p, s)) {
 		printf("it does not differ when it is played again: the kernel is not the same "
@@ -105,11 +113,13 @@ static int
 random_runs(struct play *p, const struct options *options)
 {
 	const uint64_t end = now_ms() + options->seconds * 1000;
+	const struct play_lane_counts *counts = play_lane_counts(p);
 	uint64_t operations = 0, seed = options->seed;
 	struct sequence s = { 0 };
 	int status = 0;
 
-	printf("model: from seed %" PRIu64 "\n", seed);
+	printf("model: from seed %" PRIu64 ", lanes %s\n", seed,
+	       options->all_lanes ? "all" : sequence_lanes_name(options->lanes));
 	fflush(stdout);
 	for (;; seed++) {
 		bool same = random_run(p, options, seed, &s);
@@ -123,18 +133,26 @@ random_runs(struct play *p, const struct options *options)
 	sequence_deinit(&s);
 	printf("model: %" PRIu64 " operations, seeds %" PRIu64 "-%" PRIu64 ", %d differences\n",
 	       operations, options->seed, seed, status);
+	if (options->all_lanes || options->lanes != LANES_OFF)
+		printf("model: by lanes %" PRIu64 " requests, %" PRIu64 " taken; %" PRIu64
+		       " answers, %" PRIu64 " taken; the kernel came between %" PRIu64 " times\n",
+		       counts->requests, counts->taken, counts->answers, counts->answers_taken,
+		       counts->failed);
 	return status;
 }
 
 /* ---- arguments --------------------------------------------------------------------------------
  */
 
-static const struct option long_options[] = {
-	{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-	{ "seeds", required_argument, NULL, 'c' },   { "steps", required_argument, NULL, 'n' },
-	{ "look", required_argument, NULL, 'l' },    { "tasks", required_argument, NULL, 't' },
-	{ "replay", no_argument, NULL, 'r' },        { 0 }
-};
+static const struct option long_options[] = { { "seconds", required_argument, NULL, 's' },
+					      { "seed", required_argument, NULL, 'S' },
+					      { "seeds", required_argument, NULL, 'c' },
+					      { "steps", required_argument, NULL, 'n' },
+					      { "look", required_argument, NULL, 'l' },
+					      { "tasks", required_argument, NULL, 't' },
+					      { "replay", no_argument, NULL, 'r' },
+					      { "lanes", required_argument, NULL, 'L' },
+					      { 0 } };
 
 static bool
 number_of(const char *text, uint64_t least, uint64_t most, uint64_t *number)
@@ -173,6 +191,10 @@ options_read(int argc, char **argv, struct options *o)
 		case 'r':
 			o->replay = true;
 			break;
+		case 'L':
+			o->all_lanes = strcmp(optarg, "all") == 0;
+			ok = o->all_lanes || sequence_lanes_read(optarg, &o->lanes);
+			break;
 		default:
 			ok = false;
 			break;
@@ -193,7 +215,7 @@ main(int argc, char **argv)
 	    !options_read(argc, argv, &options)) {
 		fprintf(stderr,
 			"usage: test-model [--seconds N] [--seed N] [--seeds N] [--steps N] "
-			"[--look N] [--tasks N]\n"
+			"[--look N] [--tasks N] [--lanes off|forced|flapping|all]\n"
 			"       test-model --replay FILE...\n");
 		return 2;
 	}

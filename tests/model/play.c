@@ -32,6 +32,10 @@ struct play {
 	uint32_t label_count;
 	struct open_file *files;
 	uint32_t file_count; /* that were ever open */
+	struct play_lanes lanes;
+	struct m_thread asides[M_TASKS]; /* what the model does not know of: play_aside() */
+	struct thread *aside_threads[M_TASKS];
+	struct kernel_shared *aside_shared;
 	char difference[4096];
 };
 
@@ -155,11 +159,15 @@ result_copy(struct m_result *to, const struct trap_result *from)
 static void
 effects_take(struct play *p, struct kernel_effects *effects)
 {
+	struct kernel_shared *shared;
 	struct kernel_file *file;
 	struct task *task;
+	uint64_t wakes;
 
 	while ((file = kernel_effects_file(effects)))
 		file_close(p, file);
+	while ((shared = kernel_effects_shared(effects, &wakes)))
+		lane_memory_told(&p->lanes.memory, shared);
 	while ((task = kernel_effects_resumed(effects)))
 		((struct m_task *)kernel_task_host(task))->actual_resumed = true;
 }
@@ -180,6 +188,11 @@ event_work(struct play *p, void *context)
 
 		result_copy(&told->actual, thread_result(thread));
 		told->actual_done = true;
+		if (told->task)
+			play_lanes_completed(&p->lanes, told);
+		p->aside_shared = thread_result(thread)->shared;
+		if (p->aside_shared)
+			p->aside_shared->ref_count++;
 		thread_result_free(thread, &effects);
 	}
 	effects_take(p, &effects);
@@ -204,6 +217,39 @@ free_work(struct play *p, void *context)
 {
 	(void)context;
 	p->kernel = kernel_free(p->kernel);
+}
+
+/* ---- lanes ------------------------------------------------------------------------------ */
+
+struct lane_trap
+play_aside(struct play *p, uint32_t index, uint32_t number, uint64_t arg0, uint64_t arg1)
+{
+	struct trap_frame frame = { .number = number, .args = { arg0, arg1 } };
+	const struct m_result *got = &p->asides[index].actual;
+
+	p->aside_shared = NULL;
+	lane_memory_provide(&p->lanes.memory, &frame);
+	if (!p->kernel || !kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
+								  .thread = p->aside_threads[index],
+								  .frame = &frame }))
+		return (struct lane_trap){ .code = KERN_FAILURE };
+	lane_memory_drop(&p->lanes.memory, &frame);
+	return (struct lane_trap){ .code = got->code,
+				   .values = { got->values[0], got->values[1], got->values[2] },
+				   .shared = p->aside_shared };
+}
+
+void
+play_take_over(struct play *p)
+{
+	if (p->kernel)
+		(void)kernel_event(p, (struct kernel_event){ .kind = EVENT_LOOK });
+}
+
+struct task *
+play_task(struct play *p, uint32_t index)
+{
+	return p->kernel ? p->tasks[index] : NULL;
 }
 
 static void
@@ -310,17 +356,23 @@ step_trap(struct play *p, const struct step *step)
 	struct kernel_piece pieces[M_PIECES];
 	struct open_file *file = NULL;
 	struct trap_frame frame;
-	struct m_call call;
+	struct m_call call, rest;
+	bool is_done;
 
 	if (thread->state != M_RUNNING)
 		return true;
 	call_build(p, step, &call);
-	frame_build(&call, &frame, pieces);
 	if (step->trap == BERTH_TRAP_FILEPORT_MAKE && step->arg_count == 0)
 		file = file_open(p);
 	call.file = file ? file->number : 0;
+	rest = call;
+	is_done = play_lanes_try(&p->lanes, step, thread, &rest);
+	if (!p->kernel)
+		return false;
+	frame_build(&rest, &frame, pieces);
 	frame.file = file ? &file->core : NULL;
-	if (!kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
+	if (!is_done &&
+	    !kernel_event(p, (struct kernel_event){ .kind = EVENT_TRAP,
 						    .thread = p->threads[step->task][step->thread],
 						    .frame = &frame }))
 		return false;
@@ -345,6 +397,17 @@ step_advance(struct play *p, uint64_t ms)
 	return true;
 }
 
+/* A task that the kernel has now: beside the model's, a thread for lanes. */
+static bool
+task_begins(struct play *p, uint32_t index)
+{
+	p->aside_threads[index] = kernel_thread_new(p->tasks[index], NULL, &p->asides[index]);
+	if (!p->aside_threads[index])
+		return differs(p, "the kernel makes no thread");
+	play_lanes_task_new(&p->lanes, index);
+	return true;
+}
+
 static bool
 step_thread_new(struct play *p, struct m_task *task, uint32_t index)
 {
@@ -356,6 +419,7 @@ step_thread_new(struct play *p, struct m_task *task, uint32_t index)
 	if (!p->threads[task->index][index])
 		return differs(p, "the kernel makes no thread");
 	model_thread_new(p->model, task, index);
+	p->lanes.sent[task->index][index] = false;
 	return true;
 }
 
@@ -386,11 +450,13 @@ step_fork(struct play *p, const struct step *step)
 		return false;
 	if (is_exec) {
 		p->tasks[step->task] = NULL;
+		play_lanes_task_gone(&p->lanes, step->task);
 		model_exec(m, parent, &token);
 	} else {
 		model_fork(m, parent, &token, step->thread == 0);
 	}
-	return step_thread_new(p, &m->tasks[index], 0) && results_agree(p, step->id);
+	return step_thread_new(p, &m->tasks[index], 0) && task_begins(p, index) &&
+	       results_agree(p, step->id);
 }
 
 static bool
@@ -411,6 +477,7 @@ step_event(struct play *p, const struct step *step)
 			return false;
 		model_task_die(p->model, task);
 		p->tasks[step->task] = NULL;
+		play_lanes_task_gone(&p->lanes, step->task);
 		return results_agree(p, step->id);
 	}
 	if (!thread->alive)
@@ -433,6 +500,9 @@ play_step(struct play *p, const struct step *step)
 		return step_advance(p, step->ms) && results_agree(p, step->id);
 	if (step->task >= p->model->task_count || !p->model->tasks[step->task].alive)
 		return true;
+	play_lanes_before(&p->lanes, step);
+	if (!p->kernel)
+		return false;
 	if (step->kind != STEP_TRAP && step->kind != STEP_MSG)
 		return step_event(p, step);
 	if (!p->model->tasks[step->task].threads[step->thread].alive)
@@ -445,7 +515,23 @@ play_look(struct play *p)
 {
 	if (!guarded(p, audit_work, NULL))
 		return false;
+	if (p->lanes.mode != LANES_OFF) {
+		actuals_clear(p);
+		play_take_over(p);
+		if (!p->kernel || !guarded(p, audit_work, NULL))
+			return false;
+	}
 	return compare_state(p->kernel, p->model, p->tasks, p->difference, sizeof p->difference);
+}
+
+bool
+play_look_after(struct play *p, const struct step *step, bool is_due)
+{
+	const bool has_lanes = p->lanes.mode != LANES_OFF;
+
+	if (has_lanes ? play_lanes_look(&p->lanes, step) : is_due)
+		return play_look(p);
+	return !is_due || guarded(p, audit_work, NULL);
 }
 
 bool
@@ -462,6 +548,9 @@ play_end(struct play *p)
 	if (p->heap_bytes)
 		return differs(p, "the kernel has ended and %zu bytes are left",
 			       (size_t)p->heap_bytes);
+	if (p->lanes.memory.count)
+		return differs(p, "the kernel has ended and %u pieces of lanes are left",
+			       p->lanes.memory.count);
 	return true;
 }
 
@@ -512,6 +601,7 @@ play_connect(struct play *p, uint32_t task_count)
 		p->tasks[i] = kernel_task_new(p->kernel, &token, p->tasks[0], &m->tasks[i]);
 		model_task_new(m, &token);
 		step_thread_new(p, &m->tasks[i], 0);
+		task_begins(p, i);
 		entry = m_entry_named(m, &m->tasks[i], BERTH_NAME_BOOTSTRAP);
 		entry->type = MACH_PORT_TYPE_SEND;
 		entry->urefs = 1;
@@ -525,7 +615,7 @@ play_connect(struct play *p, uint32_t task_count)
 }
 
 void
-play_start(struct play *p, uint32_t task_count)
+play_start(struct play *p, const struct sequence *s)
 {
 	audit_token_t token = { { 9, 20, 30, 40, 50, 100, 1, 1 } };
 
@@ -546,8 +636,10 @@ play_start(struct play *p, uint32_t task_count)
 	    .facts = { .memory_bytes = 1 << 30, .page_bytes = 4096, .cpu_count = 1 } });
 	p->tasks[0] = kernel_task_new(p->kernel, &token, NULL, &p->model->tasks[0]);
 	model_task_new(p->model, &token);
+	play_lanes_start(&p->lanes, p, s);
 	step_thread_new(p, &p->model->tasks[0], 0);
-	play_connect(p, task_count);
+	task_begins(p, 0);
+	play_connect(p, s->task_count);
 }
 
 struct play *
@@ -568,6 +660,9 @@ play_free(struct play *p)
 		while (p->files)
 			file_close(p, &p->files->core);
 		model_free(p->model);
+		for (uint32_t i = 0; i < M_TASKS; i++)
+			play_lanes_task_gone(&p->lanes, i);
+		lane_memory_free(&p->lanes.memory);
 	}
 	free(p);
 	return NULL;
@@ -577,6 +672,12 @@ const char *
 play_difference(const struct play *p)
 {
 	return p->difference;
+}
+
+const struct play_lane_counts *
+play_lane_counts(const struct play *p)
+{
+	return &p->lanes.counts;
 }
 
 struct model *
@@ -606,11 +707,11 @@ play_sequence(struct play *p, const struct sequence *s, uint32_t look_every)
 	char first[sizeof p->difference];
 	bool same = true;
 
-	play_start(p, s->task_count);
+	play_start(p, s);
 	for (uint32_t i = 0; same && i < s->count; i++) {
 		same = play_step(p, &s->steps[i]);
-		if (same && (i + 1) % look_every == 0)
-			same = play_look(p);
+		if (same)
+			same = play_look_after(p, &s->steps[i], (i + 1) % look_every == 0);
 	}
 	if (same)
 		same = play_look(p) && play_end(p);

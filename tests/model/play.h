@@ -11,6 +11,7 @@
 
 #include "kernel/kernel.h"
 
+#include "tests/model/lanes.h"
 #include "tests/model/sequence.h"
 
 struct play;
@@ -18,18 +19,23 @@ struct play;
 struct play *play_new(void);
 struct play *play_free(struct play *p);
 
-/* A kernel and a model of @task_count tasks with one thread each. */
-void play_start(struct play *p, uint32_t task_count);
+/* A kernel and a model of the tasks of @s with one thread each, whose messages go as @s says. */
+void play_start(struct play *p, const struct sequence *s);
 /* One step; false: they differ, and play_difference() says how.  A step that cannot be made
  * (its thread is blocked or gone) does nothing. */
 bool play_step(struct play *p, const struct step *step);
 /* Everything that can be seen is the same, and the kernel is whole. */
 bool play_look(struct play *p);
+/* The same after some steps, which is @due now.  What is in lanes would not stay there, so with
+ * them @step says when all is looked at, and what is due is that the kernel is whole. */
+bool play_look_after(struct play *p, const struct step *step, bool is_due);
 /* All tasks die, and nothing is left. */
 bool play_end(struct play *p);
 
 const char *play_difference(const struct play *p);
 struct model *play_model(struct play *p);
+/* What went by lanes since the player was made. */
+const struct play_lane_counts *play_lane_counts(const struct play *p);
 
 /* A whole sequence from the start, a look after every @look_every steps; false: they differ. */
 bool play_sequence(struct play *p, const struct sequence *s, uint32_t look_every);

@@ -108,6 +108,31 @@ sequence_deinit(struct sequence *s)
 	*s = (struct sequence){ 0 };
 }
 
+/* ---- lanes ----------------------------------------------------------------------------- */
+
+static const char *const lanes_names[] = {
+	[LANES_OFF] = "off",
+	[LANES_FORCED] = "forced",
+	[LANES_FLAPPING] = "flapping",
+};
+
+bool
+sequence_lanes_read(const char *word, enum sequence_lanes *lanes)
+{
+	for (int i = LANES_OFF; i <= LANES_FLAPPING; i++) {
+		*lanes = (enum sequence_lanes)i;
+		if (strcmp(word, lanes_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+sequence_lanes_name(enum sequence_lanes lanes)
+{
+	return lanes_names[lanes];
+}
+
 /* ---- printing -------------------------------------------------------------------------- */
 
 static void
@@ -235,7 +260,12 @@ step_print(FILE *to, const struct step *step)
 void
 sequence_print(FILE *to, const struct sequence *s)
 {
-	fprintf(to, "tasks %u\n", s->task_count);
+	fprintf(to, "tasks %u", s->task_count);
+	if (s->lanes != LANES_OFF)
+		fprintf(to, " lanes %s", sequence_lanes_name(s->lanes));
+	if (s->lanes == LANES_FLAPPING)
+		fprintf(to, " %" PRIu64, s->lane_seed);
+	fputc('\n', to);
 	for (uint32_t i = 0; i < s->count; i++)
 		step_print(to, &s->steps[i]);
 }
@@ -483,6 +513,17 @@ step_read(char *line, struct step *step)
 	return true;
 }
 
+static bool
+head_read(const char *line, struct sequence *s)
+{
+	char lanes[16] = "off";
+
+	return sscanf(line, "tasks %u lanes %15s %" SCNu64, &s->task_count, lanes, &s->lane_seed) >
+		   0 &&
+	       s->task_count > 0 && s->task_count <= M_TASKS &&
+	       sequence_lanes_read(lanes, &s->lanes);
+}
+
 bool
 sequence_read(FILE *from, const char *file_name, struct sequence *s)
 {
@@ -497,8 +538,7 @@ sequence_read(FILE *from, const char *file_name, struct sequence *s)
 		if (line[strspn(line, " \t")] == '\0')
 			continue;
 		if (s->task_count == 0) {
-			if (sscanf(line, "tasks %u", &s->task_count) == 1 && s->task_count > 0 &&
-			    s->task_count <= M_TASKS)
+			if (head_read(line, s))
 				continue;
 			fprintf(stderr, "%s:%u: \"tasks N\" must come first, N up to %d\n",
 				file_name, line_number, M_TASKS);

@@ -17,7 +17,8 @@
  * The recipes of a voucher follow its host in groups of four: key, command, previous voucher, and
  * a content: its size, its bytes from 8 bits on, and with 0x10000 a size that is not true.
  *
- * The first line is "tasks N"; a # starts a comment.
+ * The first line is "tasks N", with "lanes forced" or "lanes flapping SEED" behind it if messages
+ * go by lanes; a # starts a comment.
  */
 #ifndef TESTS_MODEL_SEQUENCE_H
 #define TESTS_MODEL_SEQUENCE_H
@@ -82,14 +83,22 @@ struct step {
 	struct step_descriptor descriptors[M_DESCRIPTORS];
 };
 
+/* By which way messages go: lanes.h. */
+enum sequence_lanes { LANES_OFF, LANES_FORCED, LANES_FLAPPING };
+
 struct sequence {
 	uint32_t task_count;
+	enum sequence_lanes lanes;
+	uint64_t lane_seed; /* of what is chosen when they are flapping */
 	struct step *steps;
 	uint32_t count, room;
 };
 
 void sequence_add(struct sequence *s, const struct step *step);
 void sequence_deinit(struct sequence *s);
+/* "off", "forced", "flapping"; false: none of these. */
+bool sequence_lanes_read(const char *word, enum sequence_lanes *lanes);
+const char *sequence_lanes_name(enum sequence_lanes lanes);
 void step_print(FILE *to, const struct step *step);
 void sequence_print(FILE *to, const struct sequence *s);
 /* False, and what is wrong on stderr. */

@@ -16,7 +16,9 @@ still_differs(struct play *p, const struct sequence *s)
 static bool
 try_without(struct play *p, struct sequence *s, uint32_t from, uint32_t count)
 {
-	struct sequence shorter = { .task_count = s->task_count };
+	struct sequence shorter = { .task_count = s->task_count,
+				    .lanes = s->lanes,
+				    .lane_seed = s->lane_seed };
 	bool differs;
 
 	for (uint32_t i = 0; i < s->count; i++)
