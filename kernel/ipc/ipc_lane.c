@@ -142,20 +142,22 @@ ipc_gate_look_again(struct kernel *k, struct ipc_gate *gate)
 		list_append(&k->touched_gates, &gate->touched);
 }
 
-/* The rings of its lanes, if that was not done in this step. */
+/* The rings of its lanes, if that was not done in this step, or there was no memory for all. */
 static void
 gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 {
 	ipc_gate_look_again(k, gate);
-	if (gate->open)
-		ipc_gate_take_requests(k, gate);
+	if (!gate->open && !gate->starved)
+		return;
+	gate->starved = false;
+	ipc_gate_take_requests(k, gate);
 }
 
 void
 ipc_gate_touch(struct kernel *k, struct ipc_gate *gate)
 {
 	ipc_gate_look_again(k, gate);
-	if (gate->taken)
+	if (gate->taken && !gate->starved)
 		return;
 	gate->taken = true;
 	gate_take_requests(k, gate);
@@ -247,13 +249,8 @@ gate_stays_open(struct ipc_gate *gate)
 static void
 gate_tidy(struct kernel *k, struct ipc_gate *gate)
 {
-	if (gate->open && !gate_may_open(k, gate))
+	if (gate->starved || (gate->open && !gate_may_open(k, gate)))
 		ipc_gate_touch(k, gate);
-	if (gate->starved) {
-		gate->starved = false;
-		ipc_gate_take_requests(k, gate);
-		ipc_gate_take_calls(k, gate);
-	}
 	LIST_FOR_EACH_SAFE (lane, &gate->lanes, struct ipc_lane, in_gate)
 		if (lane->closing)
 			ipc_lane_close(k, lane);

@@ -785,6 +785,69 @@ TEST(nothing_that_is_in_lanes_is_lost_for_want_of_memory)
 	}
 }
 
+TEST(answers_come_in_their_order_for_want_of_memory)
+{
+	FOR_EACH_FAILURE (fault) {
+		struct world *w = world_new_on(&fault, 2);
+		struct actor *a = world_actor(w, 0), *b = world_actor(w, 1);
+		struct lane_ends lane = to_mailbox(a, b);
+		mach_port_name_t reply = new_port(a);
+		uint32_t binding = lane_bind(&lane, reply);
+		struct lane_taken requests[3];
+		int32_t next = 1;
+
+		for (int32_t i = 0; i < 3; i++) {
+			assert_true(put_id(&lane, i, binding));
+			assert_true(lane_take(&lane, &requests[i]));
+		}
+		for (int32_t i = 0; i < 3; i++)
+			assert_true(answer_id(&lane, &requests[i], i + 1));
+		fault_arm(&fault);
+		while (next <= 3) {
+			kern_return_t kr =
+			    msg_receive(a, reply, MACH_RCV_TIMEOUT, ANY_SIZE, 0, &came);
+
+			if (kr == MACH_MSG_SUCCESS)
+				assert_int_equal(came.header.msgh_id, next++);
+			else
+				assert_true(fault.hit);
+		}
+		fault.armed = false;
+		/* who asks now has a right to answer, or no lane */
+		for (uint32_t i = 0; i < MACH_LANE_CALLS && put_id(&lane, 4, binding); i++) {
+			assert_true(lane_take(&lane, &taken));
+			assert_true(answer_id(&lane, &taken, 5));
+			assert_true(lane_take_answer(&lane, binding, &taken));
+		}
+		if (put_id(&lane, 4, binding)) {
+			assert_true(lane_take(&lane, &taken));
+			assert_entry(b, taken.reply, MACH_PORT_TYPE_SEND_ONCE, 1);
+		}
+		world_free(w);
+	}
+}
+
+TEST(a_send_is_refused_only_in_the_step_that_has_no_memory)
+{
+	FOR_EACH_FAILURE (fault) {
+		struct world *w = world_new_on(&fault, 2);
+		struct actor *a = world_actor(w, 0), *b = world_actor(w, 1);
+		struct lane_ends lane = to_mailbox(a, b);
+
+		for (int32_t i = 1; i <= 3; i++)
+			assert_true(put_id(&lane, i, LANE_NO_ANSWER));
+		fault_arm(&fault);
+		if (send_id(a, lane.right, COPY, 4) != MACH_MSG_SUCCESS) {
+			assert_true(fault.hit);
+			assert_ok(send_id(a, lane.right, COPY, 4));
+		}
+		fault.armed = false;
+		for (int32_t i = 1; i <= 4; i++)
+			assert_int_equal(take_id(b, b->party->mailbox), i);
+		world_free(w);
+	}
+}
+
 TEST(opening_a_lane_fails_without_a_trace)
 {
 	FOR_EACH_FAILURE (fault) {
