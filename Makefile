@@ -12,6 +12,7 @@ SEED ?= 1
 FAULTS ?=
 BENCH ?=
 BENCH_OUT ?=
+LANES ?= all
 
 # CC is meson's to choose unless somebody named it.
 compiler :=
@@ -47,11 +48,11 @@ check: configured
 
 model: configured
 	@ninja -C $(BUILD) --quiet tests/model/test-model
-	@BUILD=$(BUILD) scripts/model --seed $(SEED) --seconds $(SECONDS)
+	@BUILD=$(BUILD) scripts/model --seed $(SEED) --seconds $(SECONDS) --lanes $(LANES)
 
 sim: configured
 	@ninja -C $(BUILD) --quiet tests/simulation/test-simulation
-	@BUILD=$(BUILD) scripts/sim --seed $(SEED) --seconds $(SECONDS)
+	@BUILD=$(BUILD) scripts/sim --seed $(SEED) --seconds $(SECONDS) --lanes $(LANES)
 
 bench: packages = build bench $(if $(findstring clang,$(compiler)),clang)
 bench: configured
@@ -103,8 +104,9 @@ help:
 	@echo 'make check        build and run all tests; TESTS="NAME..." runs only those,'
 	@echo '                  QUICK=1 leaves out the slow ones, SUITE=threads runs a suite'
 	@echo 'make model        random calls of the kernel and of a model of it compared;'
-	@echo '                  SECONDS=60 SEED=1'
-	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on'
+	@echo '                  SECONDS=60 SEED=1 LANES=all (off, forced, flapping)'
+	@echo 'make sim          random schedules of many tasks for SECONDS=60, from SEED=1 on;'
+	@echo '                  LANES=all (off, forced, flapping)'
 	@echo 'make bench        measure speed beside other systems (bench/README.md); QUICK=1 takes less'
 	@echo '                  time and is less exact; BENCH="--only WORK --system NAME --runs N";'
 	@echo '                  BENCH_OUT=FILE.json writes the figures and FILE.svg'

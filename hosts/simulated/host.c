@@ -186,9 +186,24 @@ complete(struct sim *sim, struct thread *thread, enum kernel_event_kind kind,
 	sim_must(sim, t->thread == thread, "a thread completes that is gone");
 	sim_must(sim, t->trapping, "thread %u: a trap completes twice", t->number);
 	sim_must(sim, !kernel_thread_is_parked(thread), "thread %u completes and waits", t->number);
+	if (sim_lane_completed(t, thread_result(thread))) {
+		thread_result_free(thread, effects);
+		return;
+	}
 	result_copy(sim, &t->result, thread_result(thread));
 	thread_result_free(thread, effects);
 	t->result.shortage = sim->heap.failed_in_step > 0;
+	if (t->lane.sent)
+		t->result.values[BERTH_MSG_SENT] = 1;
+	sim_completed(t, kind);
+}
+
+void
+sim_completed(struct sim_thread *t, enum kernel_event_kind kind)
+{
+	struct sim *sim = t->sim;
+
+	t->lane.sent = false;
 	trace_completion(t);
 	check_completion(sim, t, kind);
 	t->trapping = t->parked = false;
@@ -218,7 +233,11 @@ sim_effects(struct sim *sim, struct kernel_effects *effects, enum kernel_event_k
 {
 	struct thread *thread;
 	struct kernel_segment *segment;
+	struct kernel_shared *shared;
+	uint64_t wakes;
 
+	while ((shared = kernel_effects_shared(effects, &wakes)))
+		sim_lane_told(sim, shared, wakes);
 	while ((thread = kernel_effects_thread(effects)))
 		complete(sim, thread, kind, effects);
 	while ((segment = kernel_effects_segment(effects)))
@@ -283,7 +302,6 @@ bool
 sim_trap(struct sim_thread *t)
 {
 	struct sim *sim = t->sim;
-	struct kernel_effects effects;
 
 	sim_must(sim, t->asked && t->thread && !t->trapping, "thread %u: nothing to trap",
 		 t->number);
@@ -292,16 +310,36 @@ sim_trap(struct sim_thread *t)
 	t->frame.bytes = t->out;
 	t->frame.bytes_size = t->out_size;
 	t->frame.pieces = t->out_pieces;
-	foresee_time_out(t);
 	sim_trace(sim, (struct sim_record){ .kind = SIM_TRAP,
 					    .task = t->task->index,
 					    .thread = t->number,
 					    .number = t->frame.number,
 					    .a = (uint32_t)t->frame.args[0],
 					    .b = (uint32_t)t->frame.args[1] });
+	if (sim->lanes != SIM_LANES_OFF && sim->phase != SIM_SETUP && sim_lane_trap(t))
+		return false;
+	return sim_trap_kernel(t);
+}
+
+bool
+sim_trap_kernel(struct sim_thread *t)
+{
+	struct sim *sim = t->sim;
+	const uint64_t option = t->frame.args[0], size = t->frame.args[1];
+	struct kernel_effects effects;
+
+	foresee_time_out(t);
+	if (t->lane.sent) { /* only the rest is left; later it is a send and a receive again */
+		t->frame.args[0] &= ~(uint64_t)MACH_SEND_MSG;
+		t->frame.args[1] = t->frame.bytes_size = 0;
+	}
 	sim_unready(t);
 	sim_step(sim, (struct kernel_event){
 			  .kind = EVENT_TRAP, .thread = t->thread, .frame = &t->frame });
+	if (t->thread && t->frame.number == BERTH_TRAP_MSG) {
+		t->frame.args[0] = option;
+		t->frame.args[1] = size;
+	}
 	memset(t->out, 0xee, t->out_size); /* read once, then believed */
 	if (t->out_segment) {
 		kernel_effects_init(&effects);
@@ -329,6 +367,10 @@ sim_interrupt(struct sim_thread *t)
 					    .task = t->task->index,
 					    .thread = t->number,
 					    .a = t->parked });
+	if (t->lane.stage != SIM_LANE_NOT) { /* its library asks again */
+		sim_lane_wake(t);
+		return;
+	}
 	t->harmed = t->parked;
 	sim_step(sim, (struct kernel_event){ .kind = EVENT_INTERRUPT, .thread = t->thread });
 	sim_must(sim, !t->parked || sim->lose_a_wakeup, "thread %u: interrupted, it waits on",

@@ -1,4 +1,4 @@
-#include "tests/support/lane_host.h"
+#include "hosts/simulated/lane_host.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,19 +7,21 @@
 
 struct lane_segment {
 	struct kernel_shared core; /* first: the core hands this back */
+	enum lane_segment_kind kind;
 	struct lane_segment *next, **at;
 };
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
 static struct kernel_shared *
-segment_new(struct lane_memory *memory, size_t size_bytes)
+segment_new(struct lane_memory *memory, enum lane_segment_kind kind, size_t size_bytes)
 {
 	struct lane_segment *segment = calloc(1, sizeof *segment);
 
 	if (!segment || !(segment->core.address = calloc(1, size_bytes)))
 		abort();
 	segment->core.ref_count = 1;
+	segment->kind = kind;
 	segment->next = memory->first;
 	segment->at = &memory->first;
 	if (segment->next)
@@ -38,6 +40,12 @@ segment_free(struct lane_memory *memory, struct lane_segment *segment)
 	memory->count--;
 	free(segment->core.address);
 	free(segment);
+}
+
+enum lane_segment_kind
+lane_memory_kind(const struct kernel_shared *shared)
+{
+	return ((const struct lane_segment *)shared)->kind;
 }
 
 void
@@ -65,10 +73,12 @@ void
 lane_memory_provide(struct lane_memory *memory, struct trap_frame *frame)
 {
 	if (frame->number == BERTH_TRAP_LANE_BEGIN) {
-		frame->shared[0] = segment_new(memory, sizeof(struct mach_lane_table));
-		frame->shared[1] = segment_new(memory, sizeof(struct mach_lane_gates));
+		frame->shared[0] =
+		    segment_new(memory, LANE_SEGMENT_TABLE, sizeof(struct mach_lane_table));
+		frame->shared[1] =
+		    segment_new(memory, LANE_SEGMENT_GATES, sizeof(struct mach_lane_gates));
 	} else if (frame->number == BERTH_TRAP_LANE_OPEN) {
-		frame->shared[0] = segment_new(memory, sizeof(struct mach_lane));
+		frame->shared[0] = segment_new(memory, LANE_SEGMENT_LANE, sizeof(struct mach_lane));
 	}
 }
 

@@ -2,18 +2,22 @@
  * A host's part of lanes: memory that tasks share, and the traps by which their libraries come to
  * it.  For hosts without threads: the player of the model, the simulator.
  */
-#ifndef TESTS_LANE_HOST_H
-#define TESTS_LANE_HOST_H
+#ifndef HOSTS_LANE_HOST_H
+#define HOSTS_LANE_HOST_H
 
 #include "kernel/kernel.h"
 
-#include "tests/support/lane_steps.h"
+#include "hosts/simulated/lane_steps.h"
 
 /* All memory for lanes that a host has made and not had back. */
 struct lane_memory {
 	struct lane_segment *first;
 	uint32_t count;
 };
+
+enum lane_segment_kind { LANE_SEGMENT_TABLE, LANE_SEGMENT_GATES, LANE_SEGMENT_LANE };
+
+enum lane_segment_kind lane_memory_kind(const struct kernel_shared *shared);
 
 /* What a trap about lanes brings. */
 struct lane_trap {

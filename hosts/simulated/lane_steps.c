@@ -1,4 +1,4 @@
-#include "tests/support/lane_steps.h"
+#include "hosts/simulated/lane_steps.h"
 
 #include <string.h>
 

@@ -5,11 +5,11 @@
  * does nothing; then it goes by the kernel.
  *
  * The memory is wire/mach_lane.h; the traps that open, accept and bind are the host's, which
- * fills these structures (tests/support/lane_host.c).  There are no threads: a lock is a mark of
+ * fills these structures (hosts/simulated/lane_host.c).  There are no threads: a lock is a mark of
  * who is in the middle of something, and whoever finds it goes by the kernel, as in libberth.
  */
-#ifndef TESTS_LANE_STEPS_H
-#define TESTS_LANE_STEPS_H
+#ifndef HOSTS_LANE_STEPS_H
+#define HOSTS_LANE_STEPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -54,6 +54,10 @@ run_one(struct sim *sim)
 	struct sim_thread *t = choose(sim);
 
 	sim->last_ready = t->number;
+	if (t->lane.stage != SIM_LANE_NOT) {
+		sim_lane_go(t);
+		return;
+	}
 	t->program(t);
 	if (t->asked)
 		sim_trap(t);
@@ -132,8 +136,8 @@ some_harm(struct sim *sim)
 	case 6:
 		if (sim->live_count > 0)
 			t = sim->live[sim_pick(sim, sim->live_count)];
-		if (t && t->program && scenario->threads_exit && t->task->mortal &&
-		    sim->deaths_left > 0) {
+		if (t && t->program && t->lane.stage == SIM_LANE_NOT && scenario->threads_exit &&
+		    t->task->mortal && sim->deaths_left > 0) {
 			sim->deaths_left--;
 			sim_thread_exit(t);
 		}
@@ -250,6 +254,9 @@ end(struct sim *sim)
 	}
 	free(order);
 	sim->kernel = kernel_free(sim->kernel);
+	for (uint32_t i = 0; i < sim->task_count; i++)
+		sim_lane_task_gone(sim->tasks[i]);
+	sim_must(sim, sim->lane_memory.count == 0, "memory of lanes is left");
 	sim_must(sim, heap->live_count == 0 && heap->live_bytes == 0,
 		 "%llu pieces of the kernel's memory are left",
 		 (unsigned long long)heap->live_count);
@@ -272,6 +279,7 @@ sim_run(const struct sim_scenario *scenario, uint64_t seed, const struct sim_opt
 			   .failed = options->failed,
 			   .text = options->text,
 			   .lose_a_wakeup = options->lose_a_wakeup,
+			   .lanes = options->lanes,
 			   .seed = seed,
 			   .random = seed * 0x2545f4914f6cdd1du,
 			   .hash = 0x73696d,

@@ -31,6 +31,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "hosts/simulated/lane_host.h"
 #include "kernel/kernel.h"
 
 #define SIM_RECORDS 256u      /* that a report keeps: the end of the trace */
@@ -59,6 +60,7 @@ enum sim_record_kind {
 	SIM_THREAD,   /* b: 1 if there was memory for it */
 	SIM_SHORTAGE, /* a: so many allocations failed in this step */
 	SIM_PHASE,    /* a: enum sim_phase */
+	SIM_LANE,     /* number: enum lane_step_kind; a: the lane; b: 1 if it was made */
 	SIM_NOTE      /* number: a word of a program's own; a, b */
 };
 
@@ -83,7 +85,10 @@ struct sim_report {
 	uint32_t kill_task, kill_at; /* see struct sim_options; 0 if nobody is killed by plan */
 	bool killed;                 /* it came to that */
 	bool kill_later;             /* it did not, but may at a later event */
-	uint32_t record_count;       /* all that there were; the last SIM_RECORDS are here */
+	uint64_t lane_requests, lane_taken, lane_answers, lane_answers_taken;
+	uint64_t lane_failed;  /* the kernel came between the halves of a step */
+	uint64_t lane_sleeps;  /* for messages, not in the kernel */
+	uint32_t record_count; /* all that there were; the last SIM_RECORDS are here */
 	struct sim_record records[SIM_RECORDS];
 };
 
@@ -137,6 +142,32 @@ struct sim_segment {
 	uint8_t bytes[SIM_PIECE_MAX];
 };
 
+/* By which way messages go.  A program's library is part of it: see lanes.c. */
+enum sim_lanes {
+	SIM_LANES_OFF,
+	SIM_LANES_FORCED,  /* by a lane from the first message on, if it can take them */
+	SIM_LANES_FLAPPING /* as the seed says, message by message */
+};
+
+/* Where a thread is in a message that may go by lanes. */
+enum sim_lane_stage {
+	SIM_LANE_NOT, /* nowhere: the kernel has it, or nobody */
+	SIM_LANE_SEND,
+	SIM_LANE_SENDING, /* half done */
+	SIM_LANE_RECEIVE,
+	SIM_LANE_RECEIVING, /* half done */
+	SIM_LANE_SLEEPS     /* until somebody wakes it: it is parked, but not in the kernel */
+};
+
+struct sim_thread_lane {
+	enum sim_lane_stage stage;
+	struct lane_step *half;
+	bool sent;  /* the message went by a lane: what is left is to receive */
+	bool aside; /* a trap about lanes is under way, of which the program hears nothing */
+	struct lane_trap got;
+	uint32_t port; /* that it sleeps on */
+};
+
 /* How a trap ended: the program's until it asks for the next one. */
 struct sim_result {
 	kern_return_t code;
@@ -174,6 +205,7 @@ struct sim_thread {
 	struct kernel_piece out_pieces[SIM_PIECES_MAX];
 	struct sim_segment *out_segment; /* given up after the trap */
 	struct sim_result result;
+	struct sim_thread_lane lane;
 	struct sim_thread *next; /* of its task */
 };
 
@@ -188,6 +220,7 @@ struct sim_task {
 	mach_port_name_t mailbox;          /* where set-up reaches it */
 	mach_port_name_t mailbox_of_first; /* of the first task: its right to that */
 	struct sim_thread *threads;
+	struct lane_task lanes;
 };
 
 struct sim {
@@ -203,6 +236,8 @@ struct sim {
 	enum sim_phase phase;
 	bool lose_a_wakeup; /* for the tests of the simulator: this host is broken */
 	uint32_t live_segments;
+	enum sim_lanes lanes;
+	struct lane_memory lane_memory;
 
 	struct sim_task **tasks;
 	uint32_t task_count, task_room;
@@ -220,6 +255,7 @@ struct sim_options {
 	void (*failed)(struct sim *sim);
 	FILE *text;
 	bool lose_a_wakeup;
+	enum sim_lanes lanes;
 	/* beside all else task number @kill_task, if it is mortal, dies before event @kill_at of
 	 * the storm; 0: nobody does.  report->killed tells whether it came to that */
 	uint32_t kill_task, kill_at;

@@ -134,6 +134,7 @@ thread_gone(struct sim_thread *t)
 	last = sim->live[--sim->live_count];
 	sim->live[t->live_index] = last;
 	last->live_index = t->live_index;
+	sim_lane_thread_gone(t);
 	t->thread = NULL;
 	t->trapping = t->parked = t->asked = false;
 	return thread;
@@ -168,6 +169,7 @@ sim_task_die(struct sim_task *task)
 	threads_gone(task);
 	task->task = NULL;
 	sim_step(task->sim, (struct kernel_event){ .kind = EVENT_TASK_DIED, .task = dead });
+	sim_lane_task_gone(task);
 }
 
 struct sim_task *
@@ -185,6 +187,7 @@ sim_task_exec(struct sim_task *task)
 		successor->is_successor = true;
 	task->task = NULL;
 	sim_step(sim, (struct kernel_event){ .kind = EVENT_TASK_DIED, .task = old });
+	sim_lane_task_gone(task);
 	return successor;
 }
 
@@ -197,6 +200,7 @@ sim_tasks_free(struct sim *sim)
 		for (struct sim_thread *t = task->threads, *next; t; t = next) {
 			next = t->next;
 			free(t->state);
+			free(t->lane.half);
 			free(t);
 		}
 		free(task->model);

@@ -96,6 +96,8 @@ trap_name(uint32_t number)
 void
 sim_record_print(const struct sim_record *r, FILE *to)
 {
+	static const char *const lane_steps[] = { "sleeps", "sends", "takes", "answers",
+						  "takes an answer" };
 	static const char *const phases[] = { "set-up", "storm", "calm", "end" };
 
 	fprintf(to, "%5" PRIu32 " %4" PRIu64 ".%09" PRIu64 "  ", r->step, r->now_ns / 1000000000,
@@ -141,6 +143,10 @@ sim_record_print(const struct sim_record *r, FILE *to)
 		break;
 	case SIM_PHASE:
 		fprintf(to, "---- %s\n", r->a <= SIM_END ? phases[r->a] : "?");
+		break;
+	case SIM_LANE:
+		fprintf(to, "%s by lane %" PRIu32 "%s\n", lane_steps[r->number], r->a,
+			r->b ? "" : ": the kernel came between");
 		break;
 	default:
 		fprintf(to, "note %" PRIu32 ": %#" PRIx32 ", %#" PRIx32 "\n", r->number, r->a,

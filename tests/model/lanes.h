@@ -13,7 +13,7 @@
 #define TESTS_MODEL_LANES_H
 
 #include "tests/model/sequence.h"
-#include "tests/support/lane_host.h"
+#include "hosts/simulated/lane_host.h"
 
 struct play;
 

@@ -2,7 +2,8 @@
  * sim: runs schedules.
  *
  * usage: sim [--seed N] [--count N] [--seconds N] [--scenario NAME] [--trace] [--here]
- *            [--kill-each | --kill TASK:N] [--lose-a-wakeup] [--stored FILE] [--list]
+ *            [--kill-each | --kill TASK:N] [--lose-a-wakeup] [--lanes MODE] [--stored FILE]
+ *            [--list]
  *
  * Schedules run in a child, so that a crash, a failed check and a hang of the kernel cost one
  * schedule and are reported like any other failure: with seed, scenario, step, the end of the
@@ -17,6 +18,7 @@
  *   --trace          the whole trace, then its hash
  *   --here           no child: for a debugger
  *   --stored FILE    the schedules of a file: a line for each, scenario, seed and why it is kept
+ *   --lanes MODE     off, forced, flapping: by which way messages go; all: one after the other
  *   --list           names of scenarios
  *   --lose-a-wakeup  the host is broken on purpose: the failure must be found
  *
@@ -59,7 +61,12 @@ struct options {
 	bool trace, here, lose_a_wakeup, kill_each;
 	uint32_t kill_task, kill_at;
 	const char *stored;
+	uint32_t lanes; /* enum sim_lanes, or LANES_ALL */
 };
+
+#define LANES_ALL 3u
+
+static const char *const lanes_names[] = { "off", "forced", "flapping", "all" };
 
 static struct sim_report *report;
 
@@ -87,6 +94,12 @@ scenario_of(uint64_t seed, const struct options *options)
 	for (size_t i = 0;; at -= scenarios[i++]->share)
 		if (at < scenarios[i]->share)
 			return scenarios[i];
+}
+
+static enum sim_lanes
+lanes_of(uint64_t seed, const struct options *options)
+{
+	return (enum sim_lanes)(options->lanes == LANES_ALL ? seed % LANES_ALL : options->lanes);
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -152,6 +165,7 @@ run(const struct options *options, uint64_t end, double until)
 
 		if (until > 0 && now_s() >= until)
 			return;
+		sim_options.lanes = lanes_of(seed, options);
 		hash = run_seed(scenario_of(seed, options), seed, &sim_options, options);
 		report->schedules++;
 		report->seed = seed + 1;
@@ -163,6 +177,7 @@ run(const struct options *options, uint64_t end, double until)
 static void
 print_failure(const struct options *options, int status)
 {
+	const enum sim_lanes lanes = lanes_of(report->seed, options);
 	char how[64];
 
 	if (!report->failed && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
@@ -173,14 +188,18 @@ print_failure(const struct options *options, int status)
 		snprintf(how, sizeof how, "it ends with status %d", WEXITSTATUS(status));
 	printf("\nsim: FAILED: seed %" PRIu64 ", scenario %s, step %" PRIu32 ": %s\n", report->seed,
 	       report->scenario, report->step, report->failed ? report->why : how);
+	if (lanes != SIM_LANES_OFF)
+		printf("sim: lanes %s\n", lanes_names[lanes]);
 	if (report->kill_at > 0)
 		printf("sim: task %" PRIu32 " dies before event %" PRIu32 " of the storm\n",
 		       report->kill_task, report->kill_at);
 	sim_report_print(report, TRACE_LINES, stdout);
-	printf("repeat it: scripts/sim --seed %" PRIu64 " --trace%s%s%s\n", report->seed,
+	printf("repeat it: scripts/sim --seed %" PRIu64 " --trace%s%s%s%s%s\n", report->seed,
 	       options->scenario ? " --scenario " : "",
 	       options->scenario ? options->scenario->name : "",
-	       options->lose_a_wakeup ? " --lose-a-wakeup" : "");
+	       options->lose_a_wakeup ? " --lose-a-wakeup" : "",
+	       lanes != SIM_LANES_OFF ? " --lanes " : "",
+	       lanes != SIM_LANES_OFF ? lanes_names[lanes] : "");
 	if (report->kill_at > 0)
 		printf("  with --kill %" PRIu32 ":%" PRIu32 "\n", report->kill_task,
 		       report->kill_at);
@@ -231,7 +250,7 @@ wrong_use(const char *what, const char *value)
 	fprintf(stderr, "sim: %s%s%s\n", what, value ? ": " : "", value ? value : "");
 	fprintf(stderr, "usage: sim [--seed N] [--count N | --seconds N] [--scenario NAME] "
 			"[--trace] [--here] [--kill-each | --kill TASK:N] [--lose-a-wakeup] "
-			"[--stored FILE] [--list]\nscenarios:");
+			"[--lanes off|forced|flapping|all] [--stored FILE] [--list]\nscenarios:");
 	for (size_t i = 0; i < SCENARIO_COUNT; i++)
 		fprintf(stderr, " %s", scenarios[i]->name);
 	fprintf(stderr, "\n");
@@ -260,6 +279,15 @@ scenario_named(const char *name)
 	wrong_use("no such scenario", name);
 }
 
+static uint32_t
+lanes_named(const char *name)
+{
+	for (uint32_t i = 0; i <= LANES_ALL; i++)
+		if (strcmp(lanes_names[i], name) == 0)
+			return i;
+	wrong_use("no way of lanes", name);
+}
+
 static struct options
 options_read(int argc, char **argv)
 {
@@ -274,6 +302,7 @@ options_read(int argc, char **argv)
 		{ "kill-each", no_argument, NULL, 'K' },
 		{ "kill", required_argument, NULL, 'k' },
 		{ "stored", required_argument, NULL, 'f' },
+		{ "lanes", required_argument, NULL, 'w' },
 		{ "list", no_argument, NULL, 'L' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -313,6 +342,9 @@ options_read(int argc, char **argv)
 			break;
 		case 'f':
 			options.stored = optarg;
+			break;
+		case 'w':
+			options.lanes = lanes_named(optarg);
 			break;
 		case 'L':
 			for (size_t i = 0; i < SCENARIO_COUNT; i++)
@@ -380,6 +412,13 @@ main(int argc, char **argv)
 		run(&options, end, until);
 	else
 		failures = run_in_children(&options, end, until);
+	if (options.lanes != SIM_LANES_OFF)
+		printf("sim: lanes %s: %" PRIu64 " requests, %" PRIu64 " taken; %" PRIu64
+		       " answers, %" PRIu64 " taken; %" PRIu64
+		       " sleeps; the kernel came between %" PRIu64 " times\n",
+		       lanes_names[options.lanes], report->lane_requests, report->lane_taken,
+		       report->lane_answers, report->lane_answers_taken, report->lane_sleeps,
+		       report->lane_failed);
 	if (options.kill_each)
 		printf("sim: %" PRIu64 " deaths of tasks by plan\n", report->deaths);
 	printf("sim: %" PRIu64 " schedules, seeds %" PRIu64 "-%" PRIu64 ", %" PRIu32 " failures\n",

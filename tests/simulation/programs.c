@@ -339,10 +339,13 @@ static void
 at_once(struct sim_thread *t)
 {
 	const bool armed = t->sim->heap.armed;
+	const enum sim_lanes lanes = t->sim->lanes;
 
 	t->sim->heap.armed = false;
+	t->sim->lanes = SIM_LANES_OFF;
 	sim_must(t->sim, sim_trap(t), "a trap of the set-up blocks");
 	t->sim->heap.armed = armed;
+	t->sim->lanes = lanes;
 	sim_must(t->sim, t->result.code == KERN_SUCCESS, "trap %u of the set-up: %#x",
 		 t->frame.number, (unsigned)t->result.code);
 }

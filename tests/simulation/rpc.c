@@ -51,10 +51,8 @@ hold(struct sim_thread *self)
 
 	if (!mail.letter)
 		return; /* a notification: that somebody dropped a right that nobody made */
-	if (mail.bare) {
-		model_of(self)->excuses++; /* the reply right went with it */
-		return;
-	}
+	if (mail.bare)
+		return; /* the reply right went with it */
 	if (!MACH_PORT_VALID(mail.remote))
 		return; /* its client has gone */
 	sim_must(self->sim, mail.remote_type == MACH_MSG_TYPE_PORT_SEND_ONCE,
@@ -99,9 +97,17 @@ server(struct sim_thread *self)
 					answered(self);
 					continue;
 				}
-				went_well(self);
+				if (came_back(self)) /* and the right under another name */
+					me->held[me->answering] = mail_of(self).remote;
+				else
+					went_well(self);
 			}
 			model_of(self)->excuses++;
+			if (!MACH_PORT_VALID(me->held[me->answering])) {
+				sim_must(self->sim, self->result.shortage, "a reply right is lost");
+				answered(self);
+				continue;
+			}
 			ASK(self, ask(self, BERTH_TRAP_PORT_DEALLOCATE, BERTH_NAME_TASK_SELF,
 				      me->held[me->answering], 0, 0));
 			expect(self, KERN_SUCCESS);
@@ -136,7 +142,10 @@ client_hears(struct sim_thread *self, bool sends)
 		sim_must(self->sim, mail.bare || mail.arg >> 16 == self->number,
 			 "the answer to another client");
 	else
-		sim_must(self->sim, mail.id == MACH_NOTIFY_SEND_ONCE && model_of(self)->excuses > 0,
+		/* a server that has no room for it is told after its client */
+		sim_must(self->sim,
+			 mail.id == MACH_NOTIFY_SEND_ONCE &&
+			     (model_of(self)->excuses > 0 || self->result.shortage),
 			 "message %d comes for a reply", mail.id);
 }
 
@@ -271,6 +280,16 @@ start(struct sim *sim)
 	}
 }
 
+/* A server that had no room for the reply right: it went with it, and its client may be told before
+ * the server runs. */
+static void
+completed(struct sim_thread *t)
+{
+	ledger_completed(t);
+	if (t->program == server && was_received(t) && mail_of(t).bare)
+		model_of(t)->excuses++;
+}
+
 static void
 thread_gone(struct sim_thread *t)
 {
@@ -308,7 +327,7 @@ const struct sim_scenario scenario_rpc = {
 	.tasks_die = true,
 	.model_bytes = sizeof(struct rpc_model),
 	.start = start,
-	.completed = ledger_completed,
+	.completed = completed,
 	.thread_gone = thread_gone,
 	.task_gone = ledger_task_gone,
 	.settled = settled,

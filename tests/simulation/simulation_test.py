@@ -31,6 +31,14 @@ class Simulation(unittest.TestCase):
             self.assertEqual(first.stdout, second.stdout)
             self.assertIn("seed 77: ", first.stdout)
 
+    def test_a_seed_repeats_with_lanes_too_and_they_are_used(self):
+        for lanes in ("forced", "flapping"):
+            arguments = ("--seed", 77, "--count", 20, "--trace", "--lanes", lanes)
+            first, second = sim(*arguments), sim(*arguments)
+            self.assertEqual(first.returncode, 0, first.stdout[-2000:])
+            self.assertEqual(first.stdout, second.stdout)
+            self.assertIn("by lane", first.stdout)
+
     def test_other_seeds_give_other_traces(self):
         done = sim("--scenario", scenarios()[0], "--seed", 1, "--count", 200, "--trace")
         hashes = [line.split()[2] for line in done.stdout.splitlines()
@@ -59,7 +67,7 @@ class Simulation(unittest.TestCase):
 
     def test_wrong_use_says_so(self):
         for arguments in (("--seed", "x"), ("--scenario", "none"), ("--nothing",), ("word",),
-                          ("--stored", "/nowhere"), ("--count", "-1")):
+                          ("--stored", "/nowhere"), ("--count", "-1"), ("--lanes", "x")):
             done = sim(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("usage: sim", done.stderr)
