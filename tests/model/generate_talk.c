@@ -90,6 +90,11 @@ generate_talk(struct generator *g, const struct m_task *task, struct step *step)
 	const struct m_entry *own =
 	    find_object(g, task, RECEIVE, chance(g, 80) ? is_reply_port : is_plain);
 
+	if (!find_object(g, task, RECEIVE, is_reply_port) && chance(g, 30)) {
+		trap_of(step, BERTH_TRAP_PORT_ALLOCATE, 1);
+		step->args[1] = number(MACH_PORT_RIGHT_RECEIVE);
+		return true;
+	}
 	step->kind = STEP_MSG;
 	if (mail && chance(g, 75))
 		listen(g, mail, step);

@@ -262,7 +262,7 @@ play_lanes_before(struct play_lanes *l, const struct step *step)
 		return;
 	if (draw(l, step, ASK_BEGIN, 100) < 15)
 		begin(l, draw(l, step, ASK_WHO_BEGINS, M_TASKS));
-	if (draw(l, step, ASK_CLOSE, 100) < 10)
+	if (draw(l, step, ASK_CLOSE, 100) < 2)
 		close_one(l, step);
 	if (draw(l, step, ASK_TAKE_OVER, 100) < 2)
 		play_take_over(l->play);

@@ -836,12 +836,16 @@ TEST(a_send_is_refused_only_in_the_step_that_has_no_memory)
 
 		for (int32_t i = 1; i <= 3; i++)
 			assert_true(put_id(&lane, i, LANE_NO_ANSWER));
+		fault.lasting = true;
 		fault_arm(&fault);
-		if (send_id(a, lane.right, COPY, 4) != MACH_MSG_SUCCESS) {
+
+		kern_return_t kr = send_id(a, lane.right, COPY, 4);
+
+		fault.armed = false;
+		if (kr != MACH_MSG_SUCCESS) {
 			assert_true(fault.hit);
 			assert_ok(send_id(a, lane.right, COPY, 4));
 		}
-		fault.armed = false;
 		for (int32_t i = 1; i <= 4; i++)
 			assert_int_equal(take_id(b, b->party->mailbox), i);
 		world_free(w);

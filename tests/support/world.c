@@ -40,7 +40,8 @@ fault_alloc(void *context, size_t size_bytes)
 	struct fault *fault = context;
 	struct heap_head *head;
 
-	if (fault->armed && ++fault->asked == fault->fail_at) {
+	if (fault->armed && (++fault->asked == fault->fail_at ||
+			     (fault->lasting && fault->asked > fault->fail_at))) {
 		fault->hit = true;
 		return NULL;
 	}

@@ -30,7 +30,8 @@ struct fault {
 	uint64_t asked;   /* allocations since it was armed */
 	uint64_t fail_at; /* which of them fails; 0: none does */
 	bool armed;
-	bool hit; /* one has failed */
+	bool lasting; /* … and all that follow, while it is armed */
+	bool hit;     /* one has failed */
 };
 
 /* Counts and never fails.  @fault must stay where it is. */
