@@ -263,6 +263,10 @@ ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_n
 	ipc_gate_touch(space->kernel, lane->gate);
 	if (lane->kept[call] == 0 || call_is_in_ring(lane, call))
 		return;
+	/* shut, before the sender can use the call again for which nothing is kept any more */
+	ipc_gate_touch(space->kernel, lane->gate);
+	if (lane->kept[call] == 0)
+		return;
 	if (mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
 	    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERING, MACH_LANE_GONE)) {
 		call_becomes_right(lane, call, gate);
