@@ -301,8 +301,8 @@ ipc_kmsg_trailer_size(mach_msg_option_t option)
 }
 
 uint32_t
-ipc_kmsg_add_trailer(struct ipc_kmsg *kmsg, mach_msg_option_t option, uint64_t context,
-		     bool kernel_tokens)
+ipc_kmsg_add_trailer(struct ipc_kmsg *kmsg, const struct task *receiver, mach_msg_option_t option,
+		     uint64_t context, bool kernel_tokens)
 {
 	const uint32_t size = ipc_kmsg_trailer_size(option);
 	mach_msg_max_trailer_t trailer = {
@@ -315,6 +315,10 @@ ipc_kmsg_add_trailer(struct ipc_kmsg *kmsg, mach_msg_option_t option, uint64_t c
 	if (kernel_tokens || kmsg->sender_pid == 0) {
 		trailer.msgh_sender.val[1] =
 		    1; /* KERNEL_SECURITY_TOKEN; the audit token is all 0 */
+	} else if (kmsg->lane_task_id != 0 && kmsg->lane_task_id != receiver->id) {
+		/* nobody's: no uid and no pid is so large */
+		memset(&trailer.msgh_sender, 0xff, sizeof(trailer.msgh_sender));
+		memset(&trailer.msgh_audit, 0xff, sizeof(trailer.msgh_audit));
 	} else {
 		trailer.msgh_sender.val[0] = kmsg->audit.val[TOKEN_EUID];
 		trailer.msgh_sender.val[1] = kmsg->audit.val[TOKEN_EGID];

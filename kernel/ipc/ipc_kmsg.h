@@ -47,6 +47,8 @@ struct ipc_kmsg {
 	mach_port_name_t voucher_name; /* as sent: plain bits when voucher_type is 0 */
 	struct ipc_port *voucher;      /* a send right, or NULL */
 	uint32_t sender_pid;           /* 0: the kernel */
+	uint64_t lane_task_id;         /* it came by a lane to this task, which could write it, too:
+					  nobody else is told who sent it.  0: by the kernel */
 
 	uint32_t size;       /* of the message, without trailer */
 	uint32_t bytes_size; /* of it, in `bytes`; the rest is the tail */
@@ -85,10 +87,10 @@ mustuse mach_msg_return_t ipc_kmsg_copyin_body(struct thread *thread, struct ipc
 mach_msg_return_t ipc_kmsg_copyout(struct thread *thread, struct ipc_kmsg *kmsg);
 /* Pseudo-receive: all rights back to the sender (mach-messages.md §7); resource bits or 0. */
 mach_msg_return_t ipc_kmsg_copyout_pseudo(struct thread *thread, struct ipc_kmsg *kmsg);
-/* The trailer that @option asks for, behind the message; its size in bytes.  @kernel_tokens:
- * the message was destroyed and says nothing about its sender any more. */
-uint32_t ipc_kmsg_add_trailer(struct ipc_kmsg *kmsg, mach_msg_option_t option, uint64_t context,
-			      bool kernel_tokens);
+/* The trailer that @option asks for, for @receiver, behind the message; its size in bytes.
+ * @kernel_tokens: the message was destroyed and says nothing about its sender any more. */
+uint32_t ipc_kmsg_add_trailer(struct ipc_kmsg *kmsg, const struct task *receiver,
+			      mach_msg_option_t option, uint64_t context, bool kernel_tokens);
 /* Destroys all rights but leaves a header as a receiver that was too small sees it. */
 void ipc_kmsg_strip(struct kernel *k, struct ipc_kmsg *kmsg, mach_port_name_t local_name);
 

@@ -10,7 +10,8 @@
  * A *gate* stands before a port that lanes lead to, or answer to:
  *
  *   open   its lanes may be used; then the kernel has nobody who waits at the port, no set and no
- *          watch that must hear of a message, and no request that one would answer
+ *          watch that must hear of a message, no request that one would answer, and no more
+ *          in the queue than may be
  *   shut   everything goes by the kernel
  *
  *   ipc_gate_touch   open → shut     ipc_gates_settle   shut → open, at the end of a step

@@ -129,6 +129,7 @@ call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, str
 	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
 	kmsg->audit = lane->gate->task->token;
 	kmsg->sender_pid = kmsg->audit.val[TOKEN_PID] ? kmsg->audit.val[TOKEN_PID] : UINT32_MAX;
+	kmsg->lane_task_id = gate->task->id;
 	kmsg->dest = call_make_right(lane, gate->port);
 	kmsg->dest_type = MACH_MSG_TYPE_PORT_SEND_ONCE;
 	call_free_entry(lane, call);
@@ -340,6 +341,7 @@ take_request(struct kernel *k, struct ipc_lane *lane, const struct mach_lane_rec
 	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
 	kmsg->audit = lane->token;
 	kmsg->sender_pid = lane->token.val[TOKEN_PID] ? lane->token.val[TOKEN_PID] : UINT32_MAX;
+	kmsg->lane_task_id = lane->gate->task->id;
 	kmsg->dest = ipc_port_ref(port);
 	kmsg->dest_type = MACH_MSG_TYPE_PORT_SEND;
 	port->srights++; /* a copy of the sender's, which it had when it sent */

@@ -100,7 +100,7 @@ deliver_too_large(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg
 		return;
 	}
 
-	uint32_t trailer_size = ipc_kmsg_add_trailer(kmsg, thread->msg.option, context, true);
+	uint32_t trailer_size = ipc_kmsg_add_trailer(kmsg, thread->task, thread->msg.option, context, true);
 
 	room -= (uint32_t)sizeof(mach_msg_header_t);
 	if (trailer_size > room)
@@ -132,7 +132,7 @@ mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 	}
 	mr = ipc_kmsg_copyout(thread, kmsg);
 	thread->task->messages_received++;
-	r->trailer_size = ipc_kmsg_add_trailer(kmsg, thread->msg.option, context,
+	r->trailer_size = ipc_kmsg_add_trailer(kmsg, thread->task, thread->msg.option, context,
 					       (mr & ~MACH_MSG_MASK) == MACH_RCV_HEADER_ERROR);
 	result_takes_kmsg(thread, kmsg, BERTH_MSG_BUFFER_RECEIVE);
 	r->trailer = (const uint8_t *)r->bytes + r->bytes_size;
