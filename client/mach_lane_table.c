@@ -1,8 +1,10 @@
 /*
  * Lanes: beginning, opening, accepting, and the memory of each.
  */
-#include "client/mach_lane_parts.h"
+#include <berth/kernel_connection.h>
 
+#include "client/export.h"
+#include "client/mach_lane_parts.h"
 #include "client/memory.h"
 #include "client/site.h"
 
@@ -92,6 +94,12 @@ static void
 turn_off(void)
 {
 	atomic_store(&mach_lanes_state, MACH_LANES_OFF);
+}
+
+BERTH_EXPORT void
+berth_lanes_off(void)
+{
+	turn_off();
 }
 
 /* Under the lock.  False: not now. */

@@ -39,6 +39,12 @@ int berth_find_program(const char *name, char *out, size_t size);
  */
 int berth_kernel_connect(unsigned int flags, char *why, size_t why_size);
 
+/*
+ * No messages by lanes, either way, from here on: for who hands receive rights on with messages in
+ * their queues.  Of what came by a lane nobody but its receiver is told the sender.
+ */
+void berth_lanes_off(void);
+
 #ifdef __cplusplus
 }
 #endif

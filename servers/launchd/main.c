@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <berth/kernel_connection.h>
 #include <berth/port_fd.h>
 
 #include "launchd.h"
@@ -348,6 +349,7 @@ main(int argc, char **argv)
 {
 	static struct launchd l; /* all that it knows lives as long as the process */
 
+	berth_lanes_off(); /* services want to know who sent what came before they did */
 	l.owner_uid = geteuid();
 
 	/* started by berthd: without it there is nobody to serve, however it went */
