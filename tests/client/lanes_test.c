@@ -152,7 +152,7 @@ lanes_are_forced(void)
 {
 	const char *wanted = getenv("BERTH_LANES");
 
-	return wanted == NULL || atoi(wanted) > 0;
+	return wanted != NULL && atoi(wanted) > 0;
 }
 
 /* Calls until both sides have their lane. */
