@@ -239,6 +239,8 @@ copyin_right(struct thread *thread, struct ipc_kmsg *kmsg, mach_port_name_t name
 	kern_return_t kr =
 	    entry ? ipc_right_copyin(space, entry, disposition, true, port) : KERN_INVALID_NAME;
 
+	if (kr == KERN_RESOURCE_SHORTAGE)
+		return MACH_SEND_NO_BUFFER;
 	if (kr != KERN_SUCCESS) {
 		guard_right_refused(thread, name, kr, false);
 		return MACH_SEND_INVALID_RIGHT;

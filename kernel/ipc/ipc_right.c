@@ -168,6 +168,8 @@ copyin_move_receive(struct ipc_space *space, struct ipc_entry *entry, struct ipc
 	if ((port->object.flags & (IPC_PORT_IMMOVABLE | IPC_PORT_SPECIAL_REPLY)) ||
 	    ip_is_received_kobject(port))
 		return KERN_INVALID_CAPABILITY;
+	if (port->gate && port->gate->starved)
+		return KERN_RESOURCE_SHORTAGE; /* messages in its lanes would be left behind */
 	if (ie_type(entry) & MACH_PORT_TYPE_SEND) {
 		ipc_port_leave_space(space, port);
 		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND);

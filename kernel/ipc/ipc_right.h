@@ -24,6 +24,7 @@ bool ipc_right_copyin_check(const struct ipc_entry *entry, mach_msg_type_name_t 
  * KERN_SUCCESS, *port is a right of kind ipc_right_kind(disposition), or IP_DEAD
  * KERN_INVALID_RIGHT       the entry does not allow it
  * KERN_INVALID_CAPABILITY  the right may not be moved
+ * KERN_RESOURCE_SHORTAGE   nor now: there is no memory for what is on its way to it
  *
  * MAKE_SEND_ONCE needs a notification reserved before.
  */

@@ -852,6 +852,29 @@ TEST(a_send_is_refused_only_in_the_step_that_has_no_memory)
 	}
 }
 
+TEST(a_receive_right_does_not_leave_messages_behind_for_want_of_memory)
+{
+	FOR_EACH_FAILURE (fault) {
+		struct world *w = world_new_on(&fault, 2);
+		struct actor *a = world_actor(w, 0), *b = world_actor(w, 1);
+		struct lane_ends lane = to_mailbox(a, b);
+		mach_port_name_t box = b->party->mailbox, other = new_port(b);
+
+		assert_ok(send_id(b, other, MAKE_ONCE, 9)); /* room for one more notification */
+		assert_int_equal(take_id(b, other), 9);
+		assert_true(put_id(&lane, 1, LANE_NO_ANSWER));
+		fault.lasting = true;
+		fault_arm(&fault);
+
+		kern_return_t kr = port_insert_right(b, box, box, MACH_MSG_TYPE_MOVE_RECEIVE);
+
+		fault.armed = false;
+		assert_true(kr == KERN_SUCCESS || fault.hit);
+		assert_int_equal(take_id(b, box), 1);
+		world_free(w);
+	}
+}
+
 TEST(opening_a_lane_fails_without_a_trace)
 {
 	FOR_EACH_FAILURE (fault) {
