@@ -221,3 +221,37 @@ lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *ta
 	atomic_fetch_add(&lane->sender_table->ports[lane->bound_port[binding]].seqno, 1);
 	return true;
 }
+
+/* ---- in short ---------------------------------------------------------------------------- */
+
+struct message
+with_id(mach_port_name_t to, uint32_t disposition, int32_t id)
+{
+	struct message m = message_to(to, disposition);
+
+	message_id(&m, id);
+	return m;
+}
+
+bool
+put_id(struct lane_ends *lane, int32_t id, uint32_t binding)
+{
+	struct message m = with_id(lane->right, MACH_MSG_TYPE_COPY_SEND, id);
+
+	return lane_put(lane, &m, binding);
+}
+
+bool
+answer_id(struct lane_ends *lane, const struct lane_taken *request, int32_t id)
+{
+	struct message m = with_id(request->reply, MACH_MSG_TYPE_MOVE_SEND_ONCE, id);
+
+	return lane_answer(lane, request->call, request->reply, &m);
+}
+
+struct lane_ends
+to_mailbox(struct actor *a, struct actor *b)
+{
+	set_qlimit(b, b->party->mailbox, 16);
+	return lane_make(a, a->party->mailbox_of[b->party->index], b);
+}

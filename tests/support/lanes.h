@@ -60,6 +60,13 @@ bool lane_answer(struct lane_ends *lane, uint32_t call, mach_port_name_t name,
 /* The first answer to what was asked with binding @binding. */
 bool lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *taken);
 
+/* A lane from @a to the mailbox of @b, which has room for 16 messages. */
+struct lane_ends to_mailbox(struct actor *a, struct actor *b);
+/* A message, or an answer, that is no more than its id. */
+struct message with_id(mach_port_name_t to, uint32_t disposition, int32_t id);
+bool put_id(struct lane_ends *lane, int32_t id, uint32_t binding);
+bool answer_id(struct lane_ends *lane, const struct lane_taken *request, int32_t id);
+
 /* What the kernel says of the receiver's port, or of a reply port: enum mach_lane_word. */
 uint32_t lane_port_flags(const struct lane_ends *lane);
 uint32_t lane_reply_flags(const struct lane_ends *lane, uint32_t binding);
