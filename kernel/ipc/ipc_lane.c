@@ -181,13 +181,12 @@ gate_may_open(const struct kernel *k, const struct ipc_gate *gate)
 {
 	const struct ipc_port *port = gate->port;
 
-	/* above its limit: else a sender who spoils the count has the kernel take over ring after ring.
-	 * Who finds it just full waits for room without the kernel. */
+	/* above its limit: else a sender who spoils the count has the kernel take over ring after
+	 * ring. Who finds it just full waits for room without the kernel. */
 	return !k->trace && !gate->starved && port->msgcount <= port->qlimit &&
-	       port->object.place == PORT_IN_SPACE &&
-	       list_is_empty(&port->receivers) && list_is_empty(&port->senders) &&
-	       list_is_empty(&port->sets) && !port->watch && port->request_armed_count == 0 &&
-	       !gate->task->strict;
+	       port->object.place == PORT_IN_SPACE && list_is_empty(&port->receivers) &&
+	       list_is_empty(&port->senders) && list_is_empty(&port->sets) && !port->watch &&
+	       port->request_armed_count == 0 && !gate->task->strict;
 }
 
 static void

@@ -100,7 +100,8 @@ deliver_too_large(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg
 		return;
 	}
 
-	uint32_t trailer_size = ipc_kmsg_add_trailer(kmsg, thread->task, thread->msg.option, context, true);
+	uint32_t trailer_size =
+	    ipc_kmsg_add_trailer(kmsg, thread->task, thread->msg.option, context, true);
 
 	room -= (uint32_t)sizeof(mach_msg_header_t);
 	if (trailer_size > room)

@@ -355,7 +355,8 @@ mach_port_peek(struct ipc_space *space, mach_port_name_t name, mach_msg_trailer_
 		kmsg = list_entry(kmsg->link.next, struct ipc_kmsg, link);
 	kmsg->seqno = wanted;
 
-	uint32_t trailer_size = ipc_kmsg_add_trailer(kmsg, space->task, option, port->context, false);
+	uint32_t trailer_size =
+	    ipc_kmsg_add_trailer(kmsg, space->task, option, port->context, false);
 	mach_msg_trailer_t *trailer = (void *)(kmsg->bytes + kmsg->bytes_size);
 
 	trailer->msgh_trailer_size = MACH_MSG_TRAILER_MINIMUM_SIZE;
