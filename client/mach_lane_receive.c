@@ -22,9 +22,10 @@ struct target {
 	mach_msg_size_t room;
 	mach_port_name_t name;
 	struct mach_lane_port *row;
+	uint32_t word; /* of the row, when we looked for messages of the kernel */
 };
 
-enum taken { TAKEN_ONE, TAKEN_NONE, TAKEN_ASK_KERNEL };
+enum taken { TAKEN_ONE, TAKEN_NONE, TAKEN_AGAIN, TAKEN_ASK_KERNEL };
 
 /* ---- the message as the program sees it ----------------------------------------------------- */
 
@@ -93,6 +94,13 @@ finish(const struct target *to, uint32_t size, mach_msg_bits_t bits, mach_port_n
 	atomic_store_explicit(&to->row->received, received + 1, memory_order_relaxed);
 }
 
+/* Has the kernel taken anything over since we looked whether it had? */
+static bool
+is_overtaken(const struct target *to)
+{
+	return atomic_load(&to->row->word) != to->word;
+}
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 /* The lane with the oldest request, and that request's record; MACH_LANE_MAX: none. */
@@ -152,6 +160,10 @@ take_request(const struct lane_port *port, const struct target *to)
 	struct mach_lane_entry *row = &lanes.table->entries[number];
 	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
 
+	/* told before a ring is opened: what is in it now may be behind what the kernel has taken
+	 */
+	if (is_overtaken(to))
+		return TAKEN_AGAIN;
 	if (mach_lane_is_shut(head) || mach_lane_is_shut(tail))
 		return TAKEN_ASK_KERNEL;
 	if (!mach_lane_first(shared, tail, head, &record, &message, &units)) {
@@ -252,6 +264,8 @@ take_answer(const struct lane_port *port, uint32_t number, const struct target *
 		return TAKEN_ASK_KERNEL;
 	memory_came(shared->answers[index], size);
 	memcpy(to->buffer, shared->answers[index], size);
+	if (is_overtaken(to))
+		return TAKEN_AGAIN; /* an earlier one may have gone to the kernel while we looked */
 	if (!read_token(lane_number, &token) ||
 	    !mach_lane_call_move(call, MACH_LANE_ANSWERED, MACH_LANE_FREE))
 		return TAKEN_ASK_KERNEL;
@@ -380,8 +394,7 @@ ms_until(uint64_t deadline_ns)
 }
 
 static bool
-receive(uint32_t number, const struct target *to, mach_msg_timeout_t *timeout_ms,
-	mach_msg_return_t *code)
+receive(uint32_t number, struct target *to, mach_msg_timeout_t *timeout_ms, mach_msg_return_t *code)
 {
 	struct lane_port *port = &lanes.ports[number];
 	struct wait_state *wait = &thread_state()->wait;
@@ -393,7 +406,7 @@ receive(uint32_t number, const struct target *to, mach_msg_timeout_t *timeout_ms
 
 	wait_begin(wait);
 	for (;;) {
-		uint32_t word = atomic_load(&to->row->word);
+		uint32_t word = to->word = atomic_load(&to->row->word);
 		enum taken taken;
 
 		if (atomic_load(&to->row->name) != to->name) {
@@ -412,6 +425,8 @@ receive(uint32_t number, const struct target *to, mach_msg_timeout_t *timeout_ms
 			*code = MACH_MSG_SUCCESS;
 			return true;
 		}
+		if (taken == TAKEN_AGAIN)
+			continue;
 		if (taken == TAKEN_ASK_KERNEL || (is_timed && *timeout_ms == 0))
 			return false;
 		if (is_timed && deadline_ns == WAIT_FOREVER)
@@ -454,7 +469,7 @@ mach_lane_receive(mach_msg_header_t *buffer, mach_msg_option_t option, mach_msg_
 	number = lane_port_of(name);
 	if (number >= MACH_LANE_GATE_MAX || !lane_try_lock(&lanes.ports[number].lock))
 		return false;
-	const struct target to = { buffer, option, room, name, &lanes.table->ports[number] };
+	struct target to = { buffer, option, room, name, &lanes.table->ports[number], 0 };
 	is_done = receive(number, &to, timeout_ms, code);
 	lane_unlock(&lanes.ports[number].lock);
 	return is_done;

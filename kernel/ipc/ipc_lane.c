@@ -74,12 +74,22 @@ gate_tell(struct kernel *k, struct ipc_gate *gate, uint32_t flags)
 	struct mach_lane_port *row = gate_row(gate);
 	bool again = (flags & MACH_LANE_HAS_MESSAGES) != 0;
 
-	if ((gate->word & (MACH_LANE_WORD_COUNT - 1)) == flags && !again)
+	if ((gate->word & (MACH_LANE_WORD_COUNT - 1)) == flags && !again) {
+		atomic_store(&row->word, gate->word);
 		return;
+	}
 	gate->word = ((gate->word & ~(MACH_LANE_WORD_COUNT - 1)) + MACH_LANE_WORD_COUNT) | flags;
 	atomic_store(&row->word, gate->word);
 	if (atomic_load(&row->task_sleeps) != 0)
 		kernel_shared_wake(k, gate->task->lanes->table_memory, gate->number);
+}
+
+/* Before anything is taken out of its lanes: until the end of the step nobody may take what came
+ * behind it.  Who sleeps may go on: if this has concerned him, he is told then. */
+static void
+gate_mark(struct ipc_gate *gate)
+{
+	atomic_store(&gate_row(gate)->word, gate->word | MACH_LANE_IS_SHUT);
 }
 
 struct ipc_gate *
@@ -150,6 +160,7 @@ gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 	if (!gate->open && !gate->starved)
 		return;
 	gate->starved = false;
+	gate_mark(gate);
 	ipc_gate_take_requests(k, gate);
 }
 
