@@ -454,27 +454,40 @@ replace(void *memory, size_t size)
 	(void)got; /* it is there, or was inherited all the same */
 }
 
+/* Of lane @number nothing is left but where it was: for code that a handler interrupted there. */
+static void
+lane_forget(struct lane *lane)
+{
+	struct mach_lane *shared = lane->shared;
+	struct mach_lane_gate *gate = lane->gate;
+
+	replace(shared, sizeof(*shared));
+	if (lane->gates != lanes.gates)
+		replace(lane->gates, sizeof(*lane->gates));
+	memset((void *)lane, 0, sizeof(*lane));
+	lane->shared = shared;
+	lane->gate = gate;
+}
+
 void
 mach_lanes_forked(void)
 {
 	uint32_t hot = lanes.hot, chance = atomic_load(&lanes.chance);
+	struct mach_lane_table *table = lanes.table;
 
 	/* all that is zero means that there is no lane: whoever was in one goes to the kernel */
-	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {
-		struct lane *lane = &lanes.lanes[i];
-
-		replace(lane->shared, sizeof(*lane->shared));
-		if (lane->gates != lanes.gates)
-			replace(lane->gates, sizeof(*lane->gates));
-	}
-	replace(lanes.table, sizeof(*lanes.table));
+	for (uint32_t i = 0; i < MACH_LANE_MAX; i++)
+		lane_forget(&lanes.lanes[i]);
+	replace(table, sizeof(*table));
 	replace(lanes.gates, sizeof(*lanes.gates));
 	memset((void *)rights, 0, sizeof(rights));
 	memset((void *)answers, 0, sizeof(answers));
-	struct mach_lane_table *table = lanes.table;
-	memset((void *)&lanes, 0, sizeof(lanes));
-	lanes.table = table; /* zeroes: code that was interrupted still looks there */
-	lanes.generation = 0;
+	memset((void *)lanes.ports, 0, sizeof(lanes.ports));
+	memset((void *)lanes.port_names, 0, sizeof(lanes.port_names));
+	atomic_store(&lanes.lock, 0);
+	lanes.gates = NULL;
+	lanes.table = table;
+	lanes.generation = 0; /* of no connection: the table is made anew */
 	lanes.hot = hot;
 	atomic_store(&lanes.chance, chance);
 	atomic_store(&mach_lanes_state, hot > 0 ? MACH_LANES_COUNTING : MACH_LANES_OFF);
