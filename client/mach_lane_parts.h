@@ -26,7 +26,6 @@ struct lane {
 	struct mach_lane_gates *gates;
 	uint32_t generation; /* of the row, when it was mapped */
 	/* sender */
-	_Atomic uint32_t asked;              /* calls under way, a bit each */
 	uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
 	struct lane_binding bindings[MACH_LANE_BINDINGS];
 	uint32_t missed; /* sends in a row that found it shut */

@@ -146,13 +146,35 @@ make_room(const struct lane *lane)
 		wait_wake(lane_futex(&lane->gate->count), INT_MAX);
 }
 
+/*
+ * The right to answer @call, of index @index, is held from here on under @name; in @before what
+ * was there.  False: no request that is under way asks with it.
+ */
+static bool
+take_call(struct mach_lane_entry *row, struct mach_lane_call *call, uint32_t index,
+	  uint32_t *before, uint32_t *name)
+{
+	*before = atomic_load(&row->names[index]);
+	if (*before == 0 || mach_lane_name_is(*before, MACH_LANE_NAME_HELD) ||
+	    !mach_lane_call_move(call, MACH_LANE_ASKED, MACH_LANE_TAKEN))
+		return false;
+	*name = mach_lane_next_name(*before | MACH_LANE_NAME_IDLE);
+	atomic_store(&row->busy, index + 1);
+	if (mach_lane_name_move(&row->names[index], *before,
+				mach_lane_name_word(*name, MACH_LANE_NAME_HELD)))
+		return true;
+	atomic_store(&row->busy, 0);
+	return false;
+}
+
 static enum taken
 take_request(const struct lane_port *port, const struct target *to)
 {
-	uint32_t number = first_lane(port), units, name = MACH_PORT_NULL;
+	uint32_t number = first_lane(port), units, name = MACH_PORT_NULL, before = 0;
 	struct mach_lane_record record;
 	const uint8_t *message;
 	audit_token_t token;
+	bool is_taken;
 
 	if (number == MACH_LANE_MAX)
 		return TAKEN_NONE;
@@ -180,19 +202,22 @@ take_request(const struct lane_port *port, const struct target *to)
 	if (!read_token(number, &token))
 		return TAKEN_ASK_KERNEL;
 	if (record.call < MACH_LANE_CALLS) {
-		if (!mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
-					 MACH_LANE_TAKEN)) {
+		if (!take_call(row, &shared->calls[record.call], record.call, &before, &name)) {
 			if (atomic_load(&shared->head) == head)
 				lane_give_up(number); /* a call that is none */
 			return TAKEN_ASK_KERNEL;
 		}
-		name = mach_lane_next_name(
-		    atomic_load_explicit(&row->names[record.call], memory_order_relaxed));
-		atomic_store_explicit(&row->names[record.call], name, memory_order_relaxed);
 		lane_answer_remember(name, number, record.call);
 	}
 	atomic_store_explicit(&shared->receiver_cpu, wait_cpu(), memory_order_relaxed);
-	if (!mach_lane_move(&shared->head, head, units))
+	is_taken = mach_lane_move(&shared->head, head, units);
+	if (name != MACH_PORT_NULL) {
+		if (!is_taken)
+			mach_lane_name_move(&row->names[record.call],
+					    mach_lane_name_word(name, MACH_LANE_NAME_HELD), before);
+		atomic_store(&row->busy, 0);
+	}
+	if (!is_taken)
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
 	make_room(&lanes.lanes[number]);
 	finish(to, record.size_bytes,
@@ -204,8 +229,15 @@ take_request(const struct lane_port *port, const struct target *to)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-/* The first answer to a request that was sent with port @number; false: none.  Calls that the
- * kernel has taken over are forgotten: their answers come to the port itself. */
+/* Calls that we wait for an answer to.  Those that the kernel has taken over are none: their
+ * answers come to the port itself. */
+static uint32_t
+lane_asked(uint32_t number)
+{
+	return atomic_load_explicit(&lanes.table->entries[number].asked, memory_order_acquire);
+}
+
+/* The first answer to a request that was sent with port @number; false: none. */
 static bool
 first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_number, uint32_t *call)
 {
@@ -215,7 +247,7 @@ first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_numbe
 	for (uint32_t i = 0; i < port->bound_count; i++) {
 		struct lane *lane = &lanes.lanes[port->bound[i]];
 		struct mach_lane *shared = lane->shared;
-		uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_acquire);
+		uint32_t asked = lane_asked(port->bound[i]);
 
 		while (shared != NULL && asked != 0) {
 			uint32_t index = (uint32_t)__builtin_ctz(asked);
@@ -224,10 +256,6 @@ first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_numbe
 				continue;
 			uint32_t state =
 			    atomic_load_explicit(&shared->calls[index].state, memory_order_acquire);
-			if (state == MACH_LANE_GONE) {
-				atomic_fetch_and(&lane->asked, ~(1u << index));
-				continue;
-			}
 			uint32_t order = *(volatile uint32_t *)&shared->calls[index].order;
 			if (state != MACH_LANE_ANSWERED ||
 			    (found && (int32_t)(order - best_order) >= 0))
@@ -264,12 +292,13 @@ take_answer(const struct lane_port *port, uint32_t number, const struct target *
 		return TAKEN_ASK_KERNEL;
 	memory_came(shared->answers[index], size);
 	memcpy(to->buffer, shared->answers[index], size);
+	if (!read_token(lane_number, &token))
+		return TAKEN_ASK_KERNEL;
 	if (is_overtaken(to))
 		return TAKEN_AGAIN; /* an earlier one may have gone to the kernel while we looked */
-	if (!read_token(lane_number, &token) ||
-	    !mach_lane_call_move(call, MACH_LANE_ANSWERED, MACH_LANE_FREE))
-		return TAKEN_ASK_KERNEL;
-	atomic_fetch_and(&lane->asked, ~(1u << index));
+	if (!mach_lane_claim(&lanes.table->entries[lane_number].asked, index))
+		return TAKEN_ASK_KERNEL; /* it has got the answer */
+	mach_lane_call_set(call, MACH_LANE_FREE);
 	finish(to, size, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, &token);
 	return TAKEN_ONE;
 }
@@ -283,7 +312,7 @@ peer_cpu(const struct lane_port *port, uint32_t number)
 	for (uint32_t i = 0; i < port->bound_count; i++) {
 		const struct lane *lane = &lanes.lanes[port->bound[i]];
 		const struct mach_lane *shared = lane->shared;
-		uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_relaxed);
+		uint32_t asked = lane_asked(port->bound[i]);
 
 		if (shared != NULL && asked != 0 && lane->call_port[__builtin_ctz(asked)] == number)
 			return atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed);
@@ -314,7 +343,7 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 	for (uint32_t i = 0; i < port->bound_count; i++) {
 		struct lane *lane = &lanes.lanes[port->bound[i]];
 		struct mach_lane *shared = lane->shared;
-		uint32_t asked = atomic_load(&lane->asked);
+		uint32_t asked = lane_asked(port->bound[i]);
 
 		for (; shared != NULL && asked != 0; asked &= asked - 1) {
 			uint32_t index = (uint32_t)__builtin_ctz(asked);

@@ -58,9 +58,7 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 	uint32_t number, index;
 
 	if (!lane_answer_find(message->msgh_remote_port, &number, &index) ||
-	    !lane_is_live(number, MACH_LANE_RECEIVER) ||
-	    atomic_load_explicit(&lanes.table->entries[number].names[index],
-				 memory_order_relaxed) != message->msgh_remote_port)
+	    !lane_is_live(number, MACH_LANE_RECEIVER))
 		return false;
 
 	struct lane *lane = &lanes.lanes[number];
@@ -73,13 +71,23 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 	}
 	struct mach_lane *shared = lane->shared;
 	struct mach_lane_call *call = &shared->calls[index];
-	bool is_sent = mach_lane_call_move(call, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
+	_Atomic uint32_t *name = &lanes.table->entries[number].names[index];
+	uint32_t held = mach_lane_name_word(message->msgh_remote_port, MACH_LANE_NAME_HELD);
+	uint32_t answering =
+	    mach_lane_name_word(message->msgh_remote_port, MACH_LANE_NAME_ANSWERING);
+	bool is_ours = mach_lane_name_move(name, held, answering);
+	bool is_sent = is_ours && mach_lane_call_move(call, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
 	if (is_sent) {
 		memcpy(shared->answers[index], message, size);
 		call->size_bytes = size;
 		call->order = lane->order++;
 		is_sent = mach_lane_call_move(call, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
 	}
+	/* not sent: the kernel has the right, or finds that we still hold it */
+	if (is_ours)
+		mach_lane_name_move(name, answering,
+				    is_sent ? message->msgh_remote_port | MACH_LANE_NAME_IDLE
+					    : held);
 	if (is_sent) {
 		struct mach_lane_entry *row = &lanes.table->entries[number];
 		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
@@ -103,7 +111,7 @@ is_asked_elsewhere(uint32_t number, uint32_t port)
 
 	if (other != 0 && other - 1 != number) {
 		const struct lane *lane = &lanes.lanes[other - 1];
-		uint32_t asked = atomic_load(&lane->asked);
+		uint32_t asked = atomic_load(&lanes.table->entries[other - 1].asked);
 
 		for (; asked != 0; asked &= asked - 1)
 			if (lane->call_port[__builtin_ctz(asked)] == port)
@@ -115,30 +123,27 @@ is_asked_elsewhere(uint32_t number, uint32_t port)
 
 /* A call that no request of ours is under way with, now ours; MACH_LANE_NO_CALL: none. */
 static uint32_t
-call_take(struct lane *lane, struct mach_lane *shared)
+call_take(struct mach_lane_entry *row, struct mach_lane *shared)
 {
-	uint32_t asked = atomic_load_explicit(&lane->asked, memory_order_acquire);
+	uint32_t asked = atomic_load_explicit(&row->asked, memory_order_acquire);
 
-	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
-		if ((asked >> i & 1) != 0)
-			continue;
-		if (atomic_load_explicit(&shared->calls[i].state, memory_order_relaxed) ==
-		    MACH_LANE_GONE)
-			mach_lane_call_move(&shared->calls[i], MACH_LANE_GONE, MACH_LANE_FREE);
-		if (mach_lane_call_move(&shared->calls[i], MACH_LANE_FREE, MACH_LANE_ASKED))
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
+		if ((asked >> i & 1) == 0 && mach_lane_call_set(&shared->calls[i], MACH_LANE_ASKED))
 			return i;
-	}
 	return MACH_LANE_NO_CALL;
 }
 
-/* The call of a request that was not sent. */
-static void
-call_give_back(struct lane *lane, struct mach_lane *shared, uint32_t call)
+/* The call of a request that was not sent.  False: the kernel believes that it was, since its
+ * receiver has shown one with that call: then it is answered, or ends, as any. */
+static bool
+call_give_back(struct mach_lane_entry *row, struct mach_lane *shared, uint32_t call)
 {
 	if (call == MACH_LANE_NO_CALL)
-		return;
-	mach_lane_call_move(&shared->calls[call], MACH_LANE_ASKED, MACH_LANE_FREE);
-	atomic_fetch_and(&lane->asked, ~(1u << call));
+		return true;
+	bool is_ours = mach_lane_claim(&row->asked, call);
+	atomic_store(&row->busy, 0);
+	mach_lane_call_set(&shared->calls[call], MACH_LANE_FREE);
+	return is_ours;
 }
 
 enum put { PUT_DONE, PUT_SHUT, PUT_FULL };
@@ -153,6 +158,7 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 	uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
 	struct mach_lane_record *record;
 	uint32_t units, call = MACH_LANE_NO_CALL;
+	struct mach_lane_entry *own = &lanes.table->entries[number];
 	uint64_t count;
 
 	/* from here on the kernel's coming in between is seen by the move at the end */
@@ -171,27 +177,33 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 	if (record == NULL)
 		return PUT_FULL;
 	if (binding < MACH_LANE_BINDINGS) {
-		call = call_take(lane, shared);
+		call = call_take(own, shared);
 		if (call == MACH_LANE_NO_CALL)
 			return PUT_SHUT;
-		shared->calls[call].binding = binding;
+		atomic_store_explicit(&own->bindings[call], (uint8_t)binding, memory_order_relaxed);
 		lane->call_port[call] = port;
-		atomic_fetch_or(&lane->asked, 1u << call);
+		atomic_store(&own->busy, call + 1);
+		atomic_fetch_or(&own->asked, 1u << call);
 	}
 	count = atomic_fetch_add(&lane->gate->count, (1ull << 32) | 1);
 	if ((uint32_t)count >= atomic_load_explicit(&lane->gate->limit, memory_order_relaxed)) {
 		atomic_fetch_sub(&lane->gate->count, 1);
-		call_give_back(lane, shared, call);
-		return PUT_FULL;
+		return call_give_back(own, shared, call) ? PUT_FULL : PUT_DONE;
 	}
 	*record = (struct mach_lane_record){ .size_bytes = size,
 					     .ticket = (uint32_t)(count >> 32),
 					     .call = call };
 	memcpy(record + 1, message, size);
-	if (mach_lane_move(&shared->tail, tail, units))
+	if (!mach_lane_move(&shared->tail, tail, units)) /* the kernel counts messages itself */
+		return call_give_back(own, shared, call) ? PUT_SHUT : PUT_DONE;
+	if (call == MACH_LANE_NO_CALL)
 		return PUT_DONE;
-	call_give_back(lane, shared, call); /* the kernel counts the messages itself, and anew */
-	return PUT_SHUT;
+	atomic_store(&own->busy, 0);
+	/* the lane was closed meanwhile, and the kernel has not seen this request: it was taken by
+	   who denies it, and nobody would answer */
+	if (!lane_is_live(number, MACH_LANE_SENDER) && mach_lane_claim(&own->asked, call))
+		return PUT_SHUT;
+	return PUT_DONE;
 }
 
 /* Has the queue room for one more, and the ring for @size bytes? */

@@ -191,7 +191,6 @@ lane_map(uint32_t number, struct mach_lane *shared, struct mach_lane_gates *gate
 	lane->gates = gates;
 	lane->gate = &gates->gates[row->gate];
 	lane->generation = atomic_load(&row->generation);
-	atomic_store(&lane->asked, 0);
 	memset(lane->bindings, 0, sizeof(lane->bindings));
 	lane->missed = 0;
 	lane_leave(number);

@@ -29,6 +29,11 @@
  *   ASKED, TAKEN, ANSWERING, ANSWERED ──kernel──► GONE ──sender──► FREE
  *
  * GONE: the right to answer is a real one now, or was used: what comes, comes to the port.
+ *
+ * Either side may write any state, so nobody stakes a right on it.  What a call is worth stands in
+ * the tables: in the receiver's whether it has a right to answer (mach_lane_entry.names), in the
+ * sender's whether it waits for one (.asked).  A call that its sender waits for, and that is
+ * neither in the ring nor held nor answered, is ended by the kernel with a send-once notification.
  */
 #ifndef BERTH_WIRE_MACH_LANE_H
 #define BERTH_WIRE_MACH_LANE_H
@@ -65,10 +70,9 @@ struct mach_lane_call {
 	_Atomic uint32_t state;  /* enum mach_lane_call_state */
 	_Atomic uint32_t sleeps; /* 1: the sender sleeps on `state` */
 	_Atomic uint32_t cpu;    /* hint: wait_cpu() of who waits for the answer */
-	uint32_t binding;        /* the sender's: which of its ports the answer goes to */
 	uint32_t size_bytes;     /* the receiver's: of the answer */
 	uint32_t order;          /* the receiver's: answers of one lane in their order */
-	uint8_t pad[40];
+	uint8_t pad[44];
 };
 
 /* In front of each message in the ring. */
@@ -145,6 +149,18 @@ enum mach_lane_word {
 	MACH_LANE_WORD_COUNT = 8    /* from this bit on, one more with each change */
 };
 
+/*
+ * What the receiver has of a call.  Only it and the kernel can write that: whatever `state` says,
+ * there is a right to answer just while it is held.  Who takes a request goes on to the next name,
+ * mach_lane_next_name(), before he moves the head.
+ */
+enum mach_lane_name {
+	MACH_LANE_NAME_ANSWERING = 1,
+	MACH_LANE_NAME_HELD = 2,
+	MACH_LANE_NAME_IDLE = 3, /* as the lower bits of every name */
+	MACH_LANE_NAME_MASK = 3
+};
+
 struct mach_lane_entry {
 	_Atomic uint32_t role; /* enum mach_lane_role; NONE: it is closed, do not touch it */
 	_Atomic uint32_t generation;
@@ -153,19 +169,26 @@ struct mach_lane_entry {
 	_Atomic uint64_t sent; /* the sender's: messages that it sent */
 	/* who the peer is; it is being written while `generation` is odd */
 	_Atomic uint32_t token[MACH_LANE_TOKEN_WORDS];
-	/* receiver: under which name each call was answered last.  Who takes a request goes on to
-	   the next, mach_lane_next_name(), before he moves the head */
+	/* sender: calls under way, a bit each, set before the tail moves.  Who clears a bit, sender
+	   or kernel, has the answer or what comes in its place: nobody else can take it away */
+	_Atomic uint32_t asked;
+	/* the call, plus 1, whose request the sender is putting in, or the receiver taking */
+	_Atomic uint32_t busy;
+	/* sender: which of its ports the answer to each call goes to */
+	_Atomic uint8_t bindings[MACH_LANE_CALLS];
+	/* receiver: the name for the answer to each call, enum mach_lane_name in its lower two
+	   bits; 0: none is kept, the call is not to be used */
 	_Atomic uint32_t names[MACH_LANE_CALLS];
 };
 
 struct mach_lane_table {
 	struct mach_lane_port ports[MACH_LANE_GATE_MAX];
 	struct mach_lane_entry entries[MACH_LANE_MAX];
-	uint8_t pad[4096 - (64 * MACH_LANE_GATE_MAX + 184 * MACH_LANE_MAX) % 4096];
+	uint8_t pad[4096 - (64 * MACH_LANE_GATE_MAX + 224 * MACH_LANE_MAX) % 4096];
 };
 
 _Static_assert(sizeof(struct mach_lane_port) == 64, "a line each");
-_Static_assert(sizeof(struct mach_lane_entry) == 184, "as the table counts");
+_Static_assert(sizeof(struct mach_lane_entry) == 224, "as the table counts");
 _Static_assert(sizeof(struct mach_lane_table) % 4096 == 0, "whole pages");
 
 /* ---- the steps of both sides --------------------------------------------------------------- */
@@ -284,11 +307,50 @@ mach_lane_call_move(struct mach_lane_call *call, uint32_t from, uint32_t to)
 						       memory_order_seq_cst, memory_order_relaxed);
 }
 
+/* The same, whatever the state is; false: the kernel keeps nothing for the call. */
+static inline bool
+mach_lane_call_set(struct mach_lane_call *call, uint32_t to)
+{
+	uint32_t from = atomic_load(&call->state);
+
+	while (from != MACH_LANE_UNUSABLE)
+		if (atomic_compare_exchange_weak(&call->state, &from, to))
+			return true;
+	return false;
+}
+
 /* The name that a freed index gets next; its low byte counts in steps of 4. */
 static inline uint32_t
 mach_lane_next_name(uint32_t name)
 {
 	return (name & ~0xffu) | ((name + 4) & 0xffu);
+}
+
+/* The word of names[] that says this of @name; and whether it does. */
+static inline uint32_t
+mach_lane_name_word(uint32_t name, enum mach_lane_name what)
+{
+	return (name & ~(uint32_t)MACH_LANE_NAME_MASK) | what;
+}
+
+static inline bool
+mach_lane_name_is(uint32_t word, enum mach_lane_name what)
+{
+	return (word & MACH_LANE_NAME_MASK) == (uint32_t)what;
+}
+
+/* False: it says something else by now. */
+static inline bool
+mach_lane_name_move(_Atomic uint32_t *word, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong(word, &from, to);
+}
+
+/* Is call @index the clearer's, who has the answer then? */
+static inline bool
+mach_lane_claim(_Atomic uint32_t *asked, uint32_t index)
+{
+	return (atomic_fetch_and(asked, ~(1u << index)) >> index & 1) != 0;
 }
 
 #endif

@@ -72,6 +72,12 @@ lane_shape_of(const mach_msg_header_t *message, uint32_t size_bytes)
 	return LANE_SHAPE_OTHER;
 }
 
+uint32_t
+lane_asked(const struct lane_task *task, uint32_t lane)
+{
+	return task->ends[lane].shared ? atomic_load(&task->table->entries[lane].asked) : 0;
+}
+
 /* ---- sending -------------------------------------------------------------------------------- */
 
 /* Answers to one port are in order only within one lane: is another one's call bound there? */
@@ -79,39 +85,40 @@ static bool
 is_asked_elsewhere(const struct lane_task *task, uint32_t lane, uint32_t port)
 {
 	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {
-		const struct lane_end *end = &task->ends[i];
+		const uint32_t asked = i == lane ? 0 : lane_asked(task, i);
 
-		for (uint32_t j = 0; end->asked && i != lane && j < MACH_LANE_CALLS; j++)
-			if ((end->asked >> j & 1) && end->call_port[j] == port &&
-			    atomic_load(&end->shared->calls[j].state) != MACH_LANE_GONE)
+		for (uint32_t j = 0; asked && j < MACH_LANE_CALLS; j++)
+			if ((asked >> j & 1) && task->ends[i].call_port[j] == port)
 				return true;
 	}
 	return false;
 }
 
 static uint32_t
-call_take(struct lane_end *end)
+call_take(const struct lane_task *task, uint32_t lane)
 {
-	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
-		struct mach_lane_call *call = &end->shared->calls[i];
+	const uint32_t asked = lane_asked(task, lane);
 
-		if ((end->asked >> i & 1) && atomic_load(&call->state) != MACH_LANE_GONE)
-			continue;
-		end->asked &= ~(1u << i);
-		mach_lane_call_move(call, MACH_LANE_GONE, MACH_LANE_FREE);
-		if (mach_lane_call_move(call, MACH_LANE_FREE, MACH_LANE_ASKED))
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
+		if (!(asked >> i & 1) &&
+		    mach_lane_call_set(&task->ends[lane].shared->calls[i], MACH_LANE_ASKED))
 			return i;
-	}
 	return MACH_LANE_NO_CALL;
 }
 
-static void
-call_give_back(struct lane_end *end, uint32_t call)
+/* False: the kernel believes that the request was sent, so it is answered, or ends, as any. */
+static bool
+call_give_back(struct lane_task *task, uint32_t lane, uint32_t call)
 {
+	struct mach_lane_entry *row = &task->table->entries[lane];
+	bool is_ours;
+
 	if (call == MACH_LANE_NO_CALL)
-		return;
-	mach_lane_call_move(&end->shared->calls[call], MACH_LANE_ASKED, MACH_LANE_FREE);
-	end->asked &= ~(1u << call);
+		return true;
+	is_ours = mach_lane_claim(&row->asked, call);
+	atomic_store(&row->busy, 0);
+	mach_lane_call_set(&task->ends[lane].shared->calls[call], MACH_LANE_FREE);
+	return is_ours;
 }
 
 static struct mach_lane_gate *
@@ -129,6 +136,7 @@ put_begin(struct lane_task *task, uint32_t lane, const mach_msg_header_t *messag
 	const uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
 	uint32_t binding = MACH_LANE_BINDINGS, call = MACH_LANE_NO_CALL;
 	struct mach_lane_gate *gate = gate_of(task, lane);
+	struct mach_lane_entry *row = &task->table->entries[lane];
 	struct mach_lane_record *record;
 	uint64_t count;
 
@@ -146,17 +154,18 @@ put_begin(struct lane_task *task, uint32_t lane, const mach_msg_header_t *messag
 	if (!record)
 		return false;
 	if (binding < MACH_LANE_BINDINGS) {
-		call = call_take(end);
+		call = call_take(task, lane);
 		if (call == MACH_LANE_NO_CALL)
 			return false;
-		shared->calls[call].binding = binding;
+		atomic_store(&row->bindings[call], (uint8_t)binding);
 		end->call_port[call] = end->bindings[binding].port;
-		end->asked |= 1u << call;
+		atomic_store(&row->busy, call + 1);
+		atomic_fetch_or(&row->asked, 1u << call);
 	}
 	count = atomic_fetch_add(&gate->count, (1ull << 32) | 1);
 	if ((uint32_t)count >= atomic_load(&gate->limit)) {
 		atomic_fetch_sub(&gate->count, 1);
-		call_give_back(end, call);
+		call_give_back(task, lane, call); /* no step of the kernel comes between */
 		return false;
 	}
 	*record = (struct mach_lane_record){ .size_bytes = size_bytes,
@@ -175,13 +184,20 @@ static bool
 put_finish(struct lane_step *step)
 {
 	struct lane_end *end = &step->task->ends[step->lane];
+	struct mach_lane_entry *row = &step->task->table->entries[step->lane];
 
 	end->locked = false;
 	if (!mach_lane_move(&end->shared->tail, step->word, step->units)) {
-		call_give_back(end, step->call); /* the kernel counts the messages anew */
-		return false;
+		/* the kernel counts the messages anew */
+		if (call_give_back(step->task, step->lane, step->call))
+			return false;
+	} else if (step->call != MACH_LANE_NO_CALL) {
+		atomic_store(&row->busy, 0);
+		if (!is_live(step->task, step->lane, MACH_LANE_SENDER) &&
+		    mach_lane_claim(&row->asked, step->call))
+			return false; /* closed before, so nobody would answer */
 	}
-	atomic_fetch_add(&step->task->table->entries[step->lane].sent, 1);
+	atomic_fetch_add(&row->sent, 1);
 	return true;
 }
 
@@ -193,7 +209,8 @@ find_call(const struct lane_task *task, mach_port_name_t name, uint32_t *lane, u
 		if (!is_live(task, *lane, MACH_LANE_RECEIVER))
 			continue;
 		for (*call = 0; *call < MACH_LANE_CALLS; ++*call)
-			if (atomic_load(&task->table->entries[*lane].names[*call]) == name)
+			if (atomic_load(&task->table->entries[*lane].names[*call]) ==
+			    mach_lane_name_word(name, MACH_LANE_NAME_HELD))
 				return true;
 	}
 	return false;
@@ -204,13 +221,22 @@ answer_begin(struct lane_task *task, const mach_msg_header_t *message, uint32_t 
 	     struct lane_step *step)
 {
 	struct mach_lane *shared;
+	_Atomic uint32_t *word;
 	uint32_t lane, index;
 
 	if (!find_call(task, message->msgh_remote_port, &lane, &index) || task->ends[lane].locked)
 		return false;
 	shared = task->ends[lane].shared;
-	if (!mach_lane_call_move(&shared->calls[index], MACH_LANE_TAKEN, MACH_LANE_ANSWERING))
+	word = &task->table->entries[lane].names[index];
+	step->name = message->msgh_remote_port;
+	if (!mach_lane_name_move(word, mach_lane_name_word(step->name, MACH_LANE_NAME_HELD),
+				 mach_lane_name_word(step->name, MACH_LANE_NAME_ANSWERING)))
 		return false;
+	if (!mach_lane_call_move(&shared->calls[index], MACH_LANE_TAKEN, MACH_LANE_ANSWERING)) {
+		mach_lane_name_move(word, mach_lane_name_word(step->name, MACH_LANE_NAME_ANSWERING),
+				    mach_lane_name_word(step->name, MACH_LANE_NAME_HELD));
+		return false;
+	}
 	memcpy(shared->answers[index], message, size_bytes);
 	shared->calls[index].size_bytes = size_bytes;
 	shared->calls[index].order = task->order++;
@@ -225,10 +251,15 @@ static bool
 answer_finish(struct lane_step *step)
 {
 	struct lane_end *end = &step->task->ends[step->lane];
+	_Atomic uint32_t *word = &step->task->table->entries[step->lane].names[step->call];
+	const bool is_made = mach_lane_call_move(&end->shared->calls[step->call],
+						 MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
 
 	end->locked = false;
-	if (!mach_lane_call_move(&end->shared->calls[step->call], MACH_LANE_ANSWERING,
-				 MACH_LANE_ANSWERED))
+	mach_lane_name_move(
+	    word, mach_lane_name_word(step->name, MACH_LANE_NAME_ANSWERING),
+	    mach_lane_name_word(step->name, is_made ? MACH_LANE_NAME_IDLE : MACH_LANE_NAME_HELD));
+	if (!is_made)
 		return false;
 	atomic_fetch_add(&step->task->table->entries[step->lane].sent, 1);
 	return true;
@@ -320,12 +351,17 @@ take_begin(struct lane_task *task, mach_port_name_t name, uint32_t room, struct 
 	step->size_bytes = record.size_bytes;
 	memcpy(step->message.bytes, message, record.size_bytes);
 	if (record.call < MACH_LANE_CALLS) {
-		if (!mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
+		step->before = atomic_load(&row->names[record.call]);
+		if (step->before == 0 || mach_lane_name_is(step->before, MACH_LANE_NAME_HELD) ||
+		    !mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
 					 MACH_LANE_TAKEN))
 			return LANE_RECEIVE_BY_KERNEL;
-		reply = mach_lane_next_name(atomic_load(&row->names[record.call]));
-		atomic_store(&row->names[record.call], reply);
+		reply = mach_lane_next_name(step->before | MACH_LANE_NAME_IDLE);
+		atomic_store(&row->busy, record.call + 1);
+		atomic_store(&row->names[record.call],
+			     mach_lane_name_word(reply, MACH_LANE_NAME_HELD));
 	}
+	step->name = reply;
 	complete(step,
 		 MACH_MSGH_BITS(reply ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0, MACH_MSG_TYPE_PORT_SEND),
 		 reply, name);
@@ -341,12 +377,13 @@ first_answer(struct lane_task *task, uint32_t port, uint32_t *lane, uint32_t *ca
 	bool found = false;
 
 	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {
-		struct lane_end *end = &task->ends[i];
+		const struct lane_end *end = &task->ends[i];
+		const uint32_t asked = lane_asked(task, i);
 
-		for (uint32_t j = 0; end->asked && j < MACH_LANE_CALLS; j++) {
+		for (uint32_t j = 0; asked && j < MACH_LANE_CALLS; j++) {
 			const struct mach_lane_call *at = &end->shared->calls[j];
 
-			if (!(end->asked >> j & 1) || end->call_port[j] != port ||
+			if (!(asked >> j & 1) || end->call_port[j] != port ||
 			    atomic_load(&at->state) != MACH_LANE_ANSWERED ||
 			    (found && (int32_t)(at->order - best_order) >= 0))
 				continue;
@@ -393,7 +430,8 @@ lane_receive_begin(struct lane_task *task, mach_port_name_t name, uint32_t optio
 	    task->port_locked[step->port])
 		return LANE_RECEIVE_BY_KERNEL;
 	row = &task->table->ports[step->port];
-	if (atomic_load(&row->word) & (MACH_LANE_HAS_MESSAGES | MACH_LANE_IS_SHUT))
+	step->port_word = atomic_load(&row->word);
+	if (step->port_word & (MACH_LANE_HAS_MESSAGES | MACH_LANE_IS_SHUT))
 		return LANE_RECEIVE_BY_KERNEL;
 	step->trailer =
 	    (mach_msg_mac_trailer_t){ .msgh_trailer_size = REQUESTED_TRAILER_SIZE(option) };
@@ -410,17 +448,29 @@ take_finish(struct lane_step *step)
 	struct lane_task *task = step->task;
 	struct mach_lane_port *row = &task->table->ports[step->port];
 	struct lane_end *end = &task->ends[step->lane];
+	struct mach_lane_entry *entry = &task->table->entries[step->lane];
 
 	task->port_locked[step->port] = false;
 	if (step->kind == LANE_TAKE) {
-		if (!mach_lane_move(&end->shared->head, step->word, step->units))
+		const bool is_taken = mach_lane_move(&end->shared->head, step->word, step->units);
+
+		if (step->name != MACH_PORT_NULL) {
+			if (!is_taken)
+				mach_lane_name_move(
+				    &entry->names[step->call],
+				    mach_lane_name_word(step->name, MACH_LANE_NAME_HELD),
+				    step->before);
+			atomic_store(&entry->busy, 0);
+		}
+		if (!is_taken)
 			return false; /* the kernel has taken the message over, and its call */
 		atomic_fetch_sub(&gate_of(task, step->lane)->count, 1);
 	} else {
-		if (!mach_lane_call_move(&end->shared->calls[step->call], MACH_LANE_ANSWERED,
-					 MACH_LANE_FREE))
+		/* an earlier answer may have gone to the kernel, or this one */
+		if (atomic_load(&row->word) != step->port_word ||
+		    !mach_lane_claim(&entry->asked, step->call))
 			return false;
-		end->asked &= ~(1u << step->call);
+		mach_lane_call_set(&end->shared->calls[step->call], MACH_LANE_FREE);
 	}
 	step->trailer.msgh_seqno = atomic_fetch_add(&row->seqno, 1);
 	step->trailer.msgh_context = atomic_load(&row->context);

@@ -28,7 +28,6 @@ struct lane_end {
 	struct mach_lane_gates *gates;               /* the receiver's */
 	bool locked;                                 /* somebody puts something in */
 	/* sender */
-	uint32_t asked;                      /* calls under way, a bit each */
 	uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
 	struct {
 		mach_port_name_t name; /* 0: unused */
@@ -53,7 +52,9 @@ struct lane_step {
 	struct lane_task *task;
 	uint32_t lane, call, port;
 	uint64_t word;
-	uint32_t units;
+	uint32_t units, port_word;
+	mach_port_name_t name; /* of the right to answer, MACH_PORT_NULL: none */
+	uint32_t before;       /* … and its word in the table, before it was taken */
 
 	/* what is taken, as it is received */
 	mach_msg_mac_trailer_t trailer;
@@ -72,6 +73,8 @@ enum lane_shape lane_shape_of(const mach_msg_header_t *message, uint32_t size_by
 uint32_t lane_of_right(const struct lane_task *task, mach_port_name_t name);
 /* The number of the task's port @name that lanes lead or answer to, or MACH_LANE_GATE_MAX. */
 uint32_t lane_port_of(const struct lane_task *task, mach_port_name_t name);
+/* The calls of @lane that its sender, the task, waits for: a bit each. */
+uint32_t lane_asked(const struct lane_task *task, uint32_t lane);
 bool lane_is_bound(const struct lane_task *task, uint32_t lane, mach_port_name_t name);
 
 /*

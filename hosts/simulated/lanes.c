@@ -79,8 +79,10 @@ sleeps_on(struct lane_task *task, uint32_t port, const void *word, bool sleeps)
 			if (!word)
 				atomic_store(&end->shared->receiver_sleeps, sleeps);
 		}
-		for (uint32_t j = 0; end->asked && j < MACH_LANE_CALLS; j++) {
-			if (!(end->asked >> j & 1) || end->call_port[j] != port)
+		const uint32_t asked = lane_asked(task, i);
+
+		for (uint32_t j = 0; asked && j < MACH_LANE_CALLS; j++) {
+			if (!(asked >> j & 1) || end->call_port[j] != port)
 				continue;
 			if (word == &end->shared->calls[j].state)
 				return true;

@@ -158,7 +158,7 @@ gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 {
 	ipc_gate_look_again(k, gate);
 	if (!gate->open && !gate->starved)
-		return;
+		return; /* shut, and said to be */
 	gate->starved = false;
 	gate_mark(gate);
 	ipc_gate_take_requests(k, gate);
@@ -194,7 +194,8 @@ gate_may_open(const struct kernel *k, const struct ipc_gate *gate)
 
 	/* above its limit: else a sender who spoils the count has the kernel take over ring after
 	 * ring. Who finds it just full waits for room without the kernel. */
-	return !k->trace && !gate->starved && port->msgcount <= port->qlimit &&
+	return !k->trace && !gate->starved &&
+	       (list_is_empty(&gate->lanes) || port->msgcount <= port->qlimit) &&
 	       port->object.place == PORT_IN_SPACE && list_is_empty(&port->receivers) &&
 	       list_is_empty(&port->senders) && list_is_empty(&port->sets) && !port->watch &&
 	       port->request_armed_count == 0 && !gate->task->strict;
@@ -373,6 +374,19 @@ row_clear(struct mach_lane_entry *row)
 	atomic_fetch_add(&row->generation, 2);
 }
 
+/* What the sender waits for, and where, is kept here: messages may be left. */
+static void
+lane_take_asked(struct ipc_lane *lane)
+{
+	struct mach_lane_entry *row = ipc_lane_sender_row(lane);
+	uint32_t busy = atomic_load(&row->busy);
+	uint32_t putting = busy > 0 && busy <= MACH_LANE_CALLS ? 1u << (busy - 1) : 0;
+
+	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
+		lane->last_bindings[i] = atomic_load(&row->bindings[i]);
+	atomic_store(&lane->last_asked, atomic_fetch_and(&row->asked, putting) & ~putting);
+}
+
 /* The sender has it no more; messages may be left, which it did send. */
 static void
 lane_leave_sender(struct ipc_lane *lane)
@@ -383,6 +397,8 @@ lane_leave_sender(struct ipc_lane *lane)
 	if (!sender)
 		return;
 	task_lanes_count(sender);
+	/* a request that is just being put in is the sender's own matter */
+	lane_take_asked(lane);
 	row_clear(ipc_lane_sender_row(lane));
 	kernel_shared_wake(lane->kernel, lane->memory, 0); /* if it waits for room */
 	sender->lanes->lanes[lane->sender_number] = NULL;
@@ -404,13 +420,6 @@ lane_unbind(struct kernel *k, struct ipc_lane *lane)
 		ipc_gate_look_again(k, binding->gate);
 		binding->gate = NULL;
 	}
-}
-
-static bool
-lane_is_empty(const struct ipc_lane *lane)
-{
-	return mach_lane_used(atomic_load(&lane->shared->tail), atomic_load(&lane->shared->head)) ==
-	       0;
 }
 
 /* The last requests of a lane for which there was no memory, and never will be: the port goes. */
@@ -444,12 +453,14 @@ ipc_lane_close(struct kernel *k, struct ipc_lane *lane)
 			gate_take_requests(k, lane->bindings[i].gate);
 	ipc_lane_take_calls(k, lane, NULL);
 	ipc_lane_drop_answers(k, lane);
-	if (!lane_is_empty(lane)) {
+	if (lane->has_left) { /* which its peers do not get to say */
 		if (!lane->abandoned) {
 			lane_leave_sender(lane);
 			return; /* gate_tidy() goes on */
 		}
 		lane_drop_requests(k, lane);
+		lane->has_left = false;
+		ipc_lane_drop_answers(k, lane);
 	}
 	lane_leave_sender(lane);
 	lane_unbind(k, lane);

@@ -67,10 +67,14 @@ struct ipc_lane {
 	uint32_t sender_number, receiver_number;
 	uint64_t cold_tail; /* where it was when somebody looked last whether it is used */
 	bool accepted;
-	bool closing; /* freed when its ring is empty */
+	bool closing;  /* freed when its ring is empty */
+	bool has_left; /* there was no memory for what is in its ring */
 	bool
 	    abandoned; /* … or whatever is in it: the port leaves, and nothing can be added to it */
 	struct ipc_lane_binding bindings[MACH_LANE_BINDINGS];
+	/* of a sender that is gone */
+	_Atomic uint32_t last_asked;
+	uint8_t last_bindings[MACH_LANE_CALLS];
 	uint32_t kept[MACH_LANE_CALLS]; /* index of the entry; 0: the call is not armed */
 };
 

@@ -18,12 +18,16 @@
 void
 ipc_lane_disarm(struct ipc_lane *lane, uint32_t call)
 {
+	struct mach_lane_entry *row =
+	    &lane->gate->task->lanes->table->entries[lane->receiver_number];
 	struct ipc_space *space = &lane->gate->task->space;
 	uint32_t index = lane->kept[call];
 
 	if (index == 0)
 		return;
 	lane->kept[call] = 0;
+	atomic_store(&row->names[call], 0);
+	atomic_store(&lane->shared->calls[call].state, MACH_LANE_UNUSABLE);
 	space->table[index].lane = 0;
 	space->lane_count--;
 	ipc_entry_free(space, &space->table[index]);
@@ -45,6 +49,7 @@ ipc_lane_arm(struct ipc_lane *lane)
 			continue;
 		if (!ipc_notify_reserve(lane->kernel, 1) ||
 		    ipc_space_reserve(space, 1) != KERN_SUCCESS) {
+			/* without a name for its answer nobody may ask with it */
 			atomic_store(&lane->shared->calls[i].state, MACH_LANE_UNUSABLE);
 			continue;
 		}
@@ -69,50 +74,115 @@ call_make_right(struct ipc_lane *lane, struct ipc_port *port)
 	return ipc_port_make_send_once(lane->kernel, port);
 }
 
-/* The gate that the answer to @call goes to, by what the sender wrote; NULL: none of its. */
+/* The gate that the answer to @call goes to, by what the sender says; NULL: none of its. */
 static struct ipc_gate *
 call_gate(const struct ipc_lane *lane, uint32_t call)
 {
-	uint32_t binding = *(const volatile uint32_t *)&lane->shared->calls[call].binding;
+	uint32_t binding = lane->sender ? atomic_load(&ipc_lane_sender_row(lane)->bindings[call])
+					: lane->last_bindings[call];
 
 	return binding < MACH_LANE_BINDINGS ? lane->bindings[binding].gate : NULL;
+}
+
+static _Atomic uint32_t *
+name_word(const struct ipc_lane *lane, uint32_t call)
+{
+	return &lane->gate->task->lanes->table->entries[lane->receiver_number].names[call];
+}
+
+/* Nothing is kept for @call any more: the entry, which is given, is the caller's. */
+static struct ipc_entry *
+call_leave_entry(struct ipc_lane *lane, uint32_t call)
+{
+	struct ipc_space *space = &lane->gate->task->space;
+	struct ipc_entry *entry = &space->table[lane->kept[call]];
+
+	lane->kept[call] = 0;
+	entry->lane = 0;
+	space->lane_count--;
+	atomic_store(name_word(lane, call), 0);
+	mach_lane_call_set(&lane->shared->calls[call], MACH_LANE_GONE);
+	return entry;
 }
 
 /* The entry kept for @call goes back, the notification was used. */
 static void
 call_free_entry(struct ipc_lane *lane, uint32_t call)
 {
-	struct ipc_space *space = &lane->gate->task->space;
-	struct ipc_entry *entry = &space->table[lane->kept[call]];
-
-	lane->kept[call] = 0;
-	entry->lane = 0;
-	space->lane_count--;
-	ipc_entry_free(space, entry);
+	ipc_entry_free(&lane->gate->task->space, call_leave_entry(lane, call));
 }
 
-/* The receiver has the right: it is in the entry that was kept for it, under the name that the
- * receiver's table says, whose own matter that is. */
+/* The calls that the sender waits for. */
+static uint32_t
+call_asked(const struct ipc_lane *lane)
+{
+	return atomic_load(lane->sender ? &ipc_lane_sender_row(lane)->asked : &lane->last_asked);
+}
+
+/* Does the sender wait for the answer to @call?  Not any more: it is the kernel's. */
+static bool
+call_claim(struct ipc_lane *lane, uint32_t call)
+{
+	return mach_lane_claim(lane->sender ? &ipc_lane_sender_row(lane)->asked : &lane->last_asked,
+			       call);
+}
+
+/* The receiver has the right: it is in the entry that was kept for it, under the name that its
+ * table said.  Without @gate, or if nobody waits for the answer, a dead name. */
 static void
-call_becomes_right(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
+call_becomes_right(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate, uint32_t word)
 {
 	struct ipc_space *space = &lane->gate->task->space;
-	struct ipc_entry *entry = &space->table[lane->kept[call]];
-	uint32_t name = atomic_load_explicit(
-	    &lane->gate->task->lanes->table->entries[lane->receiver_number].names[call],
-	    memory_order_relaxed);
+	struct ipc_entry *entry = call_leave_entry(lane, call);
+	uint32_t name = word | MACH_LANE_NAME_IDLE;
 
-	lane->kept[call] = 0;
-	entry->lane = 0;
-	space->lane_count--;
-	entry->port = call_make_right(lane, gate->port);
+	if (!call_claim(lane, call))
+		gate = NULL;
 	if (name >> 8 == (uint32_t)(entry - space->table))
-		entry->bits = (entry->bits & IE_ROLL_MASK) | (name | 3) << IE_GEN_SHIFT;
-	ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
+		entry->bits = (entry->bits & IE_ROLL_MASK) | name << IE_GEN_SHIFT;
 	ipc_entry_set_urefs(entry, 1);
+	if (gate) {
+		entry->port = call_make_right(lane, gate->port);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_SEND_ONCE);
+	} else {
+		ipc_notify_uncommit(lane->kernel, 1);
+		ipc_entry_set_type(entry, MACH_PORT_TYPE_DEAD_NAME);
+	}
 }
 
-/* The answer is there: a message in the queue of the port that it is for.  False: no memory. */
+/* If the receiver holds the right to answer @call: then it is a real one. */
+static bool
+call_take_held(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
+{
+	_Atomic uint32_t *name = name_word(lane, call);
+	struct mach_lane_call *shared = &lane->shared->calls[call];
+	uint32_t word = atomic_load(name);
+
+	while (mach_lane_name_is(word, MACH_LANE_NAME_HELD))
+		if (atomic_compare_exchange_weak(name, &word, 0)) {
+			call_becomes_right(lane, call, gate, word);
+			return true;
+		}
+	/* somebody is answering: not if we come first */
+	if (!mach_lane_name_is(word, MACH_LANE_NAME_ANSWERING) ||
+	    (!mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_GONE) &&
+	     !mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_GONE)))
+		return false;
+	call_becomes_right(lane, call, gate, word);
+	return true;
+}
+
+/* @call is over, and nobody will answer it. */
+static void
+call_ends(struct kernel *k, struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
+{
+	if (lane->kept[call] != 0)
+		call_free_entry(lane, call);
+	ipc_port_release_send_once(k, call_make_right(lane, gate->port));
+}
+
+/* The answer is there: a message in the queue of the port that it is for, if the sender has not
+ * taken it.  False: no memory. */
 static bool
 call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
 {
@@ -124,6 +194,10 @@ call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, str
 	kmsg = ipc_kmsg_alloc(k, size, 0);
 	if (!kmsg)
 		return false;
+	if (!call_claim(lane, call)) {
+		ipc_kmsg_free(k, kmsg);
+		return true;
+	}
 	memcpy(kmsg->bytes, lane->shared->answers[call], size);
 	ikm_header(kmsg)->msgh_bits = 0;
 	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
@@ -170,9 +244,11 @@ first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
 
-		if (lane->kept[i] == 0 || (tried >> i & 1) || !gate || (only && gate != only) ||
-		    atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED)
-			continue;
+		if (lane->kept[i] == 0 || (tried >> i & 1) || !gate || gate->starved ||
+		    (only && gate != only) ||
+		    atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED ||
+		    mach_lane_name_is(atomic_load(name_word(lane, i)), MACH_LANE_NAME_HELD))
+			continue; /* held: it was not the receiver who said that it is answered */
 		if (best == MACH_LANE_NO_CALL ||
 		    (int32_t)(lane->shared->calls[i].order - lane->shared->calls[best].order) < 0)
 			best = i;
@@ -180,41 +256,69 @@ first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_
 	return best;
 }
 
+/* The next answered one of those; false: there is none.  Without memory it stays where the sender
+ * finds it, comes later, and nothing overtakes it. */
+static bool
+take_answered(struct kernel *k, struct ipc_lane *lane, const struct ipc_gate *only, uint32_t *tried)
+{
+	uint32_t call = first_answered(lane, only, *tried);
+	struct ipc_gate *gate = call == MACH_LANE_NO_CALL ? NULL : call_gate(lane, call);
+
+	if (!gate)
+		return false;
+	*tried |= 1u << call;
+	gate->starved = !call_becomes_message(k, lane, call, gate);
+	return true;
+}
+
+/* Is the sender still at putting in the request of @call, which will not succeed? */
+static bool
+is_being_put(const struct ipc_lane *lane, uint32_t call)
+{
+	return lane->sender && atomic_load(&ipc_lane_sender_row(lane)->busy) == call + 1;
+}
+
 void
 ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_gate *only)
 {
-	uint32_t call, tried = 0;
+	uint32_t tried = 0;
 	bool changed = false;
 
-	while ((call = first_answered(lane, only, tried)) != MACH_LANE_NO_CALL) {
-		struct ipc_gate *gate = call_gate(lane, call);
-
-		tried |= 1u << call;
+	while (take_answered(k, lane, only, &tried))
 		changed = true;
-		if (gate &&
-		    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERED,
-					MACH_LANE_GONE) &&
-		    !call_becomes_message(k, lane, call, gate)) {
-			atomic_store(&lane->shared->calls[call].state, MACH_LANE_ANSWERED);
-			gate->starved = true; /* nothing may overtake it */
-			break;
-		}
-	}
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
 
 		if (lane->kept[i] == 0 || !gate || (only && gate != only) ||
-		    call_is_in_ring(lane, i))
+		    (lane->has_left && call_is_in_ring(lane, i)))
 			continue;
-		if (mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
-		    mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_ANSWERING,
-					MACH_LANE_GONE)) {
-			call_becomes_right(lane, i, gate);
+		if (call_take_held(lane, i, gate)) {
+			changed = true;
+		} else if (atomic_load(&lane->shared->calls[i].state) == MACH_LANE_ANSWERED) {
+			if (!(tried >> i & 1) && !gate->starved) { /* just now */
+				gate->starved = !call_becomes_message(k, lane, i, gate);
+				changed = true;
+			}
+		} else if (!lane->has_left && !is_being_put(lane, i) && call_claim(lane, i)) {
+			call_ends(k, lane, i, gate); /* somebody has spoilt its state */
 			changed = true;
 		}
 	}
 	if (changed)
 		wake_sender(k, lane);
+}
+
+/* What is kept for a call, or memory for it now: its request was put in where the receiver had made
+ * a shut ring look open. */
+static bool
+call_can_end(struct kernel *k, const struct ipc_lane *lane, uint32_t call)
+{
+	if (lane->kept[call] != 0)
+		return true;
+	if (!ipc_notify_reserve(k, 1))
+		return false;
+	ipc_notify_commit(k);
+	return true;
 }
 
 void
@@ -223,12 +327,16 @@ ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane)
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
 
-		if (lane->kept[i] == 0 || !gate ||
-		    !mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_ANSWERED,
-					 MACH_LANE_GONE))
+		if (!gate || is_being_put(lane, i) || (call_asked(lane) >> i & 1) == 0 ||
+		    (lane->has_left &&
+		     atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED))
+			continue; /* its request may still be in the ring */
+		if (!call_can_end(k, lane, i))
 			continue;
-		call_free_entry(lane, i);
-		ipc_port_release_send_once(k, call_make_right(lane, gate->port));
+		if (call_claim(lane, i))
+			call_ends(k, lane, i, gate);
+		else if (lane->kept[i] == 0)
+			ipc_notify_uncommit(k, 1);
 	}
 }
 
@@ -239,40 +347,23 @@ ipc_gate_take_calls(struct kernel *k, struct ipc_gate *gate)
 		ipc_lane_take_calls(k, binding->lane, gate);
 }
 
-static bool
-call_is_taken(const struct mach_lane_call *call)
-{
-	const uint32_t state = atomic_load(&call->state);
-
-	return state == MACH_LANE_TAKEN || state == MACH_LANE_ANSWERING;
-}
-
 void
 ipc_lane_take_kept(struct ipc_space *space, struct ipc_entry *entry, mach_port_name_t name)
 {
 	uint32_t number = (entry->lane & 0xffff) >> IE_LANE_NUMBER_SHIFT;
 	uint32_t call = entry->lane >> IE_LANE_CALL_SHIFT;
 	struct ipc_lane *lane = space->task->lanes->lanes[number];
-	struct ipc_gate *gate = call_gate(lane, call);
-	uint32_t now = atomic_load_explicit(&space->task->lanes->table->entries[number].names[call],
-					    memory_order_relaxed);
+	uint32_t word = atomic_load(name_word(lane, call));
 
-	if (!gate || (name != MACH_PORT_NULL && now != name) ||
-	    !call_is_taken(&lane->shared->calls[call]))
-		return;
-	/* a request that is not quite taken yet goes into the queue, and its right with it */
-	ipc_gate_touch(space->kernel, lane->gate);
-	if (lane->kept[call] == 0 || call_is_in_ring(lane, call))
+	if (mach_lane_name_is(word, MACH_LANE_NAME_IDLE) ||
+	    (name != MACH_PORT_NULL && (word | MACH_LANE_NAME_IDLE) != name))
 		return;
 	/* shut, before the sender can use the call again for which nothing is kept any more */
 	ipc_gate_touch(space->kernel, lane->gate);
-	if (lane->kept[call] == 0)
-		return;
-	if (mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE) ||
-	    mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ANSWERING, MACH_LANE_GONE)) {
-		call_becomes_right(lane, call, gate);
+	/* a request that is not quite taken yet goes into the queue, and its right with it */
+	if (lane->kept[call] != 0 && !(lane->has_left && call_is_in_ring(lane, call)) &&
+	    call_take_held(lane, call, call_gate(lane, call)))
 		wake_sender(space->kernel, lane);
-	}
 }
 
 void
@@ -299,10 +390,10 @@ ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 		ipc_gate_touch(space->kernel, call_gate(lane, call));
 	if (lane->kept[call] == 0)
 		return true;
-	if (call_is_in_ring(lane, call) ||
-	    atomic_load(&lane->shared->calls[call].state) == MACH_LANE_ANSWERED)
+	if ((lane->has_left && call_is_in_ring(lane, call)) ||
+	    ((call_asked(lane) >> call & 1) != 0 &&
+	     atomic_load(&lane->shared->calls[call].state) == MACH_LANE_ANSWERED))
 		return false;
-	atomic_store(&lane->shared->calls[call].state, MACH_LANE_UNUSABLE);
 	ipc_lane_disarm(lane, call);
 	return true;
 }
@@ -313,6 +404,8 @@ ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 struct ipc_port *
 ipc_lane_take_reply(struct ipc_lane *lane, uint32_t call)
 {
+	const struct mach_lane_entry *row =
+	    &lane->gate->task->lanes->table->entries[lane->receiver_number];
 	struct ipc_gate *gate;
 
 	if (call >= MACH_LANE_CALLS || lane->kept[call] == 0)
@@ -320,9 +413,12 @@ ipc_lane_take_reply(struct ipc_lane *lane, uint32_t call)
 	gate = call_gate(lane, call);
 	if (!gate)
 		return NULL;
-	if (!mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_ASKED, MACH_LANE_GONE) &&
-	    !mach_lane_call_move(&lane->shared->calls[call], MACH_LANE_TAKEN, MACH_LANE_GONE))
+	/* the receiver may just be taking this one; else it has taken another with the same call */
+	if (!mach_lane_name_is(atomic_load(name_word(lane, call)), MACH_LANE_NAME_IDLE) &&
+	    atomic_load(&row->busy) != call + 1)
 		return NULL;
+	if (!call_claim(lane, call))
+		return NULL; /* its sender does not wait: somebody shows an old request again */
 	call_free_entry(lane, call);
 	return call_make_right(lane, gate->port);
 }
@@ -432,6 +528,8 @@ ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 		wake_sender(k, first->lane);
 		cursor_look(first);
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
+		cursors[i].lane->has_left = cursors[i].has_one;
 		cursor_end(&cursors[i]);
+	}
 }

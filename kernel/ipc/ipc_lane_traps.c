@@ -64,7 +64,9 @@ free_number(const struct task_lanes *lanes)
 {
 	uint32_t number = 0;
 
-	while (number < MACH_LANE_MAX && lanes->lanes[number])
+	/* a row where one waits for an answer is still looked at by who put in the request */
+	while (number < MACH_LANE_MAX &&
+	       (lanes->lanes[number] || atomic_load(&lanes->table->entries[number].asked) != 0))
 		number++;
 	return number;
 }
@@ -162,6 +164,7 @@ trap_open(struct syscall *call)
 	row = ipc_lane_sender_row(lane);
 	row->name = name;
 	row->gate = lane->gate->number;
+	atomic_store(&row->busy, 0);
 	ipc_lane_tell_token(row, &port->receiver->task->token);
 	atomic_store(&row->role, MACH_LANE_SENDER);
 	call->result->values[0] = lane->sender_number;
@@ -187,6 +190,7 @@ trap_accept(struct syscall *call)
 		ipc_lane_tell_token(row, &lane->token);
 		row->gate = lane->gate->number;
 		row->name = lane->gate->port->receiver_name;
+		atomic_store(&row->busy, 0);
 		atomic_store(&row->role, MACH_LANE_RECEIVER);
 		atomic_fetch_add(&lanes->table->ports[lane->gate->number].generation, 1);
 		ipc_gate_touch(call->kernel, lane->gate);

@@ -66,7 +66,17 @@ lane_is_closed(const struct lane_ends *lane)
 {
 	const struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 
-	return atomic_load(&row->role) != MACH_LANE_SENDER || row->name != lane->right;
+	return atomic_load(&row->role) != MACH_LANE_SENDER || row->name != lane->right ||
+	       row->gate >= MACH_LANE_GATE_MAX;
+}
+
+/* The same by what the receiver is told. */
+static bool
+is_closed_for_receiver(const struct lane_ends *lane)
+{
+	const struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
+
+	return atomic_load(&row->role) != MACH_LANE_RECEIVER || row->gate >= MACH_LANE_GATE_MAX;
 }
 
 uint32_t
@@ -84,31 +94,47 @@ lane_reply_flags(const struct lane_ends *lane, uint32_t binding)
 	       (MACH_LANE_WORD_COUNT - 1);
 }
 
-/* A call for a request, by what the sender knows of its own; MACH_LANE_NO_CALL: none. */
+/* A call for a request; MACH_LANE_NO_CALL: none. */
 static uint32_t
 call_take(struct lane_ends *lane, uint32_t binding)
 {
+	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
+
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct mach_lane_call *call = &lane->shared->calls[i];
 
-		if (lane->asked >> i & 1 && atomic_load(&call->state) != MACH_LANE_GONE)
+		if ((atomic_load(&row->asked) >> i & 1) ||
+		    !mach_lane_call_set(call, MACH_LANE_ASKED))
 			continue;
-		lane->asked &= ~(1u << i);
-		mach_lane_call_move(call, MACH_LANE_GONE, MACH_LANE_FREE);
-		if (!mach_lane_call_move(call, MACH_LANE_FREE, MACH_LANE_ASKED))
-			continue;
-		call->binding = binding;
+		atomic_store(&row->bindings[i], (uint8_t)binding);
 		lane->call_binding[i] = binding;
-		lane->asked |= 1u << i;
+		atomic_store(&row->busy, i + 1);
+		atomic_fetch_or(&row->asked, 1u << i);
 		return i;
 	}
 	return MACH_LANE_NO_CALL;
+}
+
+/* False: somebody has shown it to the kernel, for whom it is sent. */
+static bool
+call_give_back(struct lane_ends *lane, uint32_t call)
+{
+	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
+	bool is_ours;
+
+	if (call == MACH_LANE_NO_CALL)
+		return true;
+	is_ours = mach_lane_claim(&row->asked, call);
+	atomic_store(&row->busy, 0);
+	mach_lane_call_set(&lane->shared->calls[call], MACH_LANE_FREE);
+	return is_ours;
 }
 
 bool
 lane_put(struct lane_ends *lane, const struct message *m, uint32_t binding)
 {
 	struct mach_lane *shared = lane->shared;
+	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 	struct mach_lane_gate *gate;
 	struct mach_lane_record *record;
 	uint32_t units, call = MACH_LANE_NO_CALL;
@@ -140,8 +166,14 @@ lane_put(struct lane_ends *lane, const struct message *m, uint32_t binding)
 					     .ticket = (uint32_t)(count >> 32),
 					     .call = call };
 	memcpy(record + 1, m->bytes, m->size_bytes);
-	assert_true(mach_lane_move(&shared->tail, tail, units));
-	return true;
+	if (!mach_lane_move(&shared->tail, tail, units)) {
+		return !call_give_back(lane, call);
+	}
+	if (call == MACH_LANE_NO_CALL)
+		return true;
+	atomic_store(&row->busy, 0);
+	/* closed, and nobody has seen the request but who denies it */
+	return !lane_is_closed(lane) || !mach_lane_claim(&row->asked, call);
 }
 
 bool
@@ -151,12 +183,17 @@ lane_take(struct lane_ends *lane, struct lane_taken *taken)
 	struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
 	struct mach_lane_record record;
 	const uint8_t *message;
-	uint32_t units;
+	uint32_t units, word = 0, held = 0;
 	uint64_t head;
+	bool is_taken;
 
-	if (lane_is_closed(lane) || lane_port_flags(lane))
-		return false;
+	/* the kernel says so before it opens the ring: whoever sees that looks at the word after it
+	 */
 	head = atomic_load(&shared->head);
+	if (is_closed_for_receiver(lane) ||
+	    (atomic_load(&lane->receiver_table->ports[row->gate].word) &
+	     (MACH_LANE_WORD_COUNT - 1)) != 0)
+		return false;
 	if (!mach_lane_first(shared, atomic_load(&shared->tail), head, &record, &message, &units))
 		return false;
 	memset(taken, 0, sizeof *taken);
@@ -164,12 +201,27 @@ lane_take(struct lane_ends *lane, struct lane_taken *taken)
 	memcpy(taken->bytes, message, record.size_bytes);
 	taken->call = record.call;
 	if (record.call < MACH_LANE_CALLS) {
-		assert_true(mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
-						MACH_LANE_TAKEN));
-		taken->reply = mach_lane_next_name(atomic_load(&row->names[record.call]));
-		atomic_store(&row->names[record.call], taken->reply);
+		word = atomic_load(&row->names[record.call]);
+		if (word == 0 || mach_lane_name_is(word, MACH_LANE_NAME_HELD) ||
+		    !mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
+					 MACH_LANE_TAKEN))
+			return false;
+		taken->reply = mach_lane_next_name(word | MACH_LANE_NAME_IDLE);
+		held = mach_lane_name_word(taken->reply, MACH_LANE_NAME_HELD);
+		atomic_store(&row->busy, record.call + 1);
+		if (!mach_lane_name_move(&row->names[record.call], word, held)) {
+			atomic_store(&row->busy, 0);
+			return false;
+		}
 	}
-	assert_true(mach_lane_move(&shared->head, head, units));
+	is_taken = mach_lane_move(&shared->head, head, units);
+	if (taken->reply != 0) {
+		if (!is_taken)
+			mach_lane_name_move(&row->names[record.call], held, word);
+		atomic_store(&row->busy, 0);
+	}
+	if (!is_taken)
+		return false;
 	atomic_fetch_sub(&lane->gates->gates[row->gate].count, 1);
 	atomic_fetch_add(&lane->receiver_table->ports[row->gate].seqno, 1);
 	atomic_fetch_add(&lane->receiver_table->ports[row->gate].received, 1);
@@ -181,28 +233,36 @@ lane_answer(struct lane_ends *lane, uint32_t call, mach_port_name_t name, const 
 {
 	struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
 	struct mach_lane_call *shared = &lane->shared->calls[call];
+	uint32_t held = mach_lane_name_word(name, MACH_LANE_NAME_HELD);
+	uint32_t answering = mach_lane_name_word(name, MACH_LANE_NAME_ANSWERING);
+	bool is_sent;
 
-	if (lane_is_closed(lane) || atomic_load(&row->names[call]) != name ||
-	    !mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_ANSWERING))
+	if (is_closed_for_receiver(lane) ||
+	    !mach_lane_name_move(&row->names[call], held, answering))
 		return false;
-	memcpy(lane->shared->answers[call], m->bytes, m->size_bytes);
-	shared->size_bytes = m->size_bytes;
-	shared->order = lane->order++;
-	assert_true(mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED));
-	return true;
+	is_sent = mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
+	if (is_sent) {
+		memcpy(lane->shared->answers[call], m->bytes, m->size_bytes);
+		shared->size_bytes = m->size_bytes;
+		shared->order = lane->order++;
+		is_sent = mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
+	}
+	mach_lane_name_move(&row->names[call], answering, is_sent ? name : held);
+	return is_sent;
 }
 
 bool
 lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *taken)
 {
-	uint32_t best = MACH_LANE_NO_CALL;
+	uint32_t best = MACH_LANE_NO_CALL, size;
+	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 
 	if (lane_is_closed(lane) || lane_reply_flags(lane, binding))
 		return false;
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct mach_lane_call *call = &lane->shared->calls[i];
 
-		if (!(lane->asked >> i & 1) || lane->call_binding[i] != binding ||
+		if (!(atomic_load(&row->asked) >> i & 1) || lane->call_binding[i] != binding ||
 		    atomic_load(&call->state) != MACH_LANE_ANSWERED)
 			continue;
 		if (best == MACH_LANE_NO_CALL ||
@@ -213,11 +273,15 @@ lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *ta
 		return false;
 	memset(taken, 0, sizeof *taken);
 	memcpy(&taken->header, lane->shared->answers[best], sizeof taken->header);
-	memcpy(taken->bytes, lane->shared->answers[best], lane->shared->calls[best].size_bytes);
+	size = *(volatile uint32_t *)&lane->shared->calls[best].size_bytes;
+	if (size > MACH_LANE_ANSWER_MAX)
+		return false;
+	memcpy(taken->bytes, lane->shared->answers[best], size);
 	taken->call = best;
-	assert_true(
-	    mach_lane_call_move(&lane->shared->calls[best], MACH_LANE_ANSWERED, MACH_LANE_FREE));
-	lane->asked &= ~(1u << best);
+	/* an earlier one may have gone to the kernel while we looked */
+	if (lane_reply_flags(lane, binding) || !mach_lane_claim(&row->asked, best))
+		return false;
+	mach_lane_call_set(&lane->shared->calls[best], MACH_LANE_FREE);
 	atomic_fetch_add(&lane->sender_table->ports[lane->bound_port[binding]].seqno, 1);
 	return true;
 }

@@ -23,7 +23,6 @@ struct lane_ends {
 	struct mach_lane *shared;
 	struct mach_lane_gates *gates; /* the receiver's */
 	struct mach_lane_table *sender_table, *receiver_table;
-	uint32_t asked; /* the sender's calls under way, a bit each */
 	uint32_t call_binding[MACH_LANE_CALLS];
 	mach_port_name_t bound[MACH_LANE_BINDINGS]; /* the sender's reply ports */
 	uint32_t bound_port[MACH_LANE_BINDINGS];    /* … in its table */

@@ -220,6 +220,11 @@ shared_told(struct shared *shared)
 	if (shared->core.ref_count > 0)
 		return;
 	shared->world->live_shared--;
+	if (shared->world->keeps_shared) {
+		shared->next = shared->world->ended;
+		shared->world->ended = shared;
+		return;
+	}
 	free(shared->core.address);
 	free(shared);
 }
@@ -699,6 +704,13 @@ world_free(struct world *w)
 	assert_int_equal(w->live_segments, 0);
 	assert_int_equal(w->live_files, 0);
 	assert_int_equal(w->live_shared, 0);
+	while (w->ended) {
+		struct shared *shared = w->ended;
+
+		w->ended = shared->next;
+		free(shared->core.address);
+		free(shared);
+	}
 	free(w);
 }
 

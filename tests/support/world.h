@@ -65,6 +65,7 @@ struct file {
 struct shared {
 	struct kernel_shared core;
 	struct world *world;
+	struct shared *next; /* ended, and kept for who has it mapped */
 };
 
 /* How a trap ended: a copy, owned by the actor until its next trap. */
@@ -134,7 +135,9 @@ struct world {
 	uint64_t live_segments;
 	uint64_t live_files;
 	uint64_t live_shared;
-	bool no_shared; /* the host has no memory for lanes */
+	bool no_shared;    /* the host has no memory for lanes */
+	bool keeps_shared; /* tasks have it mapped: it stays until the end of the world */
+	struct shared *ended;
 	struct watch *watches;
 	uint32_t completed; /* traps that ended in the last step */
 	bool quiet_audit;   /* no audit after each step: a test with very many objects */
