@@ -62,7 +62,8 @@ bench: configured
 	@BENCH_OUT=$(BENCH_OUT) bench/run $(BUILD) $(if $(filter 1,$(QUICK)),--quick) $(BENCH)
 
 # libFuzzer is clang's
-FUZZ_TARGETS = arguments frames greeting jobs lane launchd messages mig plist stubs traps welcome
+FUZZ_TARGETS = arguments frames greeting jobs lane launchd mach_lane mach_lane_client messages \
+	mig plist stubs traps welcome
 fuzz:
 	@$(MAKE) --no-print-directory CC=clang FLAVOUR=fuzz BUILD=build-fuzz fuzz-targets
 	@scripts/fuzz build-fuzz $(SECONDS) $(SEED)

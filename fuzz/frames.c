@@ -36,7 +36,7 @@ some_size(struct input *input)
 	static const uint32_t borders[] = { TRAP_DATA_SIZE, TRAP_DATA_SIZE + 1, SPILL_MAX_BYTES + 1,
 					    UINT32_MAX,     UINT32_MAX - 7,     4096,
 					    PIECES_MAX,     PIECES_MAX + 1 };
-	uint8_t how = take(input);
+	uint8_t how = take_byte(input);
 
 	switch (how >> 6) {
 	case 0:
@@ -88,21 +88,22 @@ request(struct world *w, struct input *input)
 	struct trap_source source = { .data = data, .spill_fd = -1 };
 	struct trap_decoded decoded = { 0 };
 	struct segment *segment = NULL;
-	uint8_t what = take(input), more = take(input);
+	uint8_t what = take_byte(input), more = take_byte(input);
 	struct actor *actor = &w->parties[what % TASKS].actors[what >> 1 & (THREADS - 1)];
-	uint32_t size = 8 * (take(input) % (STREAM_MAX / 8));
+	uint32_t size = 8 * (take_byte(input) % (STREAM_MAX / 8));
 
-	source.request.number = more & 1 ? BERTH_TRAP_MSG : take(input) % (BERTH_TRAP_LIMIT + 2);
-	source.request.flags = what >> 2 & 7 ? (uint32_t)(what >> 2 & 15) : take(input);
+	source.request.number =
+	    more & 1 ? BERTH_TRAP_MSG : take_byte(input) % (BERTH_TRAP_LIMIT + 2);
+	source.request.flags = what >> 2 & 7 ? (uint32_t)(what >> 2 & 15) : take_byte(input);
 	source.request.stream_size_bytes = more & 2 ? some_size(input) : size;
 	source.request.prefix_size_bytes = some_size(input);
 	source.request.piece_count = more & 4 ? some_size(input) : (more >> 5);
 	for (uint32_t i = 0; i < TRAP_ARG_COUNT; i++)
 		source.request.args[i] = some_size(input);
 	if (more & 8) /* a send, or a receive */
-		source.request.args[0] = take(input) & 1 ? MACH_SEND_MSG : MACH_RCV_MSG;
+		source.request.args[0] = take_byte(input) & 1 ? MACH_SEND_MSG : MACH_RCV_MSG;
 	for (uint32_t at = 0; at < size; at += 4) {
-		uint8_t how = take(input);
+		uint8_t how = take_byte(input);
 		uint32_t word = how & 0x80 ? (uint32_t)take_word(input, 4) : how;
 
 		memcpy(data + at, &word, sizeof(word));

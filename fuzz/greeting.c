@@ -252,7 +252,7 @@ take_answers(struct side *side)
 static uint32_t
 some_word(struct input *input)
 {
-	uint8_t how = take(input);
+	uint8_t how = take_byte(input);
 
 	return how < 128 ? how : how == 255 ? UINT32_MAX : (uint32_t)take_word(input, 4);
 }
@@ -260,7 +260,7 @@ some_word(struct input *input)
 static int
 some_descriptor(struct input *input)
 {
-	uint8_t what = take(input);
+	uint8_t what = take_byte(input);
 	int fd, ends[2];
 
 	switch (what % 5) {
@@ -343,8 +343,8 @@ side_say(struct side *side, struct input *input)
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_PER_MESSAGE)];
 	} control = { 0 };
-	struct wire_head head = { .kind = some_kind(take(input)) };
-	uint8_t size = take(input), count = take(input), told = take(input);
+	struct wire_head head = { .kind = some_kind(take_byte(input)) };
+	uint8_t size = take_byte(input), count = take_byte(input), told = take_byte(input);
 	int fds[DESCRIPTORS_PER_MESSAGE];
 	struct iovec vector = { .iov_base = words };
 	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
@@ -377,12 +377,12 @@ static void
 side_ask(struct side *side, struct input *input)
 {
 	struct doorbell *bell = (void *)side->segment;
-	uint8_t index = take(input), how = take(input);
+	uint8_t index = take_byte(input), how = take_byte(input);
 	struct trap_slot *slot =
 	    (struct trap_slot *)(void *)(side->segment + sizeof(*bell)) + index % 4;
 
-	slot->request.number = take(input);
-	slot->request.flags = how & 1 ? take(input) : 0;
+	slot->request.number = take_byte(input);
+	slot->request.flags = how & 1 ? take_byte(input) : 0;
 	slot->request.stream_size_bytes = some_word(input);
 	slot->request.prefix_size_bytes = some_word(input);
 	slot->request.piece_count = how & 2 ? some_word(input) : 0;
@@ -395,7 +395,7 @@ side_ask(struct side *side, struct input *input)
 	}
 	atomic_store(&slot->cancel, how >> 2 & 1);
 	atomic_store(&slot->task_sleeps, how >> 3 & 3);
-	atomic_store(&slot->state, how & 32 ? take(input) : (uint32_t)TRAP_ASKED);
+	atomic_store(&slot->state, how & 32 ? take_byte(input) : (uint32_t)TRAP_ASKED);
 	if (doorbell_ring(bell, how & 64 ? index : index % 4) || how & 128)
 		(void)!write(side->bell_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 }
@@ -403,7 +403,7 @@ side_ask(struct side *side, struct input *input)
 static void
 step(struct input *input)
 {
-	uint8_t what = take(input);
+	uint8_t what = take_byte(input);
 	struct side *side = &sides[what % PEERS];
 
 	switch (what / PEERS % 8) {
@@ -449,7 +449,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct input input = { bytes, bytes + size };
 	int before = count_descriptors();
 
-	host_begin(take(&input));
+	host_begin(take_byte(&input));
 	for (uint32_t i = 0; i < PEERS; i++)
 		sides[i] = (struct side){ .fd = -1, .bell_fd = -1 };
 	for (uint32_t i = 0; input.at < input.end && i < STEPS_MAX; i++) {

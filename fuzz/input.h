@@ -12,7 +12,7 @@ struct input {
 };
 
 static inline uint8_t
-take(struct input *input)
+take_byte(struct input *input)
 {
 	return input->at < input->end ? *input->at++ : 0;
 }
@@ -23,7 +23,7 @@ take_word(struct input *input, unsigned size)
 	uint64_t word = 0;
 
 	for (unsigned i = 0; i < size; i++)
-		word |= (uint64_t)take(input) << 8 * i;
+		word |= (uint64_t)take_byte(input) << 8 * i;
 	return word;
 }
 

@@ -412,18 +412,18 @@ take_descriptor(struct input *input, struct order_descriptor *descriptor)
 	static const uint8_t dispositions[] = { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND,
 						MACH_MSG_TYPE_MOVE_SEND,
 						MACH_MSG_TYPE_MOVE_RECEIVE };
-	uint8_t what = take(input);
+	uint8_t what = take_byte(input);
 
 	descriptor->kind = what % 3;
 	descriptor->disposition = dispositions[what / 3 % sizeof(dispositions)];
-	descriptor->right = take(input);
+	descriptor->right = take_byte(input);
 	descriptor->size = 0;
 	if (descriptor->kind == DESCRIPTOR_RIGHT)
 		return;
 	descriptor->size = (uint32_t)take_word(input, 2) % (MEMORY_MAX + 1);
 	if (descriptor->kind == DESCRIPTOR_MEMORY)
 		for (uint32_t i = 0; i < descriptor->size; i++)
-			descriptor->memory[i] = take(input);
+			descriptor->memory[i] = take_byte(input);
 }
 
 static void
@@ -435,17 +435,17 @@ step_request(struct input *input)
 	};
 	uint8_t id;
 
-	order.port = take(input);
-	order.reply = take(input);
-	id = take(input);
+	order.port = take_byte(input);
+	order.reply = take_byte(input);
+	id = take_byte(input);
 	order.id = id < 250 ? ids[id % (sizeof(ids) / sizeof(ids[0]))]
 			    : (mach_msg_id_t)take_word(input, 4);
-	order.descriptor_count = take(input) % (DESCRIPTORS_MAX + 1);
+	order.descriptor_count = take_byte(input) % (DESCRIPTORS_MAX + 1);
 	for (uint32_t i = 0; i < order.descriptor_count; i++)
 		take_descriptor(input, &order.descriptors[i]);
 	order.body_size = (uint32_t)take_word(input, 2) % (BODY_MAX + 1) & ~3u;
 	for (uint32_t i = 0; i < order.body_size; i++)
-		order.body[i] = take(input);
+		order.body[i] = take_byte(input);
 	tell_client(ORDER_SEND);
 }
 
@@ -475,14 +475,14 @@ pass_time(uint8_t how)
 static void
 step(struct input *input)
 {
-	uint8_t what = take(input), how;
+	uint8_t what = take_byte(input), how;
 	struct job *job;
 
 	if (what < 192) {
 		step_request(input);
 		return;
 	}
-	how = take(input);
+	how = take_byte(input);
 	switch (what % 4) {
 	case 0:
 		pass_time(how);
@@ -525,7 +525,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct input input = { bytes, bytes + size };
 	mach_msg_type_number_t before = count_names();
 
-	server_begin(take(&input));
+	server_begin(take_byte(&input));
 	send_root();
 	tell_client(ORDER_BEGIN);
 	for (uint32_t i = 0; input.at < input.end && i < STEPS_MAX; i++) {

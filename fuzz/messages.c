@@ -51,7 +51,7 @@ static void
 add_piece(struct world *w, struct input *input, struct letter *letter, const void *bytes,
 	  uint32_t size, bool may_be_segment)
 {
-	uint8_t how = take(input);
+	uint8_t how = take_byte(input);
 	uint32_t index = letter->piece_count++;
 	struct kernel_piece piece = { .kind = KERNEL_PIECE_BYTES,
 				      .size_bytes = size,
@@ -72,8 +72,9 @@ add_piece(struct world *w, struct input *input, struct letter *letter, const voi
 static void
 add_descriptor(struct world *w, struct input *input, uint32_t task, struct letter *letter)
 {
-	uint8_t what = take(input), disposition = take(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE;
-	uint32_t index = letter->piece_count, count = take(input) % 9;
+	uint8_t what = take_byte(input),
+		disposition = take_byte(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE;
+	uint32_t index = letter->piece_count, count = take_byte(input) % 9;
 
 	switch (what % 5) {
 	case MACH_MSG_PORT_DESCRIPTOR: {
@@ -127,23 +128,24 @@ static void
 step_send(struct world *w, struct input *input, struct actor *actor, uint32_t task)
 {
 	struct letter letter = { .size = 0 };
-	uint8_t shape = take(input);
+	uint8_t shape = take_byte(input);
 	uint32_t count = shape % (DESCRIPTORS_MAX + 1);
 	mach_msg_base_t base = {
 		.header = { .msgh_bits = MACH_MSGH_BITS_SET(
-				take(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE,
-				shape & 0x40 ? take(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE : 0, 0,
-				count > 0 ? MACH_MSGH_BITS_COMPLEX : 0),
-			    .msgh_remote_port = known[task][take(input) % KNOWN] },
+				take_byte(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE,
+				shape & 0x40 ? take_byte(input) % 8 + MACH_MSG_TYPE_MOVE_RECEIVE
+					     : 0,
+				0, count > 0 ? MACH_MSGH_BITS_COMPLEX : 0),
+			    .msgh_remote_port = known[task][take_byte(input) % KNOWN] },
 		.body = { .msgh_descriptor_count = count },
 	};
 
 	if (shape & 0x40)
-		base.header.msgh_local_port = known[task][take(input) % KNOWN];
+		base.header.msgh_local_port = known[task][take_byte(input) % KNOWN];
 	append(&letter, &base, count > 0 ? sizeof(base) : sizeof(base.header));
 	for (uint32_t i = 0; i < count; i++)
 		add_descriptor(w, input, task, &letter);
-	uint32_t body = take(input) % 64 & ~3u;
+	uint32_t body = take_byte(input) % 64 & ~3u;
 	letter.size += body;
 	((mach_msg_header_t *)(void *)letter.bytes)->msgh_size = letter.size;
 	letter.frame = (struct trap_frame){
@@ -175,7 +177,7 @@ learn_outcome(uint32_t task, const struct outcome *outcome)
 static void
 step(struct world *w, struct input *input)
 {
-	uint8_t what = take(input);
+	uint8_t what = take_byte(input);
 	uint32_t task = what % TASKS;
 	struct actor *actor = &w->parties[task].actors[what / TASKS % THREADS];
 
@@ -186,7 +188,7 @@ step(struct world *w, struct input *input)
 	} else if (what < 160) {
 		step_send(w, input, actor, task);
 	} else if (what < 240) {
-		uint8_t how = take(input);
+		uint8_t how = take_byte(input);
 		struct trap_frame frame = {
 			.number = BERTH_TRAP_MSG,
 			.args = { MACH_RCV_MSG | (how & 1 ? MACH_RCV_TIMEOUT : 0) |

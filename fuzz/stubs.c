@@ -148,7 +148,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct input input = { bytes, bytes + size };
 	union __ReplyUnion__serve_fuzz_stubs_subsystem reply;
-	uint8_t what = take(&input);
+	uint8_t what = take_byte(&input);
 	uint32_t left = (uint32_t)(input.end - input.at);
 	uint32_t body = left < REQUEST_MAX ? left & ~3u : REQUEST_MAX;
 	uint32_t least = what & 0x80 ? sizeof(mach_msg_base_t) : sizeof(mach_msg_header_t);

@@ -55,7 +55,7 @@ argument(struct input *input, uint32_t task)
 					  (uint32_t)-1,
 					  0x7fffffff,
 					  1024 };
-	uint8_t how = take(input);
+	uint8_t how = take_byte(input);
 
 	switch (how >> 6) {
 	case 0:
@@ -82,8 +82,8 @@ struct letter {
 static struct kernel_piece
 some_piece(struct world *w, struct input *input, struct letter *letter, uint32_t index)
 {
-	uint8_t kind = take(input);
-	struct kernel_piece piece = { .kind = kind % 3, .size_bytes = take(input) };
+	uint8_t kind = take_byte(input);
+	struct kernel_piece piece = { .kind = kind % 3, .size_bytes = take_byte(input) };
 
 	if (piece.kind == KERNEL_PIECE_BYTES) {
 		piece.bytes = letter->bytes;
@@ -100,8 +100,8 @@ some_piece(struct world *w, struct input *input, struct letter *letter, uint32_t
 static void
 write_letter(struct world *w, struct input *input, uint32_t task, struct letter *letter)
 {
-	uint8_t shape = take(input);
-	uint32_t count = 6 + (take(input) & 63);
+	uint8_t shape = take_byte(input);
+	uint32_t count = 6 + (take_byte(input) & 63);
 
 	for (uint32_t i = 0; i < count; i++)
 		letter->words[i] = (uint32_t)argument(input, task);
@@ -143,11 +143,11 @@ static void
 trap(struct input *input, struct actor *actor, uint32_t task)
 {
 	struct letter letter = { .frame = { 0 } };
-	uint8_t number = take(input);
+	uint8_t number = take_byte(input);
 
 	/* messages are most of what there is to find */
 	letter.frame.number = number & 0x80 ? BERTH_TRAP_MSG : number % (BERTH_TRAP_LIMIT + 2);
-	uint8_t argument_count = take(input) % (KERNEL_ARG_COUNT + 1);
+	uint8_t argument_count = take_byte(input) % (KERNEL_ARG_COUNT + 1);
 	for (uint32_t i = 0; i < argument_count; i++)
 		letter.frame.args[i] = argument(input, task);
 	if (letter.frame.number != BERTH_TRAP_MSG && (number & 0x40))
@@ -166,7 +166,7 @@ trap(struct input *input, struct actor *actor, uint32_t task)
 static void
 step(struct world *w, struct input *input, struct party **alive)
 {
-	uint8_t what = take(input);
+	uint8_t what = take_byte(input);
 	uint32_t task = what % TASKS;
 	struct party *party = alive[task];
 	struct actor *actor = &party->actors[(what >> 2) % THREADS];
@@ -181,7 +181,7 @@ step(struct world *w, struct input *input, struct party **alive)
 		memset(known[task], 0, sizeof(known[task]));
 		learn(task, BERTH_NAME_BOOTSTRAP);
 	} else if (what >= 244) {
-		world_advance_ms(w, take(input));
+		world_advance_ms(w, take_byte(input));
 	} else if (actor->thread == NULL) {
 		return;
 	} else if (actor->done) {

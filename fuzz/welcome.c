@@ -65,7 +65,7 @@ some_descriptor(uint8_t what)
 static uint32_t
 some_word(struct input *input)
 {
-	uint8_t how = take(input);
+	uint8_t how = take_byte(input);
 
 	return how < 128 ? how : how == 255 ? UINT32_MAX : (uint32_t)take_word(input, 4);
 }
@@ -90,7 +90,8 @@ answer(int fd, struct input *input)
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
 	} control = { 0 };
-	uint8_t kind = take(input), size = take(input), count = take(input) % (DESCRIPTORS_MAX + 1);
+	uint8_t kind = take_byte(input), size = take_byte(input),
+		count = take_byte(input) % (DESCRIPTORS_MAX + 1);
 	struct wire_head head = { .kind = kind };
 	int fds[DESCRIPTORS_MAX];
 	struct iovec vector = { .iov_base = words };
@@ -103,7 +104,7 @@ answer(int fd, struct input *input)
 	if (size != 0)
 		head.size_bytes = size * 2u;
 	for (uint32_t i = 0; i < count; i++)
-		must((fds[i] = some_descriptor(take(input))) >= 0);
+		must((fds[i] = some_descriptor(take_byte(input))) >= 0);
 	for (uint32_t i = 2; i < (head.size_bytes + 3) / 4; i++)
 		words[i] = some_word(input);
 	memcpy(words, &head, sizeof(head));
@@ -155,7 +156,7 @@ ask_everything(struct input *input)
 	must(connection.kernel_page->version < UINT32_MAX);
 	connection_lock(&signals);
 	for (uint32_t i = 0; i < MESSAGES_MAX && connection.state == CONNECTION_READY; i++) {
-		uint8_t what = take(input);
+		uint8_t what = take_byte(input);
 		uint32_t slot = slot_count > 0 ? slots[what % slot_count] : 0;
 
 		if (slot_count == 0 || what % 5 == 0) {
