@@ -304,7 +304,8 @@ static void
 forge_positions(struct scene *s, struct input *input)
 {
 	uint32_t which = take_byte(input) % C_TO_D;
-	int32_t by = (int8_t)take_byte(input);
+	uint8_t byte = take_byte(input);
+	int32_t by = byte < 128 ? byte : byte - 256;
 	uint8_t how = take_byte(input);
 	struct mach_lane *lane = s->lanes[which].shared;
 
