@@ -92,8 +92,14 @@ lane_memory_drop(struct lane_memory *memory, const struct trap_frame *frame)
 void
 lane_memory_free(struct lane_memory *memory)
 {
-	while (memory->first)
-		segment_free(memory, memory->first);
+	struct lane_segment *segment = memory->first;
+
+	while (segment) {
+		struct lane_segment *next = segment->next;
+
+		segment_free(memory, segment);
+		segment = next;
+	}
 }
 
 /* ---- the traps ------------------------------------------------------------------------------ */
