@@ -12,6 +12,11 @@
 #include "client/trap.h"
 #include "wire/mach_lane.h"
 
+/* What of mach_msg()'s options makes no difference to a message that a lane takes. */
+#define LANE_OPTIONS                                                                               \
+	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
+	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
+
 /* A port that answers to a lane's requests go to. */
 struct lane_binding {
 	mach_port_name_t name; /* 0: unused */

@@ -11,10 +11,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define OPTIONS                                                                                    \
-	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
-	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
-
 /* Where a message goes. */
 struct target {
 	mach_msg_header_t *buffer;
@@ -493,7 +489,7 @@ mach_lane_receive(mach_msg_header_t *buffer, mach_msg_option_t option, mach_msg_
 	uint32_t number;
 	bool is_done = false;
 
-	if (!lanes_are_ready() || lane_by_chance(4) || (option & ~OPTIONS) != 0)
+	if (!lanes_are_ready() || lane_by_chance(4) || (option & ~LANE_OPTIONS) != 0)
 		return false;
 	number = lane_port_of(name);
 	if (number >= MACH_LANE_GATE_MAX || !lane_try_lock(&lanes.ports[number].lock))

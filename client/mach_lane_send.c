@@ -9,10 +9,6 @@
 #include <limits.h>
 #include <string.h>
 
-/* What of mach_msg()'s options makes no difference to a message that a lane takes. */
-#define OPTIONS                                                                                    \
-	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
-	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
 #define MISSES_MAX 128u /* sends in a row that found the lane shut: it does not pay */
 
 /* What a message is to a lane. */
@@ -23,7 +19,7 @@ shape_of(const mach_msg_header_t *message, mach_msg_option_t option, mach_msg_si
 {
 	mach_msg_bits_t bits = message->msgh_bits;
 
-	if ((option & ~OPTIONS) != 0 || size < sizeof(*message) || size % 4 != 0 ||
+	if ((option & ~LANE_OPTIONS) != 0 || size < sizeof(*message) || size % 4 != 0 ||
 	    size > MACH_LANE_REQUEST_MAX || !MACH_PORT_VALID(message->msgh_remote_port))
 		return SHAPE_OTHER;
 	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE))
