@@ -9,9 +9,11 @@
  */
 #include "bench/works.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/measure.h"
@@ -23,6 +25,8 @@ struct shape shape;
 /* ---- the server ------------------------------------------------------------------------------ */
 
 static int ready_fd = -1; /* the server's words to main(): one when it serves, one at the end */
+
+static pid_t server;
 
 static void
 tell(void)
@@ -46,16 +50,33 @@ serving(void)
 	tell();
 }
 
+/* A client of a library that connects again, however long, would wait for a dead server. */
+static void
+child_ended(int signal_number)
+{
+	static const char said[] = "the server has ended before its clients\n";
+	siginfo_t info = { 0 };
+
+	(void)signal_number;
+	if (waitid(P_PID, (id_t)server, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == server) {
+		(void)!write(STDERR_FILENO, said, sizeof(said) - 1);
+		_exit(1);
+	}
+}
+
 void
 server_start(const struct run *run)
 {
+	const struct sigaction action = { .sa_handler = child_ended, .sa_flags = SA_RESTART };
 	int ends[2];
 
 	if (run->peer->listen != NULL)
 		run->peer->listen();
 	if (pipe(ends) != 0)
 		die("pipe");
-	if (child() == 0) {
+	server = child();
+	if (server == 0) {
 		close(ends[0]);
 		ready_fd = ends[1];
 		place(run->placement, ROLE_SERVER);
@@ -65,6 +86,8 @@ server_start(const struct run *run)
 	close(ends[1]);
 	ready_fd = ends[0];
 	hear();
+	sigaction(SIGCHLD, &action, NULL);
+	child_ended(SIGCHLD); /* it may have ended since */
 }
 
 void
@@ -73,39 +96,48 @@ server_wait_absorbed(void)
 	hear();
 }
 
+/* A library need not hand out a message where words may be read in place. */
+static uint64_t
+word_at(const void *data, size_t index)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)data + index * sizeof(word), sizeof(word));
+	return word;
+}
+
 static uint64_t
 sum_of(const void *data, size_t size_bytes)
 {
-	const uint64_t *words = data;
-	uint64_t sum = words[1];
+	uint64_t sum = word_at(data, 1);
 
-	for (size_t i = WORD_STRIDE; i < size_bytes / sizeof(words[0]); i += WORD_STRIDE)
-		sum += words[i];
+	for (size_t i = WORD_STRIDE; i < size_bytes / sizeof(sum); i += WORD_STRIDE)
+		sum += word_at(data, i);
 	return sum;
 }
 
 void
 answer(const void *request, void *reply)
 {
-	const struct words *words = request;
+	const struct words words = { .number = word_at(request, 0),
+				     .sum = sum_of(request, shape.request_bytes) };
 
-	*(struct words *)reply =
-	    (struct words){ .number = words->number, .sum = sum_of(request, shape.request_bytes) };
+	memcpy(reply, &words, sizeof(words));
 }
 
 void
 absorb(const void *message)
 {
 	static uint64_t expected;
-	const struct words *words = message;
+	uint64_t number = word_at(message, 0);
 
-	if (words->number == LAST_NUMBER) {
+	if (number == LAST_NUMBER) {
 		tell();
 		return;
 	}
-	if (words->number != expected++)
-		die_saying("message %llu came where %llu was due",
-			   (unsigned long long)words->number, (unsigned long long)expected - 1);
+	if (number != expected++)
+		die_saying("message %llu came where %llu was due", (unsigned long long)number,
+			   (unsigned long long)expected - 1);
 }
 
 const char *

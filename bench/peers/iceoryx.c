@@ -38,6 +38,7 @@ end(void)
 
 	if (getpid() != user_pid)
 		return;
+	signal(SIGCHLD, SIG_DFL); /* the server ends now, and may */
 	signal(SIGTERM, SIG_IGN);
 	kill(roudi_pid, SIGTERM);
 	/* it waits for all of them, and takes a zombie for somebody who lives */
@@ -46,9 +47,11 @@ end(void)
 		continue;
 	/* the sockets of those that were killed */
 	snprintf(pattern, sizeof(pattern), "/tmp/berth-bench-%d-*", (int)user_pid);
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			unlink(found.gl_pathv[i]);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
 }
 
 /* Shared memory for what is in flight: a few chunks of what each client has, and their headers. */
