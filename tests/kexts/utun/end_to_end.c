@@ -614,11 +614,13 @@ the_kext_unloads_when_nobody_uses_it(void **state)
 	assert_int_not_equal(status, 0);
 	assert_true(network_flags("utun0") >= 0); /* and works on */
 	close(fd);
+	assert_true(network_is_gone("utun0")); /* the kext hears of it a little later */
 	assert_int_equal(run("kext", "unload", "org.berth.utun"), 0);
 	assert_int_equal(run("kext", "load", kext), 0);
 	fd = utun_connect(1);
 	assert_true(fd >= 0);
 	close(fd);
+	assert_true(network_is_gone("utun0")); /* the kext hears of it a little later */
 	assert_int_equal(run("kext", "unload", "org.berth.utun"), 0);
 }
 
