@@ -76,7 +76,11 @@
 #define WAIT_HOG_NS 500000u         /* a yield among peers takes microseconds, beside a hog 4 ms */
 #define WAIT_HOG_YIELDS 2u          /* so many of them without a row of good ones: it is a hog */
 #define WAIT_GOOD_YIELDS 64u        /* a row */
-#define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
+#define WAIT_TAKEN_NS 10000u      /* a yield while the peer runs elsewhere: others want this CPU */
+#define WAIT_UNTAKEN_NS 500u      /* a yield that nobody took is shorter, one that was is not */
+#define WAIT_UNTAKEN_MAX 3u       /* such yields: it is not about to run here */
+#define WAIT_FRUITLESS_MAX 16u    /* points; see wait_was_fruitless() */
+#define WAIT_HOG_PENALTY_MIN 256u /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
 #define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
 #define WAIT_CLOCKED_WAITS 64u      /* are measured after a first yield that was long */
@@ -94,6 +98,8 @@ struct wait_state {
 	uint32_t calm;       /* good yields in a row */
 	uint32_t long_ones;  /* yields that were not, since the last row of good ones */
 	uint32_t clocked;    /* waits to come that measure their first yield, too */
+	uint32_t untaken;    /* yields of this wait that nobody took */
+	uint32_t fruitless;  /* points for waits that ended so */
 	bool has_begun;      /* window_ns is set */
 	bool has_yielded;    /* in this wait, before its clock was read */
 	bool was_short;      /* the last sleep */
@@ -130,8 +136,8 @@ wait_pause(void)
 #endif
 }
 
-/* A counter that runs evenly and is cheaper to read than the clock; and how far it runs in about a
- * quarter of a millisecond, give or take a factor of two. */
+/* A counter that runs evenly and is cheaper to read than the clock; and how far it runs in about so
+ * many ns, give or take a factor of two. */
 static inline uint64_t
 wait_ticks(void)
 {
@@ -148,17 +154,17 @@ wait_ticks(void)
 }
 
 static inline uint64_t
-wait_long_ticks(void)
+wait_ticks_of(uint64_t ns)
 {
 #if defined(__x86_64__) || defined(__i386__)
-	return 600000; /* 1.2 to 5 GHz */
+	return ns * 5 / 2; /* 1.2 to 5 GHz */
 #elif defined(__aarch64__)
 	uint64_t frequency;
 
 	__asm__ __volatile__("mrs %0, cntfrq_el0" : "=r"(frequency));
-	return frequency / 4096;
+	return frequency * ns / 1000000000u;
 #else
-	return 250000;
+	return ns;
 #endif
 }
 
@@ -169,6 +175,7 @@ wait_begin(struct wait_state *wait)
 	wait->begun_ns = 0;
 	wait->spins = 0;
 	wait->has_yielded = false;
+	wait->untaken = 0;
 	if (wait->yields_off > 0)
 		wait->yields_off--;
 	if (wait->clocked > 0)
@@ -191,15 +198,42 @@ wait_was_calm(struct wait_state *wait)
 	}
 }
 
+/* Yielding costs more than it brings: not for a number of waits. */
+static inline void
+wait_stop_yielding(struct wait_state *wait)
+{
+	if (wait->penalty < WAIT_HOG_PENALTY_MIN)
+		wait->penalty = WAIT_HOG_PENALTY_MIN;
+	wait->yields_off = wait->penalty;
+	if (wait->penalty < WAIT_HOG_PENALTY_MAX)
+		wait->penalty *= 2;
+}
+
+/* How long a yield may be before somebody other than the peer has had this CPU. */
+static inline uint64_t
+wait_long_ns(bool apart)
+{
+	return apart ? WAIT_TAKEN_NS : WAIT_HOG_NS;
+}
+
+static inline void
+wait_yield_lasted(struct wait_state *wait, uint64_t ticks)
+{
+	if (ticks < wait_ticks_of(WAIT_UNTAKEN_NS))
+		wait->untaken++;
+}
+
 /* The first one of a wait, not timed unless there was a long one lately. */
 static inline void
-wait_first_yield(struct wait_state *wait)
+wait_first_yield(struct wait_state *wait, bool apart)
 {
-	uint64_t before = wait_ticks();
+	uint64_t ticks = wait_ticks();
 
 	sched_yield();
 	wait->has_yielded = true;
-	if (wait_ticks() - before > wait_long_ticks())
+	ticks = wait_ticks() - ticks;
+	wait_yield_lasted(wait, ticks);
+	if (ticks > wait_ticks_of(wait_long_ns(apart) / 2))
 		wait->clocked = WAIT_CLOCKED_WAITS;
 	else
 		wait_was_calm(wait);
@@ -207,24 +241,34 @@ wait_first_yield(struct wait_state *wait)
 
 /* One sched_yield, timed; finds hogs. */
 static inline void
-wait_yield(struct wait_state *wait)
+wait_yield(struct wait_state *wait, bool apart)
 {
-	uint64_t before_ns = wait->last_ns;
+	uint64_t before_ns = wait->last_ns, ticks = wait_ticks();
 
 	sched_yield();
+	wait_yield_lasted(wait, wait_ticks() - ticks);
 	wait->last_ns = wait_now_ns();
-	if (wait->last_ns - before_ns > WAIT_HOG_NS) {
-		wait->calm = 0;
-		if (++wait->long_ones < WAIT_HOG_YIELDS)
-			return;
-		if (wait->penalty < WAIT_HOG_PENALTY_MIN)
-			wait->penalty = WAIT_HOG_PENALTY_MIN;
-		wait->yields_off = wait->penalty;
-		if (wait->penalty < WAIT_HOG_PENALTY_MAX)
-			wait->penalty *= 2;
+	if (wait->last_ns - before_ns <= wait_long_ns(apart)) {
+		wait_was_calm(wait);
 		return;
 	}
-	wait_was_calm(wait);
+	wait->calm = 0;
+	if (++wait->long_ones >= WAIT_HOG_YIELDS)
+		wait_stop_yielding(wait);
+}
+
+/*
+ * Nobody took our yields, and the peer is not elsewhere.  Where more than a third of those waits
+ * that yield end so, it is cheaper to sleep at once.
+ */
+static inline void
+wait_was_fruitless(struct wait_state *wait)
+{
+	wait->fruitless += 2;
+	if (wait->fruitless < WAIT_FRUITLESS_MAX)
+		return;
+	wait->fruitless = 0;
+	wait_stop_yielding(wait);
 }
 
 /*
@@ -245,13 +289,17 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 	}
 	if (wait->window_ns == 0 || wait->yields_off > 0)
 		return false;
+	if (!apart && wait->untaken >= WAIT_UNTAKEN_MAX) {
+		wait_was_fruitless(wait);
+		return false;
+	}
 	if (wait->begun_ns == 0 && wait->clocked == 0 && !wait->has_yielded) {
-		wait_first_yield(wait);
+		wait_first_yield(wait, apart);
 		return true;
 	}
 	if (wait->begun_ns == 0)
 		wait->begun_ns = wait->last_ns = wait_now_ns();
-	wait_yield(wait);
+	wait_yield(wait, apart);
 	return wait->last_ns - wait->begun_ns < wait->window_ns;
 }
 
@@ -259,6 +307,8 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 static inline void
 wait_end(struct wait_state *wait)
 {
+	if (wait->fruitless > 0 && (wait->has_yielded || wait->begun_ns != 0))
+		wait->fruitless--;
 	/* close to the limit: the next one may be just beyond it */
 	if (wait->begun_ns != 0 && (wait->last_ns - wait->begun_ns) * 2 > wait->window_ns) {
 		wait->window_ns *= 2;

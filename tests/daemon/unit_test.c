@@ -385,17 +385,56 @@ static void
 looking_ends_within_its_window(void **state)
 {
 	struct wait_state wait = { 0 };
+	uint64_t begin_ns = wait_now_ns();
 
-	for (int i = 0; i < 3; i++) {
-		uint32_t peer_cpus[] = { 0, wait_cpu(), ELSEWHERE };
-		uint64_t begin_ns = wait_now_ns();
+	wait_begin(&wait);
+	while (wait_look(&wait, ELSEWHERE))
+		continue;
+	assert_in_range(wait_now_ns() - begin_ns, wait.window_ns / 2, 20000000000);
+}
 
+static void
+who_yields_to_nobody_sleeps(void **state)
+{
+	struct wait_state wait = { 0 };
+	uint32_t yields;
+
+	wait_begin(&wait);
+	wait.untaken = WAIT_UNTAKEN_MAX;
+	assert_false(wait_look(&wait, wait_cpu()));
+	assert_true(wait_look(&wait, ELSEWHERE)); /* it need not run here */
+	/* now and then that is chance; always, and it is not tried for a while */
+	for (yields = 1; wait.yields_off == 0; yields++) {
 		wait_begin(&wait);
-		wait.yields_off = 0;
-		while (wait_look(&wait, peer_cpus[i]))
-			continue;
-		assert_in_range(wait_now_ns() - begin_ns, wait.window_ns / 2, 20000000000);
+		wait.untaken = WAIT_UNTAKEN_MAX;
+		assert_false(wait_look(&wait, 0));
 	}
+	assert_int_equal(yields, WAIT_FRUITLESS_MAX / 2);
+	wait = (struct wait_state){ 0 };
+	for (yields = 0; yields < 10 * WAIT_FRUITLESS_MAX; yields++) {
+		wait_begin(&wait);
+		wait.has_yielded = true;
+		if (yields % 4 == 0) {
+			wait.untaken = WAIT_UNTAKEN_MAX;
+			assert_false(wait_look(&wait, 0));
+		} else {
+			wait_end(&wait); /* it was there */
+		}
+	}
+	assert_int_equal(wait.yields_off, 0);
+}
+
+static void
+who_waits_for_another_cpu_leaves_his_own_to_others(void **state)
+{
+	struct wait_state wait = { 0 };
+
+	wait_begin(&wait);
+	for (uint32_t i = 0; i < WAIT_HOG_YIELDS; i++) {
+		wait.last_ns = wait_now_ns() - 2 * WAIT_TAKEN_NS;
+		wait_yield(&wait, true);
+	}
+	assert_int_not_equal(wait.yields_off, 0);
 }
 
 static void
@@ -442,12 +481,12 @@ beside_a_hog_yielding_stops_for_longer_and_longer(void **state)
 		if (i == 0) {
 			/* a single one says nothing */
 			wait.last_ns = wait_now_ns() - 2 * WAIT_HOG_NS;
-			wait_yield(&wait);
+			wait_yield(&wait, false);
 			assert_int_equal(wait.yields_off, 0);
 		}
 		wait.last_ns =
 		    wait_now_ns() - 2 * WAIT_HOG_NS; /* as if the yield had taken so long */
-		wait_yield(&wait);
+		wait_yield(&wait, false);
 		assert_true(wait.yields_off >= last && wait.yields_off >= WAIT_HOG_PENALTY_MIN);
 		assert_true(wait.yields_off <= WAIT_HOG_PENALTY_MAX);
 		last = wait.yields_off;
@@ -542,6 +581,8 @@ main(void)
 		cmocka_unit_test(every_trap_and_trace_point_has_a_name),
 		cmocka_unit_test(traps_that_give_an_errno_are_traced_with_its_name),
 		cmocka_unit_test(looking_ends_within_its_window),
+		cmocka_unit_test(who_yields_to_nobody_sleeps),
+		cmocka_unit_test(who_waits_for_another_cpu_leaves_his_own_to_others),
 		cmocka_unit_test(a_short_wait_reads_no_clock),
 		cmocka_unit_test(after_a_long_yield_each_is_measured_for_a_while),
 		cmocka_unit_test(beside_a_hog_yielding_stops_for_longer_and_longer),
