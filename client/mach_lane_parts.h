@@ -33,8 +33,11 @@ struct lane {
 	/* sender */
 	uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
 	struct lane_binding bindings[MACH_LANE_BINDINGS];
-	uint32_t missed; /* sends in a row that found it shut */
-	uint32_t order;  /* receiver: of its next answer */
+	uint64_t known_head; /* where the receiver stood when we looked last */
+	uint32_t missed;     /* sends in a row that found it shut */
+	/* receiver */
+	uint64_t known_tail; /* what the sender had put in when we looked last */
+	uint32_t order;      /* of our next answer */
 };
 
 struct lane_port {
@@ -43,6 +46,8 @@ struct lane_port {
 	_Atomic uint32_t
 	    asked_by; /* plus 1: the lane that was asked by last with an answer to it */
 	uint32_t lane_count, bound_count;
+	uint32_t last_ticket;         /* of the message taken last that was not late */
+	bool was_late;                /* the last one */
 	uint8_t lanes[MACH_LANE_MAX]; /* that lead here */
 	uint8_t bound[MACH_LANE_MAX]; /* that answer here */
 };
@@ -127,6 +132,24 @@ lane_futex(const _Atomic uint64_t *word)
 {
 	return (const _Atomic uint32_t *)(const void *)word +
 	       (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0);
+}
+
+/* We run here: written only if it is news, as the peer has the line. */
+static inline void
+lane_tell_cpu(_Atomic uint32_t *place)
+{
+	uint32_t cpu = wait_cpu();
+
+	if (atomic_load_explicit(place, memory_order_relaxed) != cpu)
+		atomic_store_explicit(place, cpu, memory_order_relaxed);
+}
+
+/* Did the peer say at @sleeps that it sleeps?  Then the caller is the one who wakes it: it may take
+ * a while until it runs, and says so again if it needs to. */
+static inline bool
+lane_must_wake(_Atomic uint32_t *sleeps)
+{
+	return atomic_load(sleeps) != 0 && atomic_exchange(sleeps, 0) != 0;
 }
 
 /* The lane for the send right @name, or MACH_LANE_MAX. */

@@ -65,17 +65,16 @@ read_token(uint32_t number, audit_token_t *token)
 	return (before & 1) == 0 && atomic_load(&row->generation) == before;
 }
 
-/* Header and trailer of a message whose bytes are in the buffer. */
+/* Header and trailer of message @seqno, whose bytes are in the buffer. */
 static void
 finish(const struct target *to, uint32_t size, mach_msg_bits_t bits, mach_port_name_t remote,
-       const audit_token_t *token)
+       uint64_t seqno, const audit_token_t *token)
 {
-	uint32_t seqno = atomic_load_explicit(&to->row->seqno, memory_order_relaxed);
 	uint64_t received = atomic_load_explicit(&to->row->received, memory_order_relaxed);
 	mach_msg_max_trailer_t trailer = {
 		.msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0,
 		.msgh_trailer_size = trailer_size(to->option),
-		.msgh_seqno = seqno,
+		.msgh_seqno = (mach_port_seqno_t)seqno,
 		.msgh_context = atomic_load_explicit(&to->row->context, memory_order_relaxed),
 		.msgh_sender.val = { token->val[1], token->val[2] },
 		.msgh_audit = *token,
@@ -86,7 +85,7 @@ finish(const struct target *to, uint32_t size, mach_msg_bits_t bits, mach_port_n
 	to->buffer->msgh_remote_port = remote;
 	to->buffer->msgh_local_port = to->name;
 	memcpy((uint8_t *)to->buffer + size, &trailer, trailer.msgh_trailer_size);
-	atomic_store_explicit(&to->row->seqno, seqno + 1, memory_order_relaxed);
+	mach_lane_count_seqno(to->row, seqno);
 	atomic_store_explicit(&to->row->received, received + 1, memory_order_relaxed);
 }
 
@@ -99,74 +98,136 @@ is_overtaken(const struct target *to)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* The lane with the oldest request, and that request's record; MACH_LANE_MAX: none. */
-static uint32_t
-first_lane(const struct lane_port *port)
+/* What the sender of lane @number has put in, as far as we know: looked at anew when that is taken,
+ * or the kernel has come. */
+static uint64_t
+known_tail(uint32_t number, uint64_t head)
 {
-	struct mach_lane_record record;
-	uint32_t best = MACH_LANE_MAX, best_ticket = 0, units;
-	const uint8_t *message;
+	struct lane *lane = &lanes.lanes[number];
 
+	if (mach_lane_epoch(lane->known_tail) != mach_lane_epoch(head) ||
+	    mach_lane_used(lane->known_tail, head) == 0)
+		lane->known_tail = atomic_load_explicit(&lane->shared->tail, memory_order_acquire);
+	return lane->known_tail;
+}
+
+/* Has lane @number a request that is not the kernel's by now? */
+static bool
+has_request(uint32_t number)
+{
+	const struct mach_lane *shared = lanes.lanes[number].shared;
+
+	if (shared == NULL)
+		return false;
+	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+	uint64_t tail = known_tail(number, head);
+
+	return mach_lane_used(tail, head) != 0 && !mach_lane_is_shut(tail) &&
+	       lane_is_live(number, MACH_LANE_RECEIVER);
+}
+
+/*
+ * The lane with the oldest request; MACH_LANE_MAX: none.
+ *
+ * One that is older than what was taken before it was late, or its sender lies: of those no two
+ * are taken in a row while anybody else has one, so that who lies gets half of the turns at most.
+ */
+static uint32_t
+first_lane(struct lane_port *port)
+{
+	uint32_t best = MACH_LANE_MAX, late = MACH_LANE_MAX, best_ticket = 0, late_ticket = 0;
+
+	if (port->lane_count == 1)
+		return has_request(port->lanes[0]) ? port->lanes[0] : MACH_LANE_MAX;
 	for (uint32_t i = 0; i < port->lane_count; i++) {
-		uint32_t number = port->lanes[i];
+		uint32_t number = port->lanes[i], units;
 		struct mach_lane *shared = lanes.lanes[number].shared;
+		struct mach_lane_record record;
+		const uint8_t *message;
 
-		if (shared == NULL)
+		if (!has_request(number))
 			continue;
-		uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
 		uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-		if (mach_lane_used(tail, head) == 0 || mach_lane_is_shut(tail) ||
-		    !lane_is_live(number, MACH_LANE_RECEIVER))
-			continue;
-		if (port->lane_count == 1)
-			return number;
-		if (!mach_lane_first(shared, tail, head, &record, &message, &units))
-			record.ticket = best_ticket - 1; /* nonsense: seen to at once */
-		if (best == MACH_LANE_MAX || (int32_t)(record.ticket - best_ticket) < 0) {
+		if (!mach_lane_first(shared, lanes.lanes[number].known_tail, head, &record,
+				     &message, &units))
+			record.ticket = port->last_ticket - 1; /* nonsense: seen to soon */
+		if (mach_lane_ticket_before(record.ticket, port->last_ticket)) {
+			if (late == MACH_LANE_MAX ||
+			    mach_lane_ticket_before(record.ticket, late_ticket)) {
+				late = number;
+				late_ticket = record.ticket;
+			}
+		} else if (best == MACH_LANE_MAX ||
+			   mach_lane_ticket_before(record.ticket, best_ticket)) {
 			best = number;
 			best_ticket = record.ticket;
 		}
 	}
+	if (late < MACH_LANE_MAX && (best == MACH_LANE_MAX || !port->was_late))
+		return late;
 	return best;
 }
 
-/* One message less: if the queue was full somebody may be waiting for that. */
+/* One message less, as @counted: if the queue was full somebody may be waiting for that. */
 static void
-make_room(const struct lane *lane)
+make_room(const struct lane *lane, bool is_sole, uint64_t counted)
 {
-	uint32_t count = (uint32_t)atomic_fetch_sub(&lane->gate->count, 1);
-
-	if (count >= atomic_load_explicit(&lane->gate->limit, memory_order_relaxed))
+	if (is_sole) {
+		if (lane_must_wake(&lane->shared->sender_sleeps))
+			wait_wake(lane_futex(&lane->shared->head), 1);
+	} else if (mach_lane_count_out(lane->gate, counted)) {
 		wait_wake(lane_futex(&lane->gate->count), 1);
-	else if (atomic_load(&lane->shared->sender_sleeps) != 0) /* its ring was full */
-		wait_wake(lane_futex(&lane->gate->count), INT_MAX);
+	} else if (lane_must_wake(&lane->shared->sender_sleeps)) { /* its ring was full */
+		wait_wake(lane_futex(&lane->shared->head), 1);
+	}
 }
 
+/* What it takes to undo the taking of a call. */
+struct call_taken {
+	uint32_t index, before, number_before;
+	mach_port_name_t name;
+};
+
 /*
- * The right to answer @call, of index @index, is held from here on under @name; in @before what
- * was there.  False: no request that is under way asks with it.
+ * The right to answer the request that @call says is held from here on.  False: that call is not to
+ * be used.
  */
 static bool
-take_call(struct mach_lane_entry *row, struct mach_lane_call *call, uint32_t index,
-	  uint32_t *before, uint32_t *name)
+take_call(struct mach_lane_entry *row, uint32_t call, struct call_taken *taken)
 {
-	*before = atomic_load(&row->names[index]);
-	if (*before == 0 || mach_lane_name_is(*before, MACH_LANE_NAME_HELD) ||
-	    !mach_lane_call_move(call, MACH_LANE_ASKED, MACH_LANE_TAKEN))
+	taken->index = mach_lane_call_index(call);
+	if (taken->index >= MACH_LANE_CALLS)
 		return false;
-	*name = mach_lane_next_name(*before | MACH_LANE_NAME_IDLE);
-	atomic_store(&row->busy, index + 1);
-	if (mach_lane_name_move(&row->names[index], *before,
-				mach_lane_name_word(*name, MACH_LANE_NAME_HELD)))
-		return true;
-	atomic_store(&row->busy, 0);
-	return false;
+	taken->before = atomic_load(&row->names[taken->index]);
+	if (taken->before == 0 || mach_lane_name_is(taken->before, MACH_LANE_NAME_HELD))
+		return false;
+	taken->name = mach_lane_next_name(taken->before | MACH_LANE_NAME_IDLE);
+	taken->number_before =
+	    atomic_load_explicit(&row->numbers[taken->index], memory_order_relaxed);
+	atomic_store_explicit(&row->busy, taken->index + 1, memory_order_relaxed);
+	if (!mach_lane_name_move(&row->names[taken->index], taken->before,
+				 mach_lane_name_word(taken->name, MACH_LANE_NAME_HELD))) {
+		atomic_store(&row->busy, 0);
+		return false;
+	}
+	atomic_store_explicit(&row->numbers[taken->index], mach_lane_call_number(call),
+			      memory_order_release);
+	return true;
+}
+
+static void
+call_untake(struct mach_lane_entry *row, const struct call_taken *taken)
+{
+	atomic_store(&row->numbers[taken->index], taken->number_before);
+	mach_lane_name_move(&row->names[taken->index],
+			    mach_lane_name_word(taken->name, MACH_LANE_NAME_HELD), taken->before);
 }
 
 static enum taken
-take_request(const struct lane_port *port, const struct target *to)
+take_request(struct lane_port *port, const struct target *to)
 {
-	uint32_t number = first_lane(port), units, name = MACH_PORT_NULL, before = 0;
+	uint32_t number = first_lane(port), units;
+	struct call_taken taken = { .name = MACH_PORT_NULL };
 	struct mach_lane_record record;
 	const uint8_t *message;
 	audit_token_t token;
@@ -174,9 +235,13 @@ take_request(const struct lane_port *port, const struct target *to)
 
 	if (number == MACH_LANE_MAX)
 		return TAKEN_NONE;
-	struct mach_lane *shared = lanes.lanes[number].shared;
+	struct lane *lane = &lanes.lanes[number];
+	struct mach_lane *shared = lane->shared;
 	struct mach_lane_entry *row = &lanes.table->entries[number];
-	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
+	uint64_t head = atomic_load(&shared->head), tail = known_tail(number, head);
+	bool is_sole = atomic_load_explicit(&lane->gate->sole, memory_order_relaxed) != 0;
+	uint64_t counted = is_sole ? 0 : atomic_load(&lane->gate->count);
+	uint64_t seqno = atomic_load(&to->row->seqno);
 
 	/* told before a ring is opened: what is in it now may be behind what the kernel has taken
 	 */
@@ -197,29 +262,31 @@ take_request(const struct lane_port *port, const struct target *to)
 	memcpy(to->buffer, message, record.size_bytes);
 	if (!read_token(number, &token))
 		return TAKEN_ASK_KERNEL;
-	if (record.call < MACH_LANE_CALLS) {
-		if (!take_call(row, &shared->calls[record.call], record.call, &before, &name)) {
+	if (record.call != MACH_LANE_NO_CALL) {
+		if (!take_call(row, record.call, &taken)) {
 			if (atomic_load(&shared->head) == head)
 				lane_give_up(number); /* a call that is none */
 			return TAKEN_ASK_KERNEL;
 		}
-		lane_answer_remember(name, number, record.call);
+		lane_answer_remember(taken.name, number, taken.index);
 	}
-	atomic_store_explicit(&shared->receiver_cpu, wait_cpu(), memory_order_relaxed);
+	lane_tell_cpu(&shared->receiver_cpu);
 	is_taken = mach_lane_move(&shared->head, head, units);
-	if (name != MACH_PORT_NULL) {
+	if (taken.name != MACH_PORT_NULL) {
 		if (!is_taken)
-			mach_lane_name_move(&row->names[record.call],
-					    mach_lane_name_word(name, MACH_LANE_NAME_HELD), before);
-		atomic_store(&row->busy, 0);
+			call_untake(row, &taken);
+		atomic_store_explicit(&row->busy, 0, memory_order_release);
 	}
 	if (!is_taken)
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
-	make_room(&lanes.lanes[number]);
+	port->was_late = !is_sole && mach_lane_ticket_before(record.ticket, port->last_ticket);
+	if (!is_sole && !port->was_late)
+		port->last_ticket = record.ticket;
+	make_room(lane, is_sole, counted);
 	finish(to, record.size_bytes,
-	       MACH_MSGH_BITS(name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
+	       MACH_MSGH_BITS(taken.name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
 			      MACH_MSG_TYPE_PORT_SEND),
-	       name, &token);
+	       taken.name, seqno, &token);
 	return TAKEN_ONE;
 }
 
@@ -250,8 +317,7 @@ first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_numbe
 			asked &= asked - 1;
 			if (lane->call_port[index] != number)
 				continue;
-			uint32_t state =
-			    atomic_load_explicit(&shared->calls[index].state, memory_order_acquire);
+			uint32_t state = mach_lane_call_state(&shared->calls[index]);
 			uint32_t order = *(volatile uint32_t *)&shared->calls[index].order;
 			if (state != MACH_LANE_ANSWERED ||
 			    (found && (int32_t)(order - best_order) >= 0))
@@ -268,6 +334,7 @@ first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_numbe
 static enum taken
 take_answer(const struct lane_port *port, uint32_t number, const struct target *to)
 {
+	uint64_t seqno = atomic_load(&to->row->seqno);
 	uint32_t lane_number, index;
 	audit_token_t token;
 
@@ -286,16 +353,16 @@ take_answer(const struct lane_port *port, uint32_t number, const struct target *
 	}
 	if (!has_room(to, size))
 		return TAKEN_ASK_KERNEL;
-	memory_came(shared->answers[index], size);
-	memcpy(to->buffer, shared->answers[index], size);
+	memory_came(call->answer, size);
+	memcpy(to->buffer, call->answer, size);
 	if (!read_token(lane_number, &token))
 		return TAKEN_ASK_KERNEL;
 	if (is_overtaken(to))
 		return TAKEN_AGAIN; /* an earlier one may have gone to the kernel while we looked */
 	if (!mach_lane_claim(&lanes.table->entries[lane_number].asked, index))
 		return TAKEN_ASK_KERNEL; /* it has got the answer */
-	mach_lane_call_set(call, MACH_LANE_FREE);
-	finish(to, size, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, &token);
+	finish(to, size, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, seqno,
+	       &token);
 	return TAKEN_ONE;
 }
 
@@ -348,8 +415,8 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 				continue;
 			atomic_store(&shared->calls[index].sleeps, sleeps);
 			words[count++] =
-			    (struct wait_word){ &shared->calls[index].state,
-						atomic_load(&shared->calls[index].state) };
+			    (struct wait_word){ &shared->calls[index].word,
+						atomic_load(&shared->calls[index].word) };
 		}
 	}
 	return count;
@@ -359,19 +426,23 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 static void
 wake_senders(const struct lane_port *port)
 {
+	bool is_told = false;
+
 	for (uint32_t i = 0; i < port->lane_count; i++) {
 		const struct lane *lane = &lanes.lanes[port->lanes[i]];
 
 		if (lane->shared == NULL || atomic_load(&lane->shared->sender_sleeps) == 0)
 			continue;
-		wait_wake(lane_futex(&lane->gate->count), INT_MAX);
-		return;
+		wait_wake(lane_futex(&lane->shared->head), INT_MAX);
+		if (!is_told)
+			wait_wake(lane_futex(&lane->gate->count), INT_MAX);
+		is_told = true;
 	}
 }
 
 /* Is there something by now?  Looked at after we said that we sleep. */
 static bool
-is_due(const struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
+is_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
 {
 	uint32_t ignored_lane, ignored_call;
 
@@ -381,8 +452,8 @@ is_due(const struct lane_port *port, uint32_t number, const struct target *to, u
 
 /* False: the kernel is gone, or knows better. */
 static bool
-sleep_until_due(const struct lane_port *port, uint32_t number, const struct target *to,
-		uint32_t word, uint64_t deadline_ns, bool *was_interrupted)
+sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word,
+		uint64_t deadline_ns, bool *was_interrupted)
 {
 	struct wait_word words[LANE_WORDS_MAX];
 	const struct kernel_page *page = connection.kernel_page;

@@ -71,13 +71,16 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 	uint32_t held = mach_lane_name_word(message->msgh_remote_port, MACH_LANE_NAME_HELD);
 	uint32_t answering =
 	    mach_lane_name_word(message->msgh_remote_port, MACH_LANE_NAME_ANSWERING);
-	bool is_ours = mach_lane_name_move(name, held, answering);
-	bool is_sent = is_ours && mach_lane_call_move(call, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
-	if (is_sent) {
-		memcpy(shared->answers[index], message, size);
+	bool is_ours = mach_lane_name_move(name, held, answering), is_sent = false;
+
+	if (is_ours) {
+		uint32_t asking = atomic_load_explicit(&lanes.table->entries[number].numbers[index],
+						       memory_order_relaxed);
+
+		memcpy(call->answer, message, size);
 		call->size_bytes = size;
 		call->order = lane->order++;
-		is_sent = mach_lane_call_move(call, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
+		is_sent = mach_lane_call_move(call, asking, MACH_LANE_ASKED, MACH_LANE_ANSWERED);
 	}
 	/* not sent: the kernel has the right, or finds that we still hold it */
 	if (is_ours)
@@ -89,8 +92,8 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
 
 		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
-		if (atomic_load(&call->sleeps) != 0)
-			wait_wake(&call->state, INT_MAX);
+		if (lane_must_wake(&call->sleeps))
+			wait_wake(&call->word, INT_MAX);
 	}
 	lane_unlock(&lane->lock);
 	return is_sent;
@@ -117,29 +120,58 @@ is_asked_elsewhere(uint32_t number, uint32_t port)
 	return false;
 }
 
-/* A call that no request of ours is under way with, now ours; MACH_LANE_NO_CALL: none. */
+/* A call that no request of ours is under way with, now ours, as a record names it;
+ * MACH_LANE_NO_CALL: none. */
 static uint32_t
 call_take(struct mach_lane_entry *row, struct mach_lane *shared)
 {
-	uint32_t asked = atomic_load_explicit(&row->asked, memory_order_acquire);
+	uint32_t asked = atomic_load_explicit(&row->asked, memory_order_acquire), number;
 
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
-		if ((asked >> i & 1) == 0 && mach_lane_call_set(&shared->calls[i], MACH_LANE_ASKED))
-			return i;
+		if ((asked >> i & 1) == 0 && mach_lane_call_ask(&shared->calls[i], &number))
+			return number << MACH_LANE_CALL_NUMBER_SHIFT | i;
 	return MACH_LANE_NO_CALL;
 }
 
 /* The call of a request that was not sent.  False: the kernel believes that it was, since its
  * receiver has shown one with that call: then it is answered, or ends, as any. */
 static bool
-call_give_back(struct mach_lane_entry *row, struct mach_lane *shared, uint32_t call)
+call_give_back(struct mach_lane_entry *row, uint32_t call)
 {
 	if (call == MACH_LANE_NO_CALL)
 		return true;
-	bool is_ours = mach_lane_claim(&row->asked, call);
-	atomic_store(&row->busy, 0);
-	mach_lane_call_set(&shared->calls[call], MACH_LANE_FREE);
+	bool is_ours = mach_lane_claim(&row->asked, mach_lane_call_index(call));
+	atomic_store_explicit(&row->busy, 0, memory_order_release);
 	return is_ours;
+}
+
+/* Where the receiver stands: no further back than this.  It is looked at anew in each epoch, and
+ * when what we know of it is not enough. */
+static uint64_t
+known_head(struct lane *lane, uint64_t tail)
+{
+	if (mach_lane_epoch(lane->known_head) != mach_lane_epoch(tail))
+		lane->known_head = atomic_load(&lane->shared->head);
+	return lane->known_head;
+}
+
+/* A message counted in, and where it goes; NULL: there is no room. */
+static struct mach_lane_record *
+room_for(struct lane *lane, uint64_t tail, uint32_t size, uint32_t *units, uint64_t *counted,
+	 uint32_t *ticket)
+{
+	struct mach_lane *shared = lane->shared;
+	uint64_t head = known_head(lane, tail);
+	struct mach_lane_record *record = mach_lane_room(shared, tail, head, size, units);
+	bool is_in = record != NULL && mach_lane_count_in(lane->gate, tail, head, counted, ticket);
+
+	if (is_in)
+		return record;
+	head = lane->known_head = atomic_load(&shared->head);
+	record = mach_lane_room(shared, tail, head, size, units);
+	if (record == NULL || !mach_lane_count_in(lane->gate, tail, head, counted, ticket))
+		return NULL;
+	return record;
 }
 
 enum put { PUT_DONE, PUT_SHUT, PUT_FULL };
@@ -151,11 +183,10 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 {
 	struct lane *lane = &lanes.lanes[number];
 	struct mach_lane *shared = lane->shared;
-	uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
+	uint64_t tail = atomic_load(&shared->tail), counted;
 	struct mach_lane_record *record;
-	uint32_t units, call = MACH_LANE_NO_CALL;
+	uint32_t units, ticket, call = MACH_LANE_NO_CALL, index = MACH_LANE_CALLS;
 	struct mach_lane_entry *own = &lanes.table->entries[number];
-	uint64_t count;
 
 	/* from here on the kernel's coming in between is seen by the move at the end */
 	if (mach_lane_is_shut(tail) || !lane_is_live(number, MACH_LANE_SENDER))
@@ -168,50 +199,49 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 		    (atomic_load(&row->word) & MACH_LANE_IS_SHUT) != 0 ||
 		    is_asked_elsewhere(number, port))
 			return PUT_SHUT;
-	}
-	record = mach_lane_room(shared, tail, head, size, &units);
-	if (record == NULL)
-		return PUT_FULL;
-	if (binding < MACH_LANE_BINDINGS) {
 		call = call_take(own, shared);
 		if (call == MACH_LANE_NO_CALL)
 			return PUT_SHUT;
-		atomic_store_explicit(&own->bindings[call], (uint8_t)binding, memory_order_relaxed);
-		lane->call_port[call] = port;
-		atomic_store(&own->busy, call + 1);
-		atomic_fetch_or(&own->asked, 1u << call);
+		index = mach_lane_call_index(call);
+		atomic_store_explicit(&own->bindings[index], (uint8_t)binding,
+				      memory_order_relaxed);
+		lane->call_port[index] = port;
+		atomic_store_explicit(&own->busy, index + 1, memory_order_relaxed);
+		atomic_fetch_or(&own->asked, 1u << index);
 	}
-	count = atomic_fetch_add(&lane->gate->count, (1ull << 32) | 1);
-	if ((uint32_t)count >= atomic_load_explicit(&lane->gate->limit, memory_order_relaxed)) {
-		atomic_fetch_sub(&lane->gate->count, 1);
-		return call_give_back(own, shared, call) ? PUT_FULL : PUT_DONE;
-	}
-	*record = (struct mach_lane_record){ .size_bytes = size,
-					     .ticket = (uint32_t)(count >> 32),
-					     .call = call };
+	record = room_for(lane, tail, size, &units, &counted, &ticket);
+	if (record == NULL)
+		return call_give_back(own, call) ? PUT_FULL : PUT_DONE;
+	*record = (struct mach_lane_record){ .size_bytes = size, .ticket = ticket, .call = call };
 	memcpy(record + 1, message, size);
-	if (!mach_lane_move(&shared->tail, tail, units)) /* the kernel counts messages itself */
-		return call_give_back(own, shared, call) ? PUT_SHUT : PUT_DONE;
+	if (!mach_lane_move(&shared->tail, tail, units)) {
+		if (counted != 0)
+			mach_lane_count_out(lane->gate, counted);
+		return call_give_back(own, call) ? PUT_SHUT : PUT_DONE;
+	}
 	if (call == MACH_LANE_NO_CALL)
 		return PUT_DONE;
 	atomic_store(&own->busy, 0);
 	/* the lane was closed meanwhile, and the kernel has not seen this request: it was taken by
 	   who denies it, and nobody would answer */
-	if (!lane_is_live(number, MACH_LANE_SENDER) && mach_lane_claim(&own->asked, call))
+	if (!lane_is_live(number, MACH_LANE_SENDER) && mach_lane_claim(&own->asked, index))
 		return PUT_SHUT;
 	return PUT_DONE;
 }
 
 /* Has the queue room for one more, and the ring for @size bytes? */
 static bool
-has_room(const struct lane *lane, uint32_t size, uint32_t count)
+has_room(const struct lane *lane, uint32_t size)
 {
 	struct mach_lane *shared = lane->shared;
-	uint32_t units;
+	uint64_t head = atomic_load(&shared->head), tail = atomic_load(&shared->tail);
+	uint32_t limit = atomic_load(&lane->gate->limit), units;
 
-	return count < atomic_load(&lane->gate->limit) &&
-	       mach_lane_room(shared, atomic_load(&shared->tail), atomic_load(&shared->head), size,
-			      &units) != NULL;
+	if (mach_lane_room(shared, tail, head, size, &units) == NULL)
+		return false;
+	if (atomic_load(&lane->gate->sole) != 0)
+		return mach_lane_messages(tail, head) + atomic_load(&lane->gate->base) < limit;
+	return (atomic_load(&lane->gate->count) & MACH_LANE_COUNT) < limit;
 }
 
 /* Wait until there is room.  False: better ask the kernel. */
@@ -222,28 +252,29 @@ await_room(uint32_t number, uint32_t size, struct wait_state *wait)
 	struct mach_lane *shared = lane->shared;
 	const struct kernel_page *page = connection.kernel_page;
 	uint32_t count = (uint32_t)atomic_load(&lane->gate->count);
-	uint64_t tail = atomic_load(&shared->tail);
+	uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
 	bool is_alive = true;
 
-	if (count == MACH_LANE_COUNT_SHUT || page == NULL || mach_lane_is_shut(tail) ||
-	    !lane_is_live(number, MACH_LANE_SENDER))
+	if ((count & MACH_LANE_COUNT) == MACH_LANE_COUNT_SHUT || page == NULL ||
+	    mach_lane_is_shut(tail) || !lane_is_live(number, MACH_LANE_SENDER))
 		return false;
-	if (has_room(lane, size, count))
+	if (has_room(lane, size))
 		return true;
 	if (wait_look(wait, atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed)))
 		return true;
 	const struct wait_word words[] = {
 		{ lane_futex(&lane->gate->count), count },
+		{ lane_futex(&shared->head), (uint32_t)head },
 		{ lane_futex(&shared->tail), (uint32_t)tail }, /* the kernel closes the lane */
 		{ &page->alive, atomic_load(&page->alive) },
 		{ &connection.state, CONNECTION_READY },
 	};
 	wait_sleeps(wait);
 	atomic_store(&shared->sender_sleeps, 1);
-	if (alive_word_is_dead(words[2].value))
+	if (alive_word_is_dead(words[3].value))
 		is_alive = false;
-	else if ((uint32_t)atomic_load(&lane->gate->count) == count && !has_room(lane, size, count))
-		lane_sleep(words, 4, WAIT_FOREVER);
+	else if (!has_room(lane, size))
+		lane_sleep(words, 5, WAIT_FOREVER);
 	atomic_store_explicit(&shared->sender_sleeps, 0, memory_order_relaxed);
 	wait_woken(wait);
 	return is_alive;
@@ -253,9 +284,10 @@ await_room(uint32_t number, uint32_t size, struct wait_state *wait)
 static void
 pass_on(struct lane *lane)
 {
-	uint32_t count = (uint32_t)atomic_load(&lane->gate->count);
+	uint32_t count = (uint32_t)atomic_load(&lane->gate->count) & MACH_LANE_COUNT;
 
-	if (count < atomic_load_explicit(&lane->gate->limit, memory_order_relaxed))
+	if (atomic_load_explicit(&lane->gate->sole, memory_order_relaxed) == 0 &&
+	    count < atomic_load_explicit(&lane->gate->limit, memory_order_relaxed))
 		wait_wake(lane_futex(&lane->gate->count), 1);
 }
 
@@ -290,8 +322,8 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 
 		lane->missed = 0;
 		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
-		atomic_store_explicit(&shared->sender_cpu, wait_cpu(), memory_order_relaxed);
-		if (atomic_load(&shared->receiver_sleeps) != 0)
+		lane_tell_cpu(&shared->sender_cpu);
+		if (lane_must_wake(&shared->receiver_sleeps))
 			wait_wake(lane_futex(&shared->tail), INT_MAX);
 	} else if (result == PUT_SHUT && ++lane->missed >= MISSES_MAX) {
 		lane_give_up(number);

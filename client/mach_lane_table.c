@@ -192,6 +192,8 @@ lane_map(uint32_t number, struct mach_lane *shared, struct mach_lane_gates *gate
 	lane->gate = &gates->gates[row->gate];
 	lane->generation = atomic_load(&row->generation);
 	memset(lane->bindings, 0, sizeof(lane->bindings));
+	lane->known_head = 0;
+	lane->known_tail = 0;
 	lane->missed = 0;
 	lane_leave(number);
 	return true;
@@ -318,10 +320,14 @@ void
 lane_port_update(uint32_t number)
 {
 	struct lane_port *port = &lanes.ports[number];
+	const struct mach_lane_gates *gates = lanes.gates;
 	uint32_t generation = atomic_load(&lanes.table->ports[number].generation);
 
-	if (port->generation == generation + 1)
+	if (port->generation == generation + 1 || gates == NULL)
 		return;
+	port->last_ticket =
+	    (uint32_t)atomic_load(&gates->gates[number].count) >> MACH_LANE_TICKET_SHIFT;
+	port->was_late = false;
 	port->lane_count = 0;
 	port->bound_count = 0;
 	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {

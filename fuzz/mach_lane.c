@@ -327,12 +327,15 @@ forge_positions(struct scene *s, struct input *input)
 static void
 forge_calls(struct scene *s, struct input *input)
 {
-	uint32_t which = take_byte(input) % C_TO_D, state = take_byte(input) % 8;
+	uint32_t which = take_byte(input) % C_TO_D, state = take_byte(input) % 16;
 
 	if (!s->is_open[which])
 		return;
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
-		atomic_store(&s->lanes[which].shared->calls[i].state, state);
+		struct mach_lane_call *call = &s->lanes[which].shared->calls[i];
+		uint32_t number = mach_lane_call_number(atomic_load(&call->word));
+
+		atomic_store(&call->word, mach_lane_call_word(number + state / 8 % 2, state % 8));
 	}
 }
 

@@ -212,7 +212,7 @@ take_over(uint32_t number)
 		atomic_store(&f.table->entries[2].asked, 0);
 	else
 		arm(number);
-	tail = ((tail >> 32) + 1) << 32 | mach_lane_position(tail);
+	tail = ((tail >> 32) + 1) << 32 | mach_lane_passed(tail);
 	atomic_store(&shared->head, tail);
 	atomic_store(&shared->tail, tail);
 }
@@ -235,20 +235,22 @@ honest_put(bool asks)
 	struct mach_lane_gate *gate = &f.gates[0]->gates[0];
 	mach_msg_header_t header = { .msgh_id = HONEST_ID + f.sent, .msgh_size = sizeof(header) };
 	struct mach_lane_record *record;
-	uint32_t units, call = MACH_LANE_NO_CALL;
-	uint64_t tail = atomic_load(&shared->tail), count;
+	uint32_t units, number, ticket, call = MACH_LANE_NO_CALL;
+	uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head), counted;
 
-	record = mach_lane_room(shared, tail, atomic_load(&shared->head), sizeof(header), &units);
+	record = mach_lane_room(shared, tail, head, sizeof(header), &units);
 	if (mach_lane_is_shut(tail) || !record)
 		return;
 	for (uint32_t i = 0; asks && i < MACH_LANE_CALLS && call == MACH_LANE_NO_CALL; i++)
 		if (mach_lane_name_is(atomic_load(&f.table->entries[1].names[i]),
 				      MACH_LANE_NAME_IDLE) &&
-		    mach_lane_call_move(&shared->calls[i], MACH_LANE_FREE, MACH_LANE_ASKED))
-			call = i;
-	count = atomic_fetch_add(&gate->count, (1ull << 32) | 1);
+		    mach_lane_call_state(&shared->calls[i]) != MACH_LANE_ASKED &&
+		    mach_lane_call_ask(&shared->calls[i], &number))
+			call = number << MACH_LANE_CALL_NUMBER_SHIFT | i;
+	/* whatever the hostile ones have made of the count */
+	(void)mach_lane_count_in(gate, tail, head, &counted, &ticket);
 	*record = (struct mach_lane_record){ .size_bytes = sizeof(header),
-					     .ticket = (uint32_t)(count >> 32),
+					     .ticket = ticket,
 					     .call = call };
 	memcpy(record + 1, &header, sizeof(header));
 	must(mach_lane_move(&shared->tail, tail, units));
@@ -269,7 +271,7 @@ hostile_put(void)
 	record->call = how & 2 ? take_byte(f.input) : MACH_LANE_NO_CALL;
 	record->ticket = how & 4 ? (uint32_t)take_word(f.input, 4) : 0;
 	if (record->call < MACH_LANE_CALLS && (how & 8))
-		atomic_store(&shared->calls[record->call].state, MACH_LANE_ASKED);
+		atomic_store(&shared->calls[record->call].word, MACH_LANE_ASKED);
 	if (how & 16) /* who says that it is somebody else */
 		((mach_msg_header_t *)(void *)(record + 1))->msgh_id = HONEST_ID;
 	atomic_store(&shared->tail, mach_lane_advance(tail, units));
@@ -288,7 +290,10 @@ scribble(void)
 		memory = (uint8_t *)f.gates[which & 1];
 		size = sizeof(struct mach_lane_gates);
 	} else if (how & 2) {
-		at %= 128 + sizeof(struct mach_lane_call) * MACH_LANE_CALLS;
+		at = how & 64 ? at % 192
+			      : (uint32_t)(offsetof(struct mach_lane, calls) +
+					   at % MACH_LANE_CALLS * sizeof(struct mach_lane_call) +
+					   at / MACH_LANE_CALLS % 16);
 	}
 	at = (uint32_t)(at % (size - 8)) & ~3u;
 	if (how & 4) {
@@ -310,7 +315,10 @@ hostile_answer(void)
 
 	call->size_bytes = how & 1 ? (uint32_t)take_word(f.input, 4) : 24 + (how >> 4) * 4u;
 	call->order = how & 2 ? (uint32_t)take_word(f.input, 4) : 0;
-	atomic_store(&call->state, how & 4 ? take_byte(f.input) % 8 : MACH_LANE_ANSWERED);
+	if (how & 4)
+		atomic_store(&call->word, (uint32_t)take_word(f.input, 2) & ~0xf8u);
+	else
+		mach_lane_call_set(call, MACH_LANE_ANSWERED);
 }
 
 static void
@@ -411,9 +419,6 @@ send(uint8_t what)
 	}
 	f.asleep = 0;
 	(void)mach_lane_send(&message, option, sizeof(message));
-	/* the honest client takes its answers */
-	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
-		mach_lane_call_move(&f.shared[1]->calls[i], MACH_LANE_ANSWERED, MACH_LANE_FREE);
 }
 
 static void

@@ -17,18 +17,25 @@
  * port the lane leads to and under which names its answers go from its own table, which the
  * kernel fills in; sizes are checked, bytes copied once.  A hostile peer wastes its own lane.
  *
- * Positions of the ring count units of MACH_LANE_UNIT bytes for ever.  `tail` and `head` have
- * three parts: position in the lower 31 bits, MACH_LANE_SHUT, and above them an epoch that the
- * kernel changes whenever it has looked.  Each side prepares its step, then makes it by one
- * compare-and-exchange, which fails if the kernel came between.
+ * `tail` and `head` have four parts: the position in the ring, in units of MACH_LANE_UNIT bytes,
+ * how many messages have passed, MACH_LANE_SHUT, and above them an epoch that the kernel changes
+ * whenever it has looked.  Each side prepares its step, then makes it by one compare-and-exchange,
+ * which fails if the kernel came between.
+ *
+ * What the queue limit counts: while one lane leads to a port, what `tail` is ahead of `head`;
+ * while several do, a word in the gate that all their senders change.
  *
  * A call, and who moves it:
  *
- *   FREE ──sender──► ASKED ──receiver, before it takes the request──► TAKEN
- *   TAKEN ──receiver──► ANSWERING ──► ANSWERED ──sender──► FREE
- *   ASKED, TAKEN, ANSWERING, ANSWERED ──kernel──► GONE ──sender──► FREE
+ *   any but UNUSABLE ──sender──► ASKED ──receiver──► ANSWERED
+ *   ASKED, ANSWERED ──kernel──► GONE
  *
- * GONE: the right to answer is a real one now, or was used: what comes, comes to the port.
+ * GONE: the right to answer is a real one now, or was used: what comes, comes to the port.  Each
+ * asking has a number, by which an answer that comes late is known to be none.
+ *
+ * A cache line that one end writes and the other reads costs a tenth of a microsecond, half of what
+ * a call may take.  So what both look at all the time lies apart from what they say once, an answer
+ * begins in the line that says that it is there, and `head` is read only by who needs to know.
  *
  * Either side may write any state, so nobody stakes a right on it.  What a call is worth stands in
  * the tables: in the receiver's whether it has a right to answer (mach_lane_entry.names), in the
@@ -54,70 +61,78 @@
 #define MACH_LANE_NO_CALL 0xffffffffu
 
 #define MACH_LANE_SHUT 0x80000000u
-#define MACH_LANE_POSITION 0x7fffffffu
+#define MACH_LANE_POSITION 0x00007fffu /* a multiple of the ring's units */
+#define MACH_LANE_MESSAGES 0x7fff0000u
+#define MACH_LANE_PASSED (MACH_LANE_MESSAGES | MACH_LANE_POSITION)
+#define MACH_LANE_MESSAGES_SHIFT 16
 
+/* In the lower byte of a call's word; above it the number of the asking. */
 enum mach_lane_call_state {
-	MACH_LANE_FREE = 0,
+	MACH_LANE_FREE = 0, /* never used */
 	MACH_LANE_ASKED,
-	MACH_LANE_TAKEN,
-	MACH_LANE_ANSWERING,
 	MACH_LANE_ANSWERED,
 	MACH_LANE_GONE,
 	MACH_LANE_UNUSABLE /* the kernel had no name or no memory to keep for it */
 };
 
+/* The answer is in its first line, if it is short. */
 struct mach_lane_call {
-	_Atomic uint32_t state;  /* enum mach_lane_call_state */
-	_Atomic uint32_t sleeps; /* 1: the sender sleeps on `state` */
-	_Atomic uint32_t cpu;    /* hint: wait_cpu() of who waits for the answer */
+	_Atomic uint32_t word;   /* mach_lane_call_word() */
+	_Atomic uint32_t sleeps; /* 1: the sender sleeps on `word` */
 	uint32_t size_bytes;     /* the receiver's: of the answer */
 	uint32_t order;          /* the receiver's: answers of one lane in their order */
-	uint8_t pad[44];
+	uint8_t answer[MACH_LANE_ANSWER_MAX];
+	uint8_t pad[48];
 };
 
 /* In front of each message in the ring. */
 struct mach_lane_record {
 	uint32_t size_bytes; /* of the message behind it; 0: nothing more up to the ring's end */
 	uint32_t ticket;     /* of the port's gate: messages of several lanes in their order */
-	uint32_t call;       /* or MACH_LANE_NO_CALL */
+	uint32_t call;       /* number of the asking, then index in a byte; or MACH_LANE_NO_CALL */
 	uint32_t pad;
 };
 
 struct mach_lane {
 	_Atomic uint64_t tail; /* the sender's */
-	_Atomic uint32_t
-	    sender_sleeps;           /* 1: until there is room: on the gate's `count` and `tail` */
-	_Atomic uint32_t sender_cpu; /* hint */
-	uint8_t line0[48];
-	_Atomic uint64_t head;            /* the receiver's */
+	uint8_t line0[56];
+	_Atomic uint64_t head; /* the receiver's */
+	uint8_t line1[56];
+	/* seldom written */
+	_Atomic uint32_t sender_sleeps;   /* 1: until there is room; see mach_lane_gate */
+	_Atomic uint32_t sender_cpu;      /* hint */
 	_Atomic uint32_t receiver_sleeps; /* 1: on the lower half of `tail` */
 	_Atomic uint32_t receiver_cpu;    /* hint: 0 while it does not wait for this lane */
-	uint8_t line1[48];
-	struct mach_lane_call calls[MACH_LANE_CALLS];
-	uint8_t pad[4096 - 128 - 64 * MACH_LANE_CALLS];
+	uint8_t pad[4096 - 144];
 	uint8_t ring[MACH_LANE_RING_UNITS * MACH_LANE_UNIT];
-	uint8_t answers[MACH_LANE_CALLS][MACH_LANE_ANSWER_MAX];
+	struct mach_lane_call calls[MACH_LANE_CALLS];
+	uint8_t end[4096 - (MACH_LANE_CALLS * sizeof(struct mach_lane_call)) % 4096];
 };
 
-_Static_assert(sizeof(struct mach_lane_call) == 64, "a line each");
+_Static_assert(sizeof(struct mach_lane_call) % 64 == 0, "calls share no line");
 _Static_assert(sizeof(struct mach_lane) % 4096 == 0, "a lane is whole pages");
 
 /*
  * How full the ports of one receiving task are, for all who send to it.  Who spoils a count
  * makes sends go by the kernel, which knows better, or lets in as many as the rings hold.
  *
- * The lower half of `count` is what senders sleep on who wait for room.  Whoever makes room in a
- * full queue wakes one of them, who wakes the next if there is room for him, too; and before
- * the receiver sleeps it wakes all.
+ * Senders that wait for room sleep on the lower half of `count`, or, where theirs is the only
+ * lane, of its `head`.  Whoever makes room in a full queue wakes one of them, who wakes the next if
+ * there is room for him, too; and before the receiver sleeps it wakes all.
  */
-#define MACH_LANE_COUNT_SHUT 0xffffffffu /* the gate is not open: ask the kernel */
-
 struct mach_lane_gate {
-	/* messages in the queue, the kernel's too; in the upper half the next ticket */
+	/* messages in the queue, the kernel's too, then the next ticket, 16 bits each; in the upper
+	   half an epoch that the kernel changes when it counts anew */
 	_Atomic uint64_t count;
 	_Atomic uint32_t limit;
-	uint8_t pad[52];
+	_Atomic uint32_t sole; /* 1: one lane leads here, and counts by itself … */
+	_Atomic uint32_t base; /* … on top of so many messages of the kernel's */
+	uint8_t pad[44];
 };
+
+#define MACH_LANE_COUNT 0xffffu
+#define MACH_LANE_COUNT_SHUT 0xffffu /* the gate is not open: ask the kernel */
+#define MACH_LANE_TICKET_SHIFT 16
 
 struct mach_lane_gates {
 	struct mach_lane_gate gates[MACH_LANE_GATE_MAX];
@@ -135,11 +150,14 @@ struct mach_lane_port {
 	_Atomic uint32_t task_sleeps; /* the task's: wake it when `word` changes */
 	_Atomic uint32_t name;        /* 0: none */
 	_Atomic uint32_t generation;  /* another port, or other lanes: look at them anew */
-	_Atomic uint32_t seqno;       /* of the next message; the task's while the gate is open */
 	_Atomic uint32_t incarnation; /* another port, if under the same name: nothing is bound */
-	_Atomic uint64_t context;     /* as the trailer has it */
-	_Atomic uint64_t received;    /* the task's: messages that it took */
-	uint8_t line[24];
+	_Atomic uint32_t unused;
+	/* of the next message, which the task counts on while the gate is open; in the upper half a
+	   count of the kernel's tellings: who counts what it has counted already fails */
+	_Atomic uint64_t seqno;
+	_Atomic uint64_t context;  /* as the trailer has it */
+	_Atomic uint64_t received; /* the task's: messages that it took */
+	uint8_t line[16];
 };
 
 enum mach_lane_word {
@@ -179,16 +197,18 @@ struct mach_lane_entry {
 	/* receiver: the name for the answer to each call, enum mach_lane_name in its lower two
 	   bits; 0: none is kept, the call is not to be used */
 	_Atomic uint32_t names[MACH_LANE_CALLS];
+	/* receiver: number of the asking whose right is held or was last */
+	_Atomic uint32_t numbers[MACH_LANE_CALLS];
 };
 
 struct mach_lane_table {
 	struct mach_lane_port ports[MACH_LANE_GATE_MAX];
 	struct mach_lane_entry entries[MACH_LANE_MAX];
-	uint8_t pad[4096 - (64 * MACH_LANE_GATE_MAX + 224 * MACH_LANE_MAX) % 4096];
+	uint8_t pad[4096 - (64 * MACH_LANE_GATE_MAX + 352 * MACH_LANE_MAX) % 4096];
 };
 
 _Static_assert(sizeof(struct mach_lane_port) == 64, "a line each");
-_Static_assert(sizeof(struct mach_lane_entry) == 224, "as the table counts");
+_Static_assert(sizeof(struct mach_lane_entry) == 352, "as the table counts");
 _Static_assert(sizeof(struct mach_lane_table) % 4096 == 0, "whole pages");
 
 /* ---- the steps of both sides --------------------------------------------------------------- */
@@ -206,18 +226,42 @@ mach_lane_position(uint64_t word)
 	return (uint32_t)word & MACH_LANE_POSITION;
 }
 
+/* Position and messages, as `word` has them. */
+static inline uint32_t
+mach_lane_passed(uint64_t word)
+{
+	return (uint32_t)word & MACH_LANE_PASSED;
+}
+
 static inline bool
 mach_lane_is_shut(uint64_t word)
 {
 	return ((uint32_t)word & MACH_LANE_SHUT) != 0;
 }
 
-/* @word, so many units further on, in the same epoch. */
+static inline uint32_t
+mach_lane_epoch(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
+
+/* @word, one message of so many units further on, in the same epoch. */
 static inline uint64_t
 mach_lane_advance(uint64_t word, uint32_t units)
 {
-	return (word & ~(uint64_t)MACH_LANE_POSITION) |
+	uint32_t messages =
+	    ((uint32_t)word + (1u << MACH_LANE_MESSAGES_SHIFT)) & MACH_LANE_MESSAGES;
+
+	return (word & ~(uint64_t)MACH_LANE_PASSED) | messages |
 	       ((mach_lane_position(word) + units) & MACH_LANE_POSITION);
+}
+
+/* Messages between @head and @tail, as their ends count them. */
+static inline uint32_t
+mach_lane_messages(uint64_t tail, uint64_t head)
+{
+	return (((uint32_t)tail - ((uint32_t)head & MACH_LANE_MESSAGES)) & MACH_LANE_MESSAGES) >>
+	       MACH_LANE_MESSAGES_SHIFT;
 }
 
 static inline uint32_t
@@ -300,23 +344,138 @@ mach_lane_move(_Atomic uint64_t *word, uint64_t from, uint32_t units)
 						       memory_order_seq_cst, memory_order_relaxed);
 }
 
+/* ---- the queue's limit --------------------------------------------------------------------- */
+
+/*
+ * Counts one more message in, of a lane that stands at @tail and @head; before `tail` moves, as the
+ * kernel's coming in between shows there.  True: there is room; and in @counted what
+ * mach_lane_count_out() wants, in @ticket the message's place among those of other lanes.
+ */
 static inline bool
-mach_lane_call_move(struct mach_lane_call *call, uint32_t from, uint32_t to)
+mach_lane_count_in(struct mach_lane_gate *gate, uint64_t tail, uint64_t head, uint64_t *counted,
+		   uint32_t *ticket)
 {
-	return atomic_compare_exchange_strong_explicit(&call->state, &from, to,
-						       memory_order_seq_cst, memory_order_relaxed);
+	uint32_t limit = atomic_load_explicit(&gate->limit, memory_order_relaxed);
+	uint64_t count;
+
+	*counted = 0;
+	*ticket = 0;
+	if (atomic_load_explicit(&gate->sole, memory_order_relaxed) != 0)
+		return mach_lane_messages(tail, head) +
+			   atomic_load_explicit(&gate->base, memory_order_relaxed) <
+		       limit;
+	count = atomic_load(&gate->count);
+	do {
+		if ((count & MACH_LANE_COUNT) >= limit)
+			return false;
+		*ticket = (uint32_t)count >> MACH_LANE_TICKET_SHIFT;
+		*counted = (count & ~(uint64_t)0xffffffffu) |
+			   ((*ticket + 1) & 0xffffu) << MACH_LANE_TICKET_SHIFT |
+			   (((uint32_t)count + 1) & MACH_LANE_COUNT);
+	} while (!atomic_compare_exchange_weak(&gate->count, &count, *counted));
+	return true;
 }
 
-/* The same, whatever the state is; false: the kernel keeps nothing for the call. */
+/*
+ * One message less, if the kernel has not counted anew since @counted was read from the gate.
+ * True: the queue was full.
+ */
 static inline bool
-mach_lane_call_set(struct mach_lane_call *call, uint32_t to)
+mach_lane_count_out(struct mach_lane_gate *gate, uint64_t counted)
 {
-	uint32_t from = atomic_load(&call->state);
+	uint64_t count = atomic_load_explicit(&gate->count, memory_order_relaxed);
 
-	while (from != MACH_LANE_UNUSABLE)
-		if (atomic_compare_exchange_weak(&call->state, &from, to))
+	do {
+		if ((count ^ counted) >> 32 != 0 || (count & MACH_LANE_COUNT) == 0 ||
+		    (count & MACH_LANE_COUNT) == MACH_LANE_COUNT_SHUT)
+			return false;
+	} while (!atomic_compare_exchange_weak(&gate->count, &count, count - 1));
+	return (count & MACH_LANE_COUNT) >=
+	       atomic_load_explicit(&gate->limit, memory_order_relaxed);
+}
+
+/* The place of a message among those of other lanes: is @ticket before @other? */
+static inline bool
+mach_lane_ticket_before(uint32_t ticket, uint32_t other)
+{
+	return (int16_t)(uint16_t)(ticket - other) < 0;
+}
+
+/* Message @seqno was taken; unless the kernel, who came since, knows it. */
+static inline void
+mach_lane_count_seqno(struct mach_lane_port *row, uint64_t seqno)
+{
+	uint64_t next = (seqno & ~(uint64_t)0xffffffffu) | (uint32_t)(seqno + 1);
+
+	atomic_compare_exchange_strong(&row->seqno, &seqno, next);
+}
+
+/* ---- calls ---------------------------------------------------------------------------------- */
+
+#define MACH_LANE_CALL_NUMBER_SHIFT 8
+#define MACH_LANE_CALL_MASK 0xffu
+
+static inline uint32_t
+mach_lane_call_word(uint32_t number, enum mach_lane_call_state state)
+{
+	return number << MACH_LANE_CALL_NUMBER_SHIFT | (uint32_t)state;
+}
+
+static inline uint32_t
+mach_lane_call_state(const struct mach_lane_call *call)
+{
+	return atomic_load_explicit(&call->word, memory_order_acquire) & MACH_LANE_CALL_MASK;
+}
+
+/* The index and the number in a record's `call`. */
+static inline uint32_t
+mach_lane_call_index(uint32_t call)
+{
+	return call & MACH_LANE_CALL_MASK;
+}
+
+static inline uint32_t
+mach_lane_call_number(uint32_t call)
+{
+	return call >> MACH_LANE_CALL_NUMBER_SHIFT;
+}
+
+/* False: the state of that asking is another, or it is over. */
+static inline bool
+mach_lane_call_move(struct mach_lane_call *call, uint32_t number, enum mach_lane_call_state from,
+		    enum mach_lane_call_state to)
+{
+	uint32_t word = mach_lane_call_word(number, from);
+
+	return atomic_compare_exchange_strong(&call->word, &word, mach_lane_call_word(number, to));
+}
+
+/* The same whatever the state is; false: the kernel keeps nothing for the call. */
+static inline bool
+mach_lane_call_set(struct mach_lane_call *call, enum mach_lane_call_state to)
+{
+	uint32_t word = atomic_load(&call->word);
+
+	while ((word & MACH_LANE_CALL_MASK) != MACH_LANE_UNUSABLE)
+		if (atomic_compare_exchange_weak(&call->word, &word,
+						 (word & ~MACH_LANE_CALL_MASK) | (uint32_t)to))
 			return true;
 	return false;
+}
+
+/* The sender asks with it, for the time that *@number says; false as above. */
+static inline bool
+mach_lane_call_ask(struct mach_lane_call *call, uint32_t *number)
+{
+	uint32_t word = atomic_load(&call->word);
+
+	do {
+		if ((word & MACH_LANE_CALL_MASK) == MACH_LANE_UNUSABLE)
+			return false;
+		*number = mach_lane_call_number(word + (1u << MACH_LANE_CALL_NUMBER_SHIFT));
+	} while (!atomic_compare_exchange_weak(&call->word, &word,
+					       mach_lane_call_word(*number, MACH_LANE_ASKED)));
+	return true;
 }
 
 /* The name that a freed index gets next; its low byte counts in steps of 4. */

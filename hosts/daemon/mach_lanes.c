@@ -102,7 +102,7 @@ wake_lane(struct mach_lane *lane)
 		wait_wake(lower_half(&lane->tail), INT_MAX);
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
 		if (atomic_load(&lane->calls[i].sleeps) != 0)
-			wait_wake(&lane->calls[i].state, INT_MAX);
+			wait_wake(&lane->calls[i].word, INT_MAX);
 }
 
 void

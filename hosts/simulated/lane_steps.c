@@ -98,11 +98,12 @@ static uint32_t
 call_take(const struct lane_task *task, uint32_t lane)
 {
 	const uint32_t asked = lane_asked(task, lane);
+	uint32_t number;
 
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
 		if (!(asked >> i & 1) &&
-		    mach_lane_call_set(&task->ends[lane].shared->calls[i], MACH_LANE_ASKED))
-			return i;
+		    mach_lane_call_ask(&task->ends[lane].shared->calls[i], &number))
+			return number << MACH_LANE_CALL_NUMBER_SHIFT | i;
 	return MACH_LANE_NO_CALL;
 }
 
@@ -115,9 +116,8 @@ call_give_back(struct lane_task *task, uint32_t lane, uint32_t call)
 
 	if (call == MACH_LANE_NO_CALL)
 		return true;
-	is_ours = mach_lane_claim(&row->asked, call);
+	is_ours = mach_lane_claim(&row->asked, mach_lane_call_index(call));
 	atomic_store(&row->busy, 0);
-	mach_lane_call_set(&task->ends[lane].shared->calls[call], MACH_LANE_FREE);
 	return is_ours;
 }
 
@@ -138,7 +138,7 @@ put_begin(struct lane_task *task, uint32_t lane, const mach_msg_header_t *messag
 	struct mach_lane_gate *gate = gate_of(task, lane);
 	struct mach_lane_entry *row = &task->table->entries[lane];
 	struct mach_lane_record *record;
-	uint64_t count;
+	uint32_t ticket;
 
 	if (end->locked || mach_lane_is_shut(tail))
 		return false;
@@ -157,20 +157,19 @@ put_begin(struct lane_task *task, uint32_t lane, const mach_msg_header_t *messag
 		call = call_take(task, lane);
 		if (call == MACH_LANE_NO_CALL)
 			return false;
-		atomic_store(&row->bindings[call], (uint8_t)binding);
-		end->call_port[call] = end->bindings[binding].port;
-		atomic_store(&row->busy, call + 1);
-		atomic_fetch_or(&row->asked, 1u << call);
+		const uint32_t index = mach_lane_call_index(call);
+
+		atomic_store(&row->bindings[index], (uint8_t)binding);
+		end->call_port[index] = end->bindings[binding].port;
+		atomic_store(&row->busy, index + 1);
+		atomic_fetch_or(&row->asked, 1u << index);
 	}
-	count = atomic_fetch_add(&gate->count, (1ull << 32) | 1);
-	if ((uint32_t)count >= atomic_load(&gate->limit)) {
-		atomic_fetch_sub(&gate->count, 1);
+	if (!mach_lane_count_in(gate, tail, head, &step->counted, &ticket)) {
 		call_give_back(task, lane, call); /* no step of the kernel comes between */
 		return false;
 	}
-	*record = (struct mach_lane_record){ .size_bytes = size_bytes,
-					     .ticket = (uint32_t)(count >> 32),
-					     .call = call };
+	*record =
+	    (struct mach_lane_record){ .size_bytes = size_bytes, .ticket = ticket, .call = call };
 	memcpy(record + 1, message, size_bytes);
 	end->locked = true;
 	step->kind = LANE_PUT;
@@ -188,13 +187,14 @@ put_finish(struct lane_step *step)
 
 	end->locked = false;
 	if (!mach_lane_move(&end->shared->tail, step->word, step->units)) {
-		/* the kernel counts the messages anew */
+		if (step->counted != 0)
+			mach_lane_count_out(gate_of(step->task, step->lane), step->counted);
 		if (call_give_back(step->task, step->lane, step->call))
 			return false;
 	} else if (step->call != MACH_LANE_NO_CALL) {
 		atomic_store(&row->busy, 0);
 		if (!is_live(step->task, step->lane, MACH_LANE_SENDER) &&
-		    mach_lane_claim(&row->asked, step->call))
+		    mach_lane_claim(&row->asked, mach_lane_call_index(step->call)))
 			return false; /* closed before, so nobody would answer */
 	}
 	atomic_fetch_add(&row->sent, 1);
@@ -232,12 +232,7 @@ answer_begin(struct lane_task *task, const mach_msg_header_t *message, uint32_t 
 	if (!mach_lane_name_move(word, mach_lane_name_word(step->name, MACH_LANE_NAME_HELD),
 				 mach_lane_name_word(step->name, MACH_LANE_NAME_ANSWERING)))
 		return false;
-	if (!mach_lane_call_move(&shared->calls[index], MACH_LANE_TAKEN, MACH_LANE_ANSWERING)) {
-		mach_lane_name_move(word, mach_lane_name_word(step->name, MACH_LANE_NAME_ANSWERING),
-				    mach_lane_name_word(step->name, MACH_LANE_NAME_HELD));
-		return false;
-	}
-	memcpy(shared->answers[index], message, size_bytes);
+	memcpy(shared->calls[index].answer, message, size_bytes);
 	shared->calls[index].size_bytes = size_bytes;
 	shared->calls[index].order = task->order++;
 	task->ends[lane].locked = true;
@@ -251,9 +246,11 @@ static bool
 answer_finish(struct lane_step *step)
 {
 	struct lane_end *end = &step->task->ends[step->lane];
-	_Atomic uint32_t *word = &step->task->table->entries[step->lane].names[step->call];
+	struct mach_lane_entry *row = &step->task->table->entries[step->lane];
+	_Atomic uint32_t *word = &row->names[step->call];
 	const bool is_made = mach_lane_call_move(&end->shared->calls[step->call],
-						 MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
+						 atomic_load(&row->numbers[step->call]),
+						 MACH_LANE_ASKED, MACH_LANE_ANSWERED);
 
 	end->locked = false;
 	mach_lane_name_move(
@@ -318,7 +315,7 @@ first_lane(const struct lane_task *task, uint32_t port)
 		    !mach_lane_first(shared, atomic_load(&shared->tail), atomic_load(&shared->head),
 				     &record, &message, &units))
 			continue;
-		if (best == MACH_LANE_MAX || (int32_t)(record.ticket - best_ticket) < 0) {
+		if (best == MACH_LANE_MAX || mach_lane_ticket_before(record.ticket, best_ticket)) {
 			best = i;
 			best_ticket = record.ticket;
 		}
@@ -347,19 +344,21 @@ take_begin(struct lane_task *task, mach_port_name_t name, uint32_t room, struct 
 	    record.size_bytes > sizeof step->message ||
 	    record.size_bytes + step->trailer.msgh_trailer_size > room)
 		return LANE_RECEIVE_BY_KERNEL;
-	step->call = record.call;
+	step->call = mach_lane_call_index(record.call);
 	step->size_bytes = record.size_bytes;
+	step->is_sole = atomic_load(&gate_of(task, step->lane)->sole) != 0;
+	step->counted = atomic_load(&gate_of(task, step->lane)->count);
 	memcpy(step->message.bytes, message, record.size_bytes);
-	if (record.call < MACH_LANE_CALLS) {
-		step->before = atomic_load(&row->names[record.call]);
-		if (step->before == 0 || mach_lane_name_is(step->before, MACH_LANE_NAME_HELD) ||
-		    !mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
-					 MACH_LANE_TAKEN))
+	if (step->call < MACH_LANE_CALLS) {
+		step->before = atomic_load(&row->names[step->call]);
+		if (step->before == 0 || mach_lane_name_is(step->before, MACH_LANE_NAME_HELD))
 			return LANE_RECEIVE_BY_KERNEL;
 		reply = mach_lane_next_name(step->before | MACH_LANE_NAME_IDLE);
-		atomic_store(&row->busy, record.call + 1);
-		atomic_store(&row->names[record.call],
+		step->number_before = atomic_load(&row->numbers[step->call]);
+		atomic_store(&row->busy, step->call + 1);
+		atomic_store(&row->names[step->call],
 			     mach_lane_name_word(reply, MACH_LANE_NAME_HELD));
+		atomic_store(&row->numbers[step->call], mach_lane_call_number(record.call));
 	}
 	step->name = reply;
 	complete(step,
@@ -384,7 +383,7 @@ first_answer(struct lane_task *task, uint32_t port, uint32_t *lane, uint32_t *ca
 			const struct mach_lane_call *at = &end->shared->calls[j];
 
 			if (!(asked >> j & 1) || end->call_port[j] != port ||
-			    atomic_load(&at->state) != MACH_LANE_ANSWERED ||
+			    mach_lane_call_state(at) != MACH_LANE_ANSWERED ||
 			    (found && (int32_t)(at->order - best_order) >= 0))
 				continue;
 			found = true;
@@ -410,7 +409,7 @@ take_answer_begin(struct lane_task *task, mach_port_name_t name, uint32_t room,
 	    step->size_bytes > MACH_LANE_ANSWER_MAX ||
 	    step->size_bytes + step->trailer.msgh_trailer_size > room)
 		return LANE_RECEIVE_BY_KERNEL;
-	memcpy(step->message.bytes, shared->answers[step->call], step->size_bytes);
+	memcpy(step->message.bytes, shared->calls[step->call].answer, step->size_bytes);
 	complete(step, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, name);
 	step->kind = LANE_TAKE_ANSWER;
 	return LANE_RECEIVE_BEGUN;
@@ -431,6 +430,7 @@ lane_receive_begin(struct lane_task *task, mach_port_name_t name, uint32_t optio
 		return LANE_RECEIVE_BY_KERNEL;
 	row = &task->table->ports[step->port];
 	step->port_word = atomic_load(&row->word);
+	step->seqno = atomic_load(&row->seqno);
 	if (step->port_word & (MACH_LANE_HAS_MESSAGES | MACH_LANE_IS_SHUT))
 		return LANE_RECEIVE_BY_KERNEL;
 	step->trailer =
@@ -455,24 +455,27 @@ take_finish(struct lane_step *step)
 		const bool is_taken = mach_lane_move(&end->shared->head, step->word, step->units);
 
 		if (step->name != MACH_PORT_NULL) {
-			if (!is_taken)
+			if (!is_taken) {
+				atomic_store(&entry->numbers[step->call], step->number_before);
 				mach_lane_name_move(
 				    &entry->names[step->call],
 				    mach_lane_name_word(step->name, MACH_LANE_NAME_HELD),
 				    step->before);
+			}
 			atomic_store(&entry->busy, 0);
 		}
 		if (!is_taken)
 			return false; /* the kernel has taken the message over, and its call */
-		atomic_fetch_sub(&gate_of(task, step->lane)->count, 1);
+		if (!step->is_sole)
+			mach_lane_count_out(gate_of(task, step->lane), step->counted);
 	} else {
 		/* an earlier answer may have gone to the kernel, or this one */
 		if (atomic_load(&row->word) != step->port_word ||
 		    !mach_lane_claim(&entry->asked, step->call))
 			return false;
-		mach_lane_call_set(&end->shared->calls[step->call], MACH_LANE_FREE);
 	}
-	step->trailer.msgh_seqno = atomic_fetch_add(&row->seqno, 1);
+	step->trailer.msgh_seqno = (mach_port_seqno_t)step->seqno;
+	mach_lane_count_seqno(row, step->seqno);
 	step->trailer.msgh_context = atomic_load(&row->context);
 	atomic_fetch_add(&row->received, 1);
 	return true;

@@ -51,8 +51,9 @@ struct lane_step {
 	enum lane_step_kind kind;
 	struct lane_task *task;
 	uint32_t lane, call, port;
-	uint64_t word;
-	uint32_t units, port_word;
+	uint64_t word, counted, seqno;
+	uint32_t units, port_word, number_before;
+	bool is_sole;
 	mach_port_name_t name; /* of the right to answer, MACH_PORT_NULL: none */
 	uint32_t before;       /* … and its word in the table, before it was taken */
 

@@ -84,7 +84,7 @@ sleeps_on(struct lane_task *task, uint32_t port, const void *word, bool sleeps)
 		for (uint32_t j = 0; asked && j < MACH_LANE_CALLS; j++) {
 			if (!(asked >> j & 1) || end->call_port[j] != port)
 				continue;
-			if (word == &end->shared->calls[j].state)
+			if (word == &end->shared->calls[j].word)
 				return true;
 			if (!word)
 				atomic_store(&end->shared->calls[j].sleeps, sleeps);
@@ -132,7 +132,7 @@ sim_lane_told(struct sim *sim, struct kernel_shared *shared, uint64_t wakes)
 			wake(sim, &table->ports[i].word);
 	for (uint32_t i = 0; kind == LANE_SEGMENT_LANE && wakes && i < MACH_LANE_CALLS; i++)
 		if (atomic_load(&lane->calls[i].sleeps))
-			wake(sim, &lane->calls[i].state);
+			wake(sim, &lane->calls[i].word);
 	lane_memory_told(&sim->lane_memory, shared);
 }
 
@@ -167,7 +167,7 @@ wake_peer(struct sim *sim, const struct lane_step *half, enum lane_step_kind kin
 	if (kind == LANE_PUT && atomic_load(&shared->receiver_sleeps))
 		wake(sim, &shared->tail);
 	if (kind == LANE_ANSWER && atomic_load(&shared->calls[half->call].sleeps))
-		wake(sim, &shared->calls[half->call].state);
+		wake(sim, &shared->calls[half->call].word);
 }
 
 static bool

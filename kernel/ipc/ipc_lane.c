@@ -84,6 +84,15 @@ gate_tell(struct kernel *k, struct ipc_gate *gate, uint32_t flags)
 		kernel_shared_wake(k, gate->task->lanes->table_memory, gate->number);
 }
 
+static void
+gate_tell_seqno(struct ipc_gate *gate)
+{
+	struct mach_lane_port *row = gate_row(gate);
+	uint64_t tellings = (atomic_load(&row->seqno) >> 32) + 1;
+
+	atomic_store(&row->seqno, tellings << 32 | gate->port->seqno);
+}
+
 /* Before anything is taken out of its lanes: until the end of the step nobody may take what came
  * behind it.  Who sleeps may go on: if this has concerned him, he is told then. */
 static void
@@ -121,7 +130,7 @@ ipc_gate_get(struct kernel *k, struct task *task, struct ipc_port *port)
 	struct mach_lane_port *row = gate_row(gate);
 
 	gate->word = atomic_load(&row->word) & ~(MACH_LANE_WORD_COUNT - 1);
-	atomic_store(&row->seqno, port->seqno);
+	gate_tell_seqno(gate);
 	atomic_store(&row->name, port->receiver_name);
 	gate_tell(k, gate, MACH_LANE_IS_SHUT);
 	ipc_gate_look_again(k, gate);
@@ -201,14 +210,21 @@ gate_may_open(const struct kernel *k, const struct ipc_gate *gate)
 	       port->request_armed_count == 0 && !gate->task->strict;
 }
 
+static bool
+lane_may_open(const struct ipc_lane *lane)
+{
+	return lane->accepted && !lane->closing;
+}
+
 static void
 lane_open(struct ipc_lane *lane)
 {
 	struct mach_lane *shared = lane->shared;
 	uint64_t tail = atomic_load(&shared->tail);
-	uint64_t open = ((tail >> 32) + 1) << 32 | mach_lane_position(tail);
+	uint64_t open = ((tail >> 32) + 1) << 32 | mach_lane_passed(tail);
 
 	ipc_lane_arm(lane);
+	lane->opened_at = open;
 	atomic_store(&shared->head, open);
 	atomic_store(&shared->tail, open);
 }
@@ -219,11 +235,18 @@ gate_open(struct ipc_gate *gate)
 	struct mach_lane_gate *shared = &gate->task->lanes->gates_shared->gates[gate->number];
 	const struct ipc_port *port = gate->port;
 	uint64_t count = atomic_load(&shared->count);
+	uint32_t ticket = ((uint32_t)count >> MACH_LANE_TICKET_SHIFT) + 1, lane_count = 0;
 
-	atomic_store(&shared->limit, port->qlimit);
-	atomic_store(&shared->count, (count & ~(uint64_t)0xffffffffu) | port->msgcount);
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
-		if (lane->accepted && !lane->closing)
+		lane_count += lane_may_open(lane);
+	atomic_store(&shared->limit, port->qlimit);
+	atomic_store(&shared->base, port->msgcount);
+	atomic_store(&shared->sole, lane_count == 1);
+	/* another word in any case: who was about to sleep on it looks again */
+	atomic_store(&shared->count,
+		     ((count >> 32) + 1) << 32 | ticket << MACH_LANE_TICKET_SHIFT | port->msgcount);
+	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
+		if (lane_may_open(lane))
 			lane_open(lane);
 	gate->open = true;
 }
@@ -241,6 +264,51 @@ gate_wake_senders(struct kernel *k, const struct ipc_gate *gate)
 		}
 }
 
+void
+ipc_port_touch_to_post(struct kernel *k, struct ipc_port *port)
+{
+	struct ipc_gate *gate = port->gate;
+
+	if (!gate)
+		return;
+	if (!gate->open || !list_is_empty(&gate->lanes) || !gate_may_open(k, gate)) {
+		ipc_gate_touch(k, gate);
+		return;
+	}
+	ipc_gate_take_answers(k, gate);
+	ipc_gate_look_again(k, gate);
+}
+
+uint32_t
+ipc_gate_received(struct kernel *k, struct ipc_gate *gate)
+{
+	struct mach_lane_gate *shared = &gate->task->lanes->gates_shared->gates[gate->number];
+	struct ipc_port *port = gate->port;
+	uint64_t count;
+
+	if (!gate->open)
+		return port->seqno++; /* they are told at the end of the step */
+	/* nobody has taken one by a lane since there were messages */
+	port->seqno = (uint32_t)atomic_load(&gate_row(gate)->seqno) + 1;
+	gate_tell_seqno(gate);
+	if (list_is_empty(&port->messages))
+		gate_tell(k, gate, 0);
+	if (list_is_empty(&gate->lanes))
+		return port->seqno - 1;
+	if (atomic_load(&shared->sole) != 0) {
+		/* another word: who was about to sleep on it looks again */
+		atomic_store(&shared->base, port->msgcount);
+		count = atomic_load(&shared->count);
+		atomic_store(&shared->count,
+			     (count & ~(uint64_t)0xffffffffu) |
+				 (uint32_t)(count + (1u << MACH_LANE_TICKET_SHIFT)));
+	} else {
+		mach_lane_count_out(shared, atomic_load(&shared->count));
+	}
+	gate_wake_senders(k, gate);
+	return port->seqno - 1;
+}
+
 /* Whoever waits for room sees that he should not. */
 static void
 gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
@@ -252,11 +320,13 @@ gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
 
 /* Nobody looked at it in this step, so what is in its lanes stays there. */
 static void
-gate_stays_open(struct ipc_gate *gate)
+gate_stays_open(struct kernel *k, struct ipc_gate *gate)
 {
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
-		if (lane->accepted && !lane->closing)
+		if (lane_may_open(lane))
 			ipc_lane_arm(lane);
+	if (!list_is_empty(&gate->port->messages) && !(gate->word & MACH_LANE_HAS_MESSAGES))
+		gate_tell(k, gate, MACH_LANE_HAS_MESSAGES);
 }
 
 /* Memory for messages may be there now, and lanes that end may have become empty. */
@@ -294,10 +364,10 @@ ipc_gates_settle(struct kernel *k)
 			continue;
 		}
 		if (gate->open) {
-			gate_stays_open(gate);
+			gate_stays_open(k, gate);
 			continue;
 		}
-		atomic_store(&row->seqno, gate->port->seqno);
+		gate_tell_seqno(gate);
 		atomic_store(&row->context, gate->port->context);
 		gate_tell(k, gate,
 			  (list_is_empty(&gate->port->messages) ? 0 : MACH_LANE_HAS_MESSAGES) |
@@ -349,7 +419,7 @@ ipc_lanes_cool(struct kernel *k)
 			ipc_gate_look_again(k,
 					    gate); /* whoever waits there asks for nothing more */
 		LIST_FOR_EACH_SAFE (lane, &gate->lanes, struct ipc_lane, in_gate) {
-			uint64_t tail = mach_lane_position(atomic_load(&lane->shared->tail));
+			uint64_t tail = mach_lane_passed(atomic_load(&lane->shared->tail));
 
 			if (tail == lane->cold_tail)
 				ipc_lane_close(k, lane);

@@ -65,6 +65,7 @@ struct ipc_lane {
 	audit_token_t token;
 	mach_port_name_t name; /* of the send right */
 	uint32_t sender_number, receiver_number;
+	uint64_t opened_at; /* tail and head, when it was opened last */
 	uint64_t cold_tail; /* where it was when somebody looked last whether it is used */
 	bool accepted;
 	bool closing;  /* freed when its ring is empty */
@@ -116,6 +117,24 @@ ipc_port_touch(struct kernel *k, const struct ipc_port *port)
 		ipc_gate_touch(k, port->gate);
 }
 
+/*
+ * What the kernel has for a port came before all that is in its lanes: whoever receives may have
+ * it, and they stay as they are.  Else the kernel, once it has taken over many messages, would take
+ * over those that come meanwhile with each that it hands out, and no lane was used any more.
+ */
+static inline bool
+ipc_port_has_older(const struct ipc_port *port)
+{
+	return port->gate && port->gate->open && !list_is_empty(&port->messages);
+}
+
+/* A message has left the queue for a receiver: its number.  Those who have lanes are told. */
+mustuse uint32_t ipc_gate_received(struct kernel *k, struct ipc_gate *gate);
+
+/* Before a message comes into the port's queue: what was before it is there.  Where only answers
+ * come by lanes, requests on their way to those who give them need not be. */
+void ipc_port_touch_to_post(struct kernel *k, struct ipc_port *port);
+
 /* Something ended that may have kept @port's gate shut: look at the end of the step. */
 void ipc_gate_look_again(struct kernel *k, struct ipc_gate *gate);
 /* The receive right leaves the task: no lane leads or answers there any more. */
@@ -158,7 +177,9 @@ void ipc_lane_close(struct kernel *k, struct ipc_lane *lane);
 void ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate);
 /* Of calls bound to @gate, those that were taken or answered.  The rings must be shut. */
 void ipc_gate_take_calls(struct kernel *k, struct ipc_gate *gate);
-/* The same of @lane alone; @only NULL: whatever they are bound to. */
+/* Those that are answered, while everything else goes on. */
+void ipc_gate_take_answers(struct kernel *k, struct ipc_gate *gate);
+/* The same as ipc_gate_take_calls() of @lane alone; @only NULL: whatever they are bound to. */
 void ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_gate *only);
 /* Answers for which there was no memory: their rights end unused. */
 void ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane);

@@ -27,11 +27,19 @@ ipc_lane_disarm(struct ipc_lane *lane, uint32_t call)
 		return;
 	lane->kept[call] = 0;
 	atomic_store(&row->names[call], 0);
-	atomic_store(&lane->shared->calls[call].state, MACH_LANE_UNUSABLE);
+	mach_lane_call_set(&lane->shared->calls[call], MACH_LANE_UNUSABLE);
 	space->table[index].lane = 0;
 	space->lane_count--;
 	ipc_entry_free(space, &space->table[index]);
 	ipc_notify_uncommit(lane->kernel, 1);
+}
+
+static void
+call_make_usable(struct mach_lane_call *call)
+{
+	uint32_t number = mach_lane_call_number(atomic_load(&call->word));
+
+	mach_lane_call_move(call, number, MACH_LANE_UNUSABLE, MACH_LANE_GONE);
 }
 
 void
@@ -50,7 +58,7 @@ ipc_lane_arm(struct ipc_lane *lane)
 		if (!ipc_notify_reserve(lane->kernel, 1) ||
 		    ipc_space_reserve(space, 1) != KERN_SUCCESS) {
 			/* without a name for its answer nobody may ask with it */
-			atomic_store(&lane->shared->calls[i].state, MACH_LANE_UNUSABLE);
+			mach_lane_call_set(&lane->shared->calls[i], MACH_LANE_UNUSABLE);
 			continue;
 		}
 		ipc_notify_commit(lane->kernel);
@@ -61,7 +69,7 @@ ipc_lane_arm(struct ipc_lane *lane)
 		lane->kept[i] = name >> 8;
 		atomic_store_explicit(&row->names[i], name, memory_order_relaxed);
 		/* the sender may have asked by it when it was unarmed: to that it is over */
-		mach_lane_call_move(&lane->shared->calls[i], MACH_LANE_UNUSABLE, MACH_LANE_GONE);
+		call_make_usable(&lane->shared->calls[i]);
 	}
 }
 
@@ -84,10 +92,22 @@ call_gate(const struct ipc_lane *lane, uint32_t call)
 	return binding < MACH_LANE_BINDINGS ? lane->bindings[binding].gate : NULL;
 }
 
+static struct mach_lane_entry *
+receiver_row(const struct ipc_lane *lane)
+{
+	return &lane->gate->task->lanes->table->entries[lane->receiver_number];
+}
+
 static _Atomic uint32_t *
 name_word(const struct ipc_lane *lane, uint32_t call)
 {
-	return &lane->gate->task->lanes->table->entries[lane->receiver_number].names[call];
+	return &receiver_row(lane)->names[call];
+}
+
+static bool
+call_is_answered(const struct ipc_lane *lane, uint32_t call)
+{
+	return mach_lane_call_state(&lane->shared->calls[call]) == MACH_LANE_ANSWERED;
 }
 
 /* Nothing is kept for @call any more: the entry, which is given, is the caller's. */
@@ -155,7 +175,7 @@ static bool
 call_take_held(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
 {
 	_Atomic uint32_t *name = name_word(lane, call);
-	struct mach_lane_call *shared = &lane->shared->calls[call];
+	uint32_t number = atomic_load(&receiver_row(lane)->numbers[call]);
 	uint32_t word = atomic_load(name);
 
 	while (mach_lane_name_is(word, MACH_LANE_NAME_HELD))
@@ -165,8 +185,8 @@ call_take_held(struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
 		}
 	/* somebody is answering: not if we come first */
 	if (!mach_lane_name_is(word, MACH_LANE_NAME_ANSWERING) ||
-	    (!mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_GONE) &&
-	     !mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_GONE)))
+	    !mach_lane_call_move(&lane->shared->calls[call], number, MACH_LANE_ASKED,
+				 MACH_LANE_GONE))
 		return false;
 	call_becomes_right(lane, call, gate, word);
 	return true;
@@ -186,7 +206,9 @@ call_ends(struct kernel *k, struct ipc_lane *lane, uint32_t call, struct ipc_gat
 static bool
 call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, struct ipc_gate *gate)
 {
-	uint32_t size = *(const volatile uint32_t *)&lane->shared->calls[call].size_bytes;
+	struct mach_lane_call *shared = &lane->shared->calls[call];
+	uint32_t size = *(const volatile uint32_t *)&shared->size_bytes;
+	uint32_t number = mach_lane_call_number(atomic_load(&shared->word));
 	struct ipc_kmsg *kmsg;
 
 	if (size < KMSG_SIZE_MIN || size > MACH_LANE_ANSWER_MAX || size % 4 != 0)
@@ -194,11 +216,14 @@ call_becomes_message(struct kernel *k, struct ipc_lane *lane, uint32_t call, str
 	kmsg = ipc_kmsg_alloc(k, size, 0);
 	if (!kmsg)
 		return false;
-	if (!call_claim(lane, call)) {
+	memcpy(kmsg->bytes, shared->answer, size);
+	/* whose answer it is may be asking anew with this call, for which nothing is kept now */
+	if (!mach_lane_call_move(shared, number, MACH_LANE_ANSWERED, MACH_LANE_UNUSABLE) ||
+	    !call_claim(lane, call)) {
+		call_make_usable(shared);
 		ipc_kmsg_free(k, kmsg);
 		return true;
 	}
-	memcpy(kmsg->bytes, lane->shared->answers[call], size);
 	ikm_header(kmsg)->msgh_bits = 0;
 	kmsg->voucher_name = ikm_header(kmsg)->msgh_voucher_port;
 	kmsg->audit = lane->gate->task->token;
@@ -228,7 +253,7 @@ call_is_in_ring(const struct ipc_lane *lane, uint32_t call)
 	uint32_t units;
 
 	while (mach_lane_first(lane->shared, tail, head, &record, &message, &units)) {
-		if (record.call == call)
+		if (record.call != MACH_LANE_NO_CALL && mach_lane_call_index(record.call) == call)
 			return true;
 		head = mach_lane_advance(head, units);
 	}
@@ -239,14 +264,13 @@ call_is_in_ring(const struct ipc_lane *lane, uint32_t call)
 static uint32_t
 first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried)
 {
-	uint32_t best = MACH_LANE_NO_CALL;
+	uint32_t best = MACH_LANE_NO_CALL, asked = call_asked(lane);
 
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
 
-		if (lane->kept[i] == 0 || (tried >> i & 1) || !gate || gate->starved ||
-		    (only && gate != only) ||
-		    atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED ||
+		if (lane->kept[i] == 0 || !(asked >> i & 1) || (tried >> i & 1) || !gate ||
+		    gate->starved || (only && gate != only) || !call_is_answered(lane, i) ||
 		    mach_lane_name_is(atomic_load(name_word(lane, i)), MACH_LANE_NAME_HELD))
 			continue; /* held: it was not the receiver who said that it is answered */
 		if (best == MACH_LANE_NO_CALL ||
@@ -294,7 +318,7 @@ ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_ga
 			continue;
 		if (call_take_held(lane, i, gate)) {
 			changed = true;
-		} else if (atomic_load(&lane->shared->calls[i].state) == MACH_LANE_ANSWERED) {
+		} else if ((call_asked(lane) >> i & 1) && call_is_answered(lane, i)) {
 			if (!(tried >> i & 1) && !gate->starved) { /* just now */
 				gate->starved = !call_becomes_message(k, lane, i, gate);
 				changed = true;
@@ -328,8 +352,7 @@ ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane)
 		struct ipc_gate *gate = call_gate(lane, i);
 
 		if (!gate || is_being_put(lane, i) || (call_asked(lane) >> i & 1) == 0 ||
-		    (lane->has_left &&
-		     atomic_load(&lane->shared->calls[i].state) != MACH_LANE_ANSWERED))
+		    (lane->has_left && !call_is_answered(lane, i)))
 			continue; /* its request may still be in the ring */
 		if (!call_can_end(k, lane, i))
 			continue;
@@ -337,6 +360,22 @@ ipc_lane_drop_answers(struct kernel *k, struct ipc_lane *lane)
 			call_ends(k, lane, i, gate);
 		else if (lane->kept[i] == 0)
 			ipc_notify_uncommit(k, 1);
+	}
+}
+
+void
+ipc_gate_take_answers(struct kernel *k, struct ipc_gate *gate)
+{
+	LIST_FOR_EACH (binding, &gate->bindings, struct ipc_lane_binding, in_gate) {
+		uint32_t tried = 0;
+		bool changed = false;
+
+		while (take_answered(k, binding->lane, gate, &tried))
+			changed = true;
+		if (!changed)
+			continue;
+		wake_sender(k, binding->lane);
+		ipc_gate_look_again(k, binding->lane->gate); /* its calls are armed anew */
 	}
 }
 
@@ -391,8 +430,7 @@ ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 	if (lane->kept[call] == 0)
 		return true;
 	if ((lane->has_left && call_is_in_ring(lane, call)) ||
-	    ((call_asked(lane) >> call & 1) != 0 &&
-	     atomic_load(&lane->shared->calls[call].state) == MACH_LANE_ANSWERED))
+	    ((call_asked(lane) >> call & 1) != 0 && call_is_answered(lane, call)))
 		return false;
 	ipc_lane_disarm(lane, call);
 	return true;
@@ -400,22 +438,33 @@ ipc_lane_give_back(struct ipc_space *space, struct ipc_entry *entry)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
+/*
+ * Has the receiver said that it holds another right with this call than that of asking @number,
+ * which it may just be taking?  One that it is done with answering, but has not said so, is none.
+ */
+static bool
+is_held_already(const struct ipc_lane *lane, uint32_t call, uint32_t number)
+{
+	const struct mach_lane_entry *row = receiver_row(lane);
+	uint32_t word = atomic_load(name_word(lane, call));
+
+	if (mach_lane_name_is(word, MACH_LANE_NAME_IDLE) || atomic_load(&row->busy) == call + 1)
+		return false;
+	return !mach_lane_name_is(word, MACH_LANE_NAME_ANSWERING) ||
+	       atomic_load(&row->numbers[call]) == number;
+}
+
 /* The right to answer a request: armed, and bound to a port of the sender's. */
 struct ipc_port *
-ipc_lane_take_reply(struct ipc_lane *lane, uint32_t call)
+ipc_lane_take_reply(struct ipc_lane *lane, uint32_t asking)
 {
-	const struct mach_lane_entry *row =
-	    &lane->gate->task->lanes->table->entries[lane->receiver_number];
+	uint32_t call = mach_lane_call_index(asking);
 	struct ipc_gate *gate;
 
-	if (call >= MACH_LANE_CALLS || lane->kept[call] == 0)
+	if (asking == MACH_LANE_NO_CALL || call >= MACH_LANE_CALLS || lane->kept[call] == 0)
 		return NULL;
 	gate = call_gate(lane, call);
-	if (!gate)
-		return NULL;
-	/* the receiver may just be taking this one; else it has taken another with the same call */
-	if (!mach_lane_name_is(atomic_load(name_word(lane, call)), MACH_LANE_NAME_IDLE) &&
-	    atomic_load(&row->busy) != call + 1)
+	if (!gate || is_held_already(lane, call, mach_lane_call_number(asking)))
 		return NULL;
 	if (!call_claim(lane, call))
 		return NULL; /* its sender does not wait: somebody shows an old request again */
@@ -455,6 +504,7 @@ struct cursor {
 	struct mach_lane_record record;
 	const uint8_t *message;
 	uint32_t units;
+	bool was_open;
 	bool has_one;
 };
 
@@ -476,6 +526,7 @@ cursor_begin(struct cursor *at, struct ipc_lane *lane)
 	at->lane = lane;
 	at->tail = atomic_fetch_or(&shared->tail, MACH_LANE_SHUT);
 	at->head = atomic_fetch_or(&shared->head, MACH_LANE_SHUT);
+	at->was_open = !mach_lane_is_shut(at->head);
 	cursor_look(at);
 }
 
@@ -485,19 +536,27 @@ cursor_end(struct cursor *at)
 {
 	struct mach_lane *shared = at->lane->shared;
 	uint64_t shut = (uint64_t)MACH_LANE_SHUT | (at->tail & ~(uint64_t)0xffffffffu);
-	uint64_t end = mach_lane_position(at->has_one ? at->head : at->tail);
+	uint64_t end = mach_lane_passed(at->has_one ? at->head : at->tail);
 
 	atomic_store(&shared->head, shut | end);
-	atomic_store(&shared->tail, shut | mach_lane_position(at->tail));
+	atomic_store(&shared->tail, shut | mach_lane_passed(at->tail));
 }
 
-/* What the receiver itself has counted since the gate was opened. */
+/* What the receiver itself has counted since the gate was opened; and one message that it has
+ * taken, and not counted yet, as the heads say. */
 static void
-take_counts(struct ipc_gate *gate)
+take_counts(struct ipc_gate *gate, const struct cursor *cursors, uint32_t count)
 {
 	const struct mach_lane_port *row = &gate->task->lanes->table->ports[gate->number];
+	uint32_t seqno = (uint32_t)atomic_load(&row->seqno), taken = 0;
 
-	gate->port->seqno = atomic_load_explicit(&row->seqno, memory_order_relaxed);
+	for (uint32_t i = 0; i < count; i++)
+		if (cursors[i].was_open)
+			taken += mach_lane_messages(cursors[i].head, cursors[i].lane->opened_at);
+	if (count > 0 && ((taken - (seqno - gate->port->seqno)) &
+			  (MACH_LANE_MESSAGES >> MACH_LANE_MESSAGES_SHIFT)) == 1)
+		seqno++;
+	gate->port->seqno = seqno;
 }
 
 void
@@ -506,17 +565,18 @@ ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 	struct cursor cursors[MACH_LANE_MAX];
 	uint32_t count = 0;
 
-	if (gate->open)
-		take_counts(gate);
-	gate->open = false;
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
 		cursor_begin(&cursors[count++], lane);
+	if (gate->open)
+		take_counts(gate, cursors, count);
+	gate->open = false;
 	for (;;) {
 		struct cursor *first = NULL;
 
 		for (uint32_t i = 0; i < count; i++)
-			if (cursors[i].has_one && (!first || (int32_t)(cursors[i].record.ticket -
-								       first->record.ticket) < 0))
+			if (cursors[i].has_one &&
+			    (!first || mach_lane_ticket_before(cursors[i].record.ticket,
+							       first->record.ticket)))
 				first = &cursors[i];
 		if (!first)
 			break;

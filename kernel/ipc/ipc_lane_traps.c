@@ -109,7 +109,7 @@ lane_new(struct syscall *call, struct ipc_port *port, mach_port_name_t name)
 		list_init(&lane->bindings[i].in_gate);
 	}
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++)
-		atomic_store(&lane->shared->calls[i].state, MACH_LANE_UNUSABLE);
+		atomic_store(&lane->shared->calls[i].word, MACH_LANE_UNUSABLE);
 	atomic_store(&lane->shared->tail, MACH_LANE_SHUT);
 	atomic_store(&lane->shared->head, MACH_LANE_SHUT);
 	list_append(&gate->lanes, &lane->in_gate);

@@ -92,8 +92,7 @@ ipc_mqueue_send(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg,
 		ipc_kmsg_destroy(k, kmsg);
 		return MACH_MSG_SUCCESS;
 	}
-	if (ip_active(port))
-		ipc_port_touch(k, port);
+	ipc_port_touch_to_post(k, port);
 	if (thread && port->gate && port->gate->starved)
 		return MACH_SEND_NO_BUFFER; /* behind what there is no memory for yet */
 	if (port->msgcount < port->qlimit || (bypass && port->msgcount < QLIMIT_KERNEL)) {

@@ -164,9 +164,19 @@ mach_msg_take(struct kernel *k, struct thread *thread, struct ipc_port *port)
 		ipc_pset_port_is_empty(k, port);
 
 	/* who waited to send has the slot before anything that giving the message sets off */
-	kmsg->seqno = port->seqno++;
+	kmsg->seqno = port->gate ? ipc_gate_received(k, port->gate) : port->seqno++;
 	ipc_mqueue_admit(k, port);
 	mach_msg_deliver(k, thread, port, kmsg);
+}
+
+static struct ipc_entry *
+find_to_receive(struct ipc_space *space, mach_port_name_t name)
+{
+	struct ipc_entry *entry = ipc_space_find_raw(space, name);
+
+	if (entry && (ie_type(entry) & MACH_PORT_TYPE_RECEIVE) && ipc_port_has_older(entry->port))
+		return entry;
+	return ipc_space_find(space, name);
 }
 
 void
@@ -174,7 +184,7 @@ mach_msg_receive(struct kernel *k, struct thread *thread)
 {
 	const struct mach_msg_args *args = &thread->msg;
 	struct ipc_space *space = &thread->task->space;
-	struct ipc_entry *entry = ipc_space_find(space, args->rcv_name);
+	struct ipc_entry *entry = find_to_receive(space, args->rcv_name);
 	mach_port_type_t type = entry ? ie_type(entry) : MACH_PORT_TYPE_NONE;
 	struct ipc_port *port = NULL;
 	struct list *queue;

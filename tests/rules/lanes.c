@@ -397,14 +397,20 @@ TEST_2(a_request_that_is_half_taken_keeps_its_right_to_answer)
 {
 	struct lane_ends lane = to_mailbox(a, b);
 	mach_port_name_t reply = new_port(a);
-	uint32_t binding = lane_bind(&lane, reply), names;
+	uint32_t binding = lane_bind(&lane, reply), names, word;
+	struct mach_lane_entry *row;
 
 	assert_true(put_id(&lane, 1, binding));
 	assert_ok(trap(b, BERTH_TRAP_PORT_NAMES, b->target, 0, 0, 0, 0, 0));
 	names = (uint32_t)b->outcome.values[0];
 	assert_true(put_id(&lane, 2, binding));
 	/* as far as a receiver comes before it moves the head */
-	assert_true(mach_lane_call_move(&lane.shared->calls[1], MACH_LANE_ASKED, MACH_LANE_TAKEN));
+	row = &lane.receiver_table->entries[lane.receiver_number];
+	word = atomic_load(&row->names[1]);
+	atomic_store(&row->busy, 2);
+	atomic_store(&row->names[1],
+		     mach_lane_name_word(mach_lane_next_name(word), MACH_LANE_NAME_HELD));
+	atomic_store(&row->numbers[1], 1);
 	assert_ok(trap(b, BERTH_TRAP_PORT_NAMES, b->target, 0, 0, 0, 0, 0));
 	assert_int_equal(b->outcome.values[0], names);
 	assert_int_equal(take_id(b, b->party->mailbox), 1);

@@ -89,7 +89,7 @@ TEST_3(nobody_makes_a_third_believe_that_his_server_answered)
 	assert_true(lane_take(&lane, &taken));
 	m = with_id(taken.reply, MOVE_ONCE, 2);
 	assert_true(lane_answer(&lane, taken.call, taken.reply, &m));
-	((mach_msg_header_t *)(void *)lane.shared->answers[taken.call])->msgh_id = 3;
+	((mach_msg_header_t *)(void *)lane.shared->calls[taken.call].answer)->msgh_id = 3;
 	moved = give(a, reply, MACH_MSG_TYPE_MOVE_RECEIVE, c);
 	token = sender_on(c, moved);
 	assert_int_equal(came.header.msgh_id, 3);
@@ -123,7 +123,7 @@ TEST_2(a_call_that_nobody_asked_with_gives_the_receiver_no_right)
 	for (uint32_t state = MACH_LANE_FREE; state <= MACH_LANE_UNUSABLE + 1; state++) {
 		for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 			atomic_store(&row->bindings[i], (uint8_t)binding);
-			atomic_store(&lane.shared->calls[i].state, state);
+			atomic_store(&lane.shared->calls[i].word, state);
 		}
 		world_look(w);
 		assert_int_equal(name_count(b), before);
@@ -139,7 +139,7 @@ TEST_2(a_right_to_answer_is_there_whatever_the_sender_makes_of_its_call)
 	for (uint32_t state = MACH_LANE_FREE; state <= MACH_LANE_UNUSABLE + 1; state++) {
 		assert_true(put_id(&lane, 1, binding));
 		assert_true(lane_take(&lane, &taken));
-		atomic_store(&lane.shared->calls[taken.call].state, state);
+		atomic_store(&lane.shared->calls[taken.call].word, mach_lane_call_word(1, state));
 		assert_ok(port_deallocate(b, taken.reply));
 		assert_int_equal(name_count(b), before);
 		assert_int_equal(take_id(a, reply), MACH_NOTIFY_SEND_ONCE);
@@ -166,7 +166,7 @@ TEST(every_call_ends_whatever_the_server_made_of_it_before_it_died)
 		/* it denies that it was asked */
 		atomic_store(&lane.receiver_table->entries[lane.receiver_number].names[taken.call],
 			     taken.reply);
-		atomic_store(&lane.shared->calls[taken.call].state, forged);
+		atomic_store(&lane.shared->calls[taken.call].word, mach_lane_call_word(1, forged));
 		world_task_die(b->party);
 		if (forged == MACH_LANE_ANSWERED)
 			assert_int_equal(take_id(a, reply), 0); /* with what it wrote */
@@ -190,7 +190,8 @@ TEST_2(an_answer_comes_once_whatever_the_server_makes_of_its_call)
 	m = with_id(taken.reply, MOVE_ONCE, 2);
 	assert_true(lane_answer(&lane, taken.call, taken.reply, &m));
 	assert_true(lane_take_answer(&lane, binding, &taken));
-	atomic_store(&lane.shared->calls[taken.call].state, MACH_LANE_ANSWERED);
+	atomic_store(&lane.shared->calls[taken.call].word,
+		     mach_lane_call_word(1, MACH_LANE_ANSWERED));
 	assert_false(lane_take_answer(&lane, binding, &taken));
 	assert_nothing_waits(a, reply);
 }

@@ -101,16 +101,16 @@ call_take(struct lane_ends *lane, uint32_t binding)
 	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
-		struct mach_lane_call *call = &lane->shared->calls[i];
+		uint32_t number;
 
 		if ((atomic_load(&row->asked) >> i & 1) ||
-		    !mach_lane_call_set(call, MACH_LANE_ASKED))
+		    !mach_lane_call_ask(&lane->shared->calls[i], &number))
 			continue;
 		atomic_store(&row->bindings[i], (uint8_t)binding);
 		lane->call_binding[i] = binding;
 		atomic_store(&row->busy, i + 1);
 		atomic_fetch_or(&row->asked, 1u << i);
-		return i;
+		return number << MACH_LANE_CALL_NUMBER_SHIFT | i;
 	}
 	return MACH_LANE_NO_CALL;
 }
@@ -124,9 +124,8 @@ call_give_back(struct lane_ends *lane, uint32_t call)
 
 	if (call == MACH_LANE_NO_CALL)
 		return true;
-	is_ours = mach_lane_claim(&row->asked, call);
+	is_ours = mach_lane_claim(&row->asked, mach_lane_call_index(call));
 	atomic_store(&row->busy, 0);
-	mach_lane_call_set(&lane->shared->calls[call], MACH_LANE_FREE);
 	return is_ours;
 }
 
@@ -137,8 +136,8 @@ lane_put(struct lane_ends *lane, const struct message *m, uint32_t binding)
 	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 	struct mach_lane_gate *gate;
 	struct mach_lane_record *record;
-	uint32_t units, call = MACH_LANE_NO_CALL;
-	uint64_t tail, count;
+	uint32_t units, ticket, call = MACH_LANE_NO_CALL;
+	uint64_t tail, head, counted;
 
 	if (lane_is_closed(lane))
 		return false;
@@ -147,33 +146,31 @@ lane_put(struct lane_ends *lane, const struct message *m, uint32_t binding)
 	if (mach_lane_is_shut(tail) ||
 	    (binding != LANE_NO_ANSWER && (lane_reply_flags(lane, binding) & MACH_LANE_IS_SHUT)))
 		return false;
-	record = mach_lane_room(shared, tail, atomic_load(&shared->head), m->size_bytes, &units);
+	head = atomic_load(&shared->head);
+	record = mach_lane_room(shared, tail, head, m->size_bytes, &units);
 	if (!record)
 		return false;
-	count = atomic_fetch_add(&gate->count, (1ull << 32) | 1);
-	if ((uint32_t)count >= atomic_load(&gate->limit)) {
-		atomic_fetch_sub(&gate->count, 1);
-		return false;
-	}
 	if (binding != LANE_NO_ANSWER) {
 		call = call_take(lane, binding);
-		if (call == MACH_LANE_NO_CALL) {
-			atomic_fetch_sub(&gate->count, 1);
+		if (call == MACH_LANE_NO_CALL)
 			return false;
-		}
 	}
+	if (!mach_lane_count_in(gate, tail, head, &counted, &ticket))
+		return !call_give_back(lane, call);
 	*record = (struct mach_lane_record){ .size_bytes = m->size_bytes,
-					     .ticket = (uint32_t)(count >> 32),
+					     .ticket = ticket,
 					     .call = call };
 	memcpy(record + 1, m->bytes, m->size_bytes);
 	if (!mach_lane_move(&shared->tail, tail, units)) {
+		if (counted != 0)
+			mach_lane_count_out(gate, counted);
 		return !call_give_back(lane, call);
 	}
 	if (call == MACH_LANE_NO_CALL)
 		return true;
 	atomic_store(&row->busy, 0);
 	/* closed, and nobody has seen the request but who denies it */
-	return !lane_is_closed(lane) || !mach_lane_claim(&row->asked, call);
+	return !lane_is_closed(lane) || !mach_lane_claim(&row->asked, mach_lane_call_index(call));
 }
 
 bool
@@ -183,8 +180,10 @@ lane_take(struct lane_ends *lane, struct lane_taken *taken)
 	struct mach_lane_entry *row = &lane->receiver_table->entries[lane->receiver_number];
 	struct mach_lane_record record;
 	const uint8_t *message;
-	uint32_t units, word = 0, held = 0;
-	uint64_t head;
+	uint32_t units, word = 0, held = 0, index = 0, number = 0;
+	uint64_t head, counted, seqno;
+	struct mach_lane_gate *gate;
+	bool is_sole;
 	bool is_taken;
 
 	/* the kernel says so before it opens the ring: whoever sees that looks at the word after it
@@ -194,36 +193,46 @@ lane_take(struct lane_ends *lane, struct lane_taken *taken)
 	    (atomic_load(&lane->receiver_table->ports[row->gate].word) &
 	     (MACH_LANE_WORD_COUNT - 1)) != 0)
 		return false;
+	gate = &lane->gates->gates[row->gate];
+	is_sole = atomic_load(&gate->sole) != 0;
+	counted = atomic_load(&gate->count);
+	seqno = atomic_load(&lane->receiver_table->ports[row->gate].seqno);
 	if (!mach_lane_first(shared, atomic_load(&shared->tail), head, &record, &message, &units))
 		return false;
 	memset(taken, 0, sizeof *taken);
 	memcpy(&taken->header, message, sizeof taken->header);
 	memcpy(taken->bytes, message, record.size_bytes);
 	taken->call = record.call;
-	if (record.call < MACH_LANE_CALLS) {
-		word = atomic_load(&row->names[record.call]);
-		if (word == 0 || mach_lane_name_is(word, MACH_LANE_NAME_HELD) ||
-		    !mach_lane_call_move(&shared->calls[record.call], MACH_LANE_ASKED,
-					 MACH_LANE_TAKEN))
+	if (record.call != MACH_LANE_NO_CALL) {
+		index = taken->call = mach_lane_call_index(record.call);
+		if (index >= MACH_LANE_CALLS)
+			return false;
+		word = atomic_load(&row->names[index]);
+		if (word == 0 || mach_lane_name_is(word, MACH_LANE_NAME_HELD))
 			return false;
 		taken->reply = mach_lane_next_name(word | MACH_LANE_NAME_IDLE);
 		held = mach_lane_name_word(taken->reply, MACH_LANE_NAME_HELD);
-		atomic_store(&row->busy, record.call + 1);
-		if (!mach_lane_name_move(&row->names[record.call], word, held)) {
+		number = atomic_load(&row->numbers[index]);
+		atomic_store(&row->busy, index + 1);
+		if (!mach_lane_name_move(&row->names[index], word, held)) {
 			atomic_store(&row->busy, 0);
 			return false;
 		}
+		atomic_store(&row->numbers[index], mach_lane_call_number(record.call));
 	}
 	is_taken = mach_lane_move(&shared->head, head, units);
 	if (taken->reply != 0) {
-		if (!is_taken)
-			mach_lane_name_move(&row->names[record.call], held, word);
+		if (!is_taken) {
+			atomic_store(&row->numbers[index], number);
+			mach_lane_name_move(&row->names[index], held, word);
+		}
 		atomic_store(&row->busy, 0);
 	}
 	if (!is_taken)
 		return false;
-	atomic_fetch_sub(&lane->gates->gates[row->gate].count, 1);
-	atomic_fetch_add(&lane->receiver_table->ports[row->gate].seqno, 1);
+	if (!is_sole)
+		mach_lane_count_out(gate, counted);
+	mach_lane_count_seqno(&lane->receiver_table->ports[row->gate], seqno);
 	atomic_fetch_add(&lane->receiver_table->ports[row->gate].received, 1);
 	return true;
 }
@@ -240,13 +249,11 @@ lane_answer(struct lane_ends *lane, uint32_t call, mach_port_name_t name, const 
 	if (is_closed_for_receiver(lane) ||
 	    !mach_lane_name_move(&row->names[call], held, answering))
 		return false;
-	is_sent = mach_lane_call_move(shared, MACH_LANE_TAKEN, MACH_LANE_ANSWERING);
-	if (is_sent) {
-		memcpy(lane->shared->answers[call], m->bytes, m->size_bytes);
-		shared->size_bytes = m->size_bytes;
-		shared->order = lane->order++;
-		is_sent = mach_lane_call_move(shared, MACH_LANE_ANSWERING, MACH_LANE_ANSWERED);
-	}
+	memcpy(shared->answer, m->bytes, m->size_bytes);
+	shared->size_bytes = m->size_bytes;
+	shared->order = lane->order++;
+	is_sent = mach_lane_call_move(shared, atomic_load(&row->numbers[call]), MACH_LANE_ASKED,
+				      MACH_LANE_ANSWERED);
 	mach_lane_name_move(&row->names[call], answering, is_sent ? name : held);
 	return is_sent;
 }
@@ -255,6 +262,8 @@ bool
 lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *taken)
 {
 	uint32_t best = MACH_LANE_NO_CALL, size;
+	struct mach_lane_port *port = &lane->sender_table->ports[lane->bound_port[binding]];
+	uint64_t seqno = atomic_load(&port->seqno);
 	struct mach_lane_entry *row = &lane->sender_table->entries[lane->sender_number];
 
 	if (lane_is_closed(lane) || lane_reply_flags(lane, binding))
@@ -263,7 +272,7 @@ lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *ta
 		struct mach_lane_call *call = &lane->shared->calls[i];
 
 		if (!(atomic_load(&row->asked) >> i & 1) || lane->call_binding[i] != binding ||
-		    atomic_load(&call->state) != MACH_LANE_ANSWERED)
+		    mach_lane_call_state(call) != MACH_LANE_ANSWERED)
 			continue;
 		if (best == MACH_LANE_NO_CALL ||
 		    (int32_t)(call->order - lane->shared->calls[best].order) < 0)
@@ -272,17 +281,16 @@ lane_take_answer(struct lane_ends *lane, uint32_t binding, struct lane_taken *ta
 	if (best == MACH_LANE_NO_CALL)
 		return false;
 	memset(taken, 0, sizeof *taken);
-	memcpy(&taken->header, lane->shared->answers[best], sizeof taken->header);
+	memcpy(&taken->header, lane->shared->calls[best].answer, sizeof taken->header);
 	size = *(volatile uint32_t *)&lane->shared->calls[best].size_bytes;
 	if (size > MACH_LANE_ANSWER_MAX)
 		return false;
-	memcpy(taken->bytes, lane->shared->answers[best], size);
+	memcpy(taken->bytes, lane->shared->calls[best].answer, size);
 	taken->call = best;
 	/* an earlier one may have gone to the kernel while we looked */
 	if (lane_reply_flags(lane, binding) || !mach_lane_claim(&row->asked, best))
 		return false;
-	mach_lane_call_set(&lane->shared->calls[best], MACH_LANE_FREE);
-	atomic_fetch_add(&lane->sender_table->ports[lane->bound_port[binding]].seqno, 1);
+	mach_lane_count_seqno(port, seqno);
 	return true;
 }
 
