@@ -5,6 +5,7 @@
 #include "client/connection_parts.h"
 
 #include "client/bsd/next.h"
+#include "client/mach_lane.h"
 #include "client/say.h"
 #include "client/signals.h"
 #include "wire/wait.h"
@@ -62,6 +63,7 @@ connection_died(void)
 			 "the kernel is gone: every port of this process (pid %ld) is dead, "
 			 "and Mach calls fail from now on; restart the program",
 			 (long)getpid());
+	mach_lanes_dropped();
 	/* those of this process; and, since Linux wakes one of all only, those of others */
 	wait_wake(&connection.state, INT_MAX);
 	if (connection.kernel_page != NULL)

@@ -66,6 +66,9 @@ void mach_lane_sent_by_kernel(const mach_msg_header_t *message, mach_msg_option_
 void mach_lanes_offer_seen(void);
 void mach_lanes_accept(void);
 
+/* There is no kernel any more: whoever waits by lanes looks again. */
+void mach_lanes_dropped(void);
+
 /* In the child of a fork: there are none.  The thread may come back into the middle of one. */
 void mach_lanes_forked(void);
 

@@ -386,9 +386,56 @@ peer_cpu(const struct lane_port *port, uint32_t number)
 	return 0;
 }
 
-/* Says in all lanes that we sleep, or not any more, and collects what to sleep on. */
+/*
+ * Where the peer that we wait for runs elsewhere, what we wait for comes within half a microsecond
+ * or much later.  So look that long without a pause, which alone takes a tenth of that time, at the
+ * words where it shows first.
+ */
+#define LOOKS 128u
+
+static void
+look_closely(const struct lane_port *port, uint32_t number, const struct target *to)
+{
+	const struct mach_lane *shared = NULL;
+	const struct mach_lane_call *call = NULL;
+	uint64_t tail = 0;
+
+	for (uint32_t i = 0; i < port->bound_count && call == NULL; i++) {
+		const struct lane *lane = &lanes.lanes[port->bound[i]];
+		uint32_t asked = lane_asked(port->bound[i]);
+
+		if (lane->shared != NULL && asked != 0 &&
+		    lane->call_port[__builtin_ctz(asked)] == number)
+			call = &lane->shared->calls[__builtin_ctz(asked)];
+	}
+	if (call == NULL && port->lane_count == 1) {
+		shared = lanes.lanes[port->lanes[0]].shared;
+		tail = lanes.lanes[port->lanes[0]].known_tail;
+	}
+	for (uint32_t i = 0; i < LOOKS && atomic_load(&to->row->word) == to->word; i++) {
+		if (call != NULL && mach_lane_call_state(call) == MACH_LANE_ANSWERED)
+			return;
+		if (shared != NULL &&
+		    atomic_load_explicit(&shared->tail, memory_order_relaxed) != tail)
+			return;
+	}
+}
+
+/* Written only if it is news: the peer has the line. */
+static void
+say(_Atomic uint32_t *place, uint32_t what)
+{
+	if (atomic_load(place) != what)
+		atomic_store(place, what);
+}
+
+/*
+ * Says in all lanes that we sleep, and collects what to sleep on.  Nobody takes it back: who has
+ * something for us does, and wakes us, once for nothing if we were awake, which costs less than to
+ * say in each lane after each sleep that we are.
+ */
 static uint32_t
-prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_word *words)
+prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 {
 	uint32_t count = 0;
 
@@ -397,9 +444,8 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 
 		if (shared == NULL)
 			continue;
-		atomic_store(&shared->receiver_sleeps, sleeps);
-		if (sleeps)
-			atomic_store_explicit(&shared->receiver_cpu, 0, memory_order_relaxed);
+		say(&shared->receiver_sleeps, 1);
+		say(&shared->receiver_cpu, 0);
 		words[count++] = (struct wait_word){ lane_futex(&shared->tail),
 						     (uint32_t)atomic_load(&shared->tail) };
 	}
@@ -413,7 +459,7 @@ prepare(const struct lane_port *port, uint32_t number, bool sleeps, struct wait_
 
 			if (lane->call_port[index] != number || count >= LANE_WORDS_MAX - 4)
 				continue;
-			atomic_store(&shared->calls[index].sleeps, sleeps);
+			say(&shared->calls[index].sleeps, 1);
 			words[count++] =
 			    (struct wait_word){ &shared->calls[index].word,
 						atomic_load(&shared->calls[index].word) };
@@ -463,15 +509,14 @@ sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to
 		return false;
 	atomic_store(&row->task_sleeps, 1);
 	wake_senders(port);
-	uint32_t count = prepare(port, number, true, words);
+	uint32_t count = prepare(port, number, words);
 	words[count++] = (struct wait_word){ &row->word, word };
 	words[count++] = (struct wait_word){ &page->alive, atomic_load(&page->alive) };
-	words[count++] = (struct wait_word){ &connection.state, CONNECTION_READY };
-	bool is_alive = !alive_word_is_dead(words[count - 2].value) &&
+	/* whose end is told by the port's word: mach_lanes_dropped() */
+	bool is_alive = !alive_word_is_dead(words[count - 1].value) &&
 			atomic_load(&connection.state) == CONNECTION_READY;
 	if (is_alive && !is_due(port, number, to, word))
 		*was_interrupted = lane_sleep(words, count, deadline_ns) == -EINTR;
-	prepare(port, number, false, words);
 	atomic_store_explicit(&row->task_sleeps, 0, memory_order_relaxed);
 	return is_alive;
 }
@@ -528,7 +573,14 @@ receive(uint32_t number, struct target *to, mach_msg_timeout_t *timeout_ms, mach
 		if (is_timed && deadline_ns == WAIT_FOREVER)
 			deadline_ns = wait_now_ns() + timeout_whole_ms * 1000000ull;
 		has_waited = true;
-		if (wait_look(wait, peer_cpu(port, number)))
+		uint32_t cpu = peer_cpu(port, number);
+
+		if (wait->spins == 0 && cpu != 0 && cpu != wait_cpu()) {
+			wait->spins = 1;
+			look_closely(port, number, to);
+			continue;
+		}
+		if (wait_look(wait, cpu))
 			continue;
 		wait_sleeps(wait);
 		if (!sleep_until_due(port, number, to, word, deadline_ns, &was_interrupted))

@@ -116,7 +116,8 @@ is_asked_elsewhere(uint32_t number, uint32_t port)
 			if (lane->call_port[__builtin_ctz(asked)] == port)
 				return true;
 	}
-	atomic_store(&lanes.ports[port].asked_by, number + 1);
+	if (other != number + 1)
+		atomic_store(&lanes.ports[port].asked_by, number + 1);
 	return false;
 }
 

@@ -9,6 +9,7 @@
 #include "client/site.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -446,6 +447,19 @@ lane_sleep(const struct wait_word *words, uint32_t count, uint64_t deadline_ns)
 		       deadline_ns == WAIT_FOREVER ? NULL : &deadline, CLOCK_MONOTONIC) < 0
 		   ? -errno
 		   : 0;
+}
+
+void
+mach_lanes_dropped(void)
+{
+	struct mach_lane_table *table = lanes.table;
+
+	for (uint32_t i = 0; table != NULL && i < MACH_LANE_GATE_MAX; i++) {
+		if (atomic_load(&table->ports[i].task_sleeps) == 0)
+			continue;
+		atomic_fetch_or(&table->ports[i].word, MACH_LANE_IS_SHUT);
+		wait_wake(&table->ports[i].word, INT_MAX);
+	}
 }
 
 /* Zeroes in place of what a child does not inherit, for code that a handler interrupted. */
