@@ -2,6 +2,7 @@
 
 #include <mach/mach.h>
 
+#include "client/mach/vm_landing.h"
 #include "client/mach/vm_object.h"
 #include "client/memory.h"
 #include "client/signals.h"
@@ -370,11 +371,12 @@ vm_movable_unmap(uintptr_t start, size_t size)
 {
 	sigset_t signals;
 
-	if (vm_movable_count == 0)
+	if (vm_movable_count == 0 && vm_landing_count == 0)
 		return munmap((void *)start, size);
 	/* under the lock: as soon as it is unmapped another thread may get the place */
 	vm_movable_enter(&signals);
-	int result = munmap((void *)start, size);
+	bool is_kept = vm_landing_count > 0 && vm_landing_keep_locked(start, size);
+	int result = is_kept ? 0 : munmap((void *)start, size);
 	int error = errno;
 	if (result == 0)
 		cut_all_locked(start, (start + size + vm_page_mask) & ~(uintptr_t)vm_page_mask);
