@@ -7,6 +7,7 @@
  * sees it half-changed by a thread that it does not have.
  */
 #include "client/bsd/system_socket.h"
+#include "client/carrier.h"
 #include "client/connection.h"
 #include "client/exception.h"
 #include "client/mach/vm_movable.h"
@@ -71,6 +72,7 @@ after_fork_in_child(void)
 	site_forked();
 	trap_forked();
 	mach_lanes_forked();
+	carriers_forked();
 	connection_start_over(child_fd);
 	if (child_fd >= 0 && !connection_send(&hello.head, NULL, 0, false)) {
 		/* the kernel died in between: the first trap will say so */

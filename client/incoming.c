@@ -3,7 +3,9 @@
  */
 #include "client/incoming.h"
 
+#include "client/carrier.h"
 #include "client/descriptor.h"
+#include "client/mach/vm_landing.h"
 #include "client/mach/vm_movable.h"
 #include "client/memory.h"
 #include "client/site.h"
@@ -23,7 +25,17 @@ struct incoming {
 	uint32_t trailer_size;
 	const struct trap_piece_wire *pieces; /* of descriptors */
 	uint32_t piece_count;
+	const uint8_t *carrier; /* what bulk pieces count from; NULL: from the bulk memfd */
+	size_t carrier_size;
+	bool is_carried;
 };
+
+static bool
+is_in_carrier(const struct incoming *in, const struct trap_piece_wire *piece)
+{
+	return in->carrier != NULL && piece->offset_bytes <= in->carrier_size &&
+	       piece->size_bytes <= in->carrier_size - piece->offset_bytes;
+}
 
 /* Memory of the program's for what @piece holds: its address, 0 if there is none. */
 static uint64_t
@@ -32,6 +44,16 @@ piece_map(const struct incoming *in, const struct trap_piece_wire *piece)
 	uint64_t page_offset = 0;
 	void *memory;
 
+	if (piece->kind == TRAP_PIECE_BULK && in->is_carried) {
+		if (!is_in_carrier(in, piece))
+			return 0;
+		memory = vm_landing_new(piece->size_bytes);
+		if (memory == NULL)
+			return 0;
+		/* its sender could change it, so it is read here, and never again */
+		memcpy(memory, in->carrier + piece->offset_bytes, piece->size_bytes);
+		return (uintptr_t)memory;
+	}
 	if (piece->kind == TRAP_PIECE_BULK) {
 		page_offset = piece->offset_bytes % PAGE_BYTES;
 		memory =
@@ -109,11 +131,65 @@ descriptors_place(struct incoming *in)
 	return is_complete;
 }
 
+/* The rest of a message behind its prefix.  False: it is lost. */
+static bool
+tail_place(const struct incoming *in, const struct trap_piece_wire *tail, uint8_t *to)
+{
+	if (tail->kind == TRAP_PIECE_STREAM) {
+		memcpy(to, in->stream + tail->offset_bytes, in->tail_size);
+		return true;
+	}
+	if (!in->is_carried)
+		return memory_fd_read(in->trap->bulk_fd, to, in->tail_size, tail->offset_bytes) ==
+		       0;
+	if (!is_in_carrier(in, tail) || in->tail_size > tail->size_bytes)
+		return false;
+	memcpy(to, in->carrier + tail->offset_bytes, in->tail_size);
+	return true;
+}
+
+static mach_msg_return_t
+place(struct incoming *in, mach_msg_header_t *buffer, mach_msg_return_t code)
+{
+	const struct trap_reply *reply = &in->trap->slot->reply;
+	bool is_receive = reply->values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_RECEIVE;
+
+	if (in->stream == NULL) /* no memory for a very long list of descriptors */
+		return is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE
+				  : code | MACH_MSG_VM_SPACE;
+	in->pieces =
+	    (const struct trap_piece_wire *)(in->stream +
+					     ((in->prefix_size + in->trailer_size + 7u) & ~7u));
+	struct trap_piece_wire tail = { 0 };
+	if ((reply->flags & TRAP_HAS_TAIL) != 0) {
+		tail = in->pieces[0];
+		in->pieces++;
+		in->piece_count--;
+	}
+	if (site_is_on()) {
+		const struct site_message noted = { in->stream, in->prefix_size, in->pieces,
+						    in->piece_count, reply->stream_size_bytes };
+		site_message_came(&noted, !is_receive);
+	}
+	if (in->piece_count > 0 && in->prefix_size >= DESCRIPTORS_OFFSET && !descriptors_place(in))
+		code |= is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE : MACH_MSG_VM_SPACE;
+
+	size_t size = (size_t)in->prefix_size + in->tail_size + in->trailer_size;
+	if (size >= sizeof(uint64_t) && !memory_is_writable(buffer, size))
+		return is_receive ? MACH_RCV_INVALID_DATA : code;
+	uint8_t *at = (uint8_t *)buffer;
+	memcpy(at, in->stream, in->prefix_size);
+	if (in->tail_size > 0 && !tail_place(in, &tail, at + in->prefix_size))
+		return is_receive ? MACH_RCV_INVALID_DATA : code;
+	memcpy(at + in->prefix_size + in->tail_size, in->stream + in->prefix_size,
+	       in->trailer_size);
+	return code;
+}
+
 mach_msg_return_t
 incoming_place(struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t code)
 {
 	const struct trap_reply *reply = &trap->slot->reply;
-	bool is_receive = reply->values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_RECEIVE;
 	struct incoming in = {
 		.trap = trap,
 		.stream = trap_stream(trap),
@@ -123,39 +199,12 @@ incoming_place(struct trap *trap, mach_msg_header_t *buffer, mach_msg_return_t c
 		.piece_count = reply->piece_count,
 	};
 
-	if (in.stream == NULL) /* no memory for a very long list of descriptors */
-		return is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE
-				  : code | MACH_MSG_VM_SPACE;
-	in.pieces =
-	    (const struct trap_piece_wire *)(in.stream +
-					     ((in.prefix_size + in.trailer_size + 7u) & ~7u));
-	struct trap_piece_wire tail = { 0 };
-	if ((reply->flags & TRAP_HAS_TAIL) != 0) {
-		tail = in.pieces[0];
-		in.pieces++;
-		in.piece_count--;
-	}
-	if (site_is_on()) {
-		const struct site_message noted = { in.stream, in.prefix_size, in.pieces,
-						    in.piece_count, reply->stream_size_bytes };
-		site_message_came(&noted, !is_receive);
-	}
-	if (in.piece_count > 0 && in.prefix_size >= DESCRIPTORS_OFFSET && !descriptors_place(&in))
-		code |= is_receive ? MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE : MACH_MSG_VM_SPACE;
-
-	size_t size = (size_t)in.prefix_size + in.tail_size + in.trailer_size;
-	if (size >= sizeof(uint64_t) && !memory_is_writable(buffer, size))
-		return is_receive ? MACH_RCV_INVALID_DATA : code;
-	uint8_t *at = (uint8_t *)buffer;
-	memcpy(at, in.stream, in.prefix_size);
-	if (in.tail_size > 0) {
-		if (tail.kind == TRAP_PIECE_STREAM)
-			memcpy(at + in.prefix_size, in.stream + tail.offset_bytes, in.tail_size);
-		else if (memory_fd_read(trap->bulk_fd, at + in.prefix_size, in.tail_size,
-					tail.offset_bytes) != 0)
-			return is_receive ? MACH_RCV_INVALID_DATA : code;
-	}
-	memcpy(at + in.prefix_size + in.tail_size, in.stream + in.prefix_size, in.trailer_size);
+	in.is_carried = (reply->flags & TRAP_HAS_CARRIER) != 0;
+	if (in.is_carried)
+		in.carrier = carrier_came(trap, &in.carrier_size);
+	code = place(&in, buffer, code);
+	if (in.is_carried)
+		carrier_done(trap, in.carrier != NULL);
 	return code;
 }
 

@@ -20,6 +20,10 @@
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
 #endif
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
 #define KERNEL_SIGSET_BYTES 8
 #define KNOWN_PAGES 8 /* pages known to be writable, a thread */
 
@@ -66,6 +70,22 @@ memory_is_readable(const void *address, size_t size)
 		if ((at | (PAGE_BYTES - 1)) >= last)
 			return true;
 	}
+}
+
+bool
+memory_is_readable_now(const void *address, size_t size)
+{
+	uintptr_t start = (uintptr_t)address & ~(uintptr_t)(PAGE_BYTES - 1);
+	uintptr_t end = (uintptr_t)address + size;
+	int saved_errno = errno;
+
+	if (end < start)
+		return false;
+	/* refused for memory of devices, too: that is looked at page by page */
+	bool is_there =
+	    size > PAGE_BYTES && madvise((void *)start, end - start, MADV_POPULATE_READ) == 0;
+	errno = saved_errno;
+	return is_there || memory_is_readable(address, size);
 }
 
 /* Counts calls of memory_changed(). */

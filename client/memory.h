@@ -17,6 +17,9 @@
 /* Can every page of @size bytes at @address be read?  One system call a page. */
 bool memory_is_readable(const void *address, size_t size);
 
+/* The same for very many pages: one system call, where Linux has it, and pages are there then. */
+bool memory_is_readable_now(const void *address, size_t size);
+
 /*
  * Can all of @size (at least 8) bytes at @address be written?  Writes 8 bytes into each
  * page: only for memory that is about to be overwritten.  One system call a page that this

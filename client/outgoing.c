@@ -9,6 +9,7 @@
  */
 #include "client/outgoing.h"
 
+#include "client/carrier.h"
 #include "client/descriptor.h"
 #include "client/mach/vm_movable.h"
 #include "client/mach/vm_object.h"
@@ -84,10 +85,29 @@ survey_descriptors(const uint8_t *copy, uint32_t copied, uint32_t size, uint32_t
 
 /* ---- bulk --------------------------------------------------------------------------- */
 
-/* Append @size bytes at @from to the bulk memfd.  0; -EFAULT; another -errno: no room. */
+/* Append @size bytes at @from to the carrier.  0; -EFAULT; another -errno: no room. */
+static int
+carrier_append(struct outgoing *out, const void *from, uint32_t size, struct trap_piece_wire *piece)
+{
+	struct carrier_place *carrier = out->carrier;
+
+	if (size > carrier->size || out->bulk_size > carrier->size - size)
+		return -ENOBUFS; /* the message has grown since it was looked at */
+	if (!memory_is_readable_now(from, size))
+		return -EFAULT;
+	memcpy(carrier->memory + out->bulk_size, from, size);
+	*piece = (struct trap_piece_wire){ TRAP_PIECE_BULK, size, out->bulk_size };
+	out->bulk_size += ((uint64_t)size + BULK_ALIGN - 1) & ~(uint64_t)(BULK_ALIGN - 1);
+	out->flags |= TRAP_HAS_CARRIER;
+	return 0;
+}
+
+/* The same to the carrier that there is, or to the bulk memfd. */
 static int
 bulk_append(struct outgoing *out, const void *from, uint32_t size, struct trap_piece_wire *piece)
 {
+	if (out->carrier != NULL && out->moved_index == MOVED_NONE)
+		return carrier_append(out, from, size, piece);
 	if (out->bulk_fd < 0) {
 		int fd = memory_fd_new("berth-bulk");
 		if (fd < 0)
@@ -387,7 +407,7 @@ begin_complex(struct outgoing *out, const mach_msg_header_t *message, uint32_t s
 
 static mach_msg_return_t
 begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t size, uint8_t *stream,
-      uint32_t stream_room, bool may_move)
+      uint32_t stream_room, struct carrier_place *carrier, bool may_move)
 {
 	out->stream = stream;
 	out->stream_room = stream_room;
@@ -400,6 +420,7 @@ begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t si
 	out->bulk_size = 0;
 	out->moved_index = MOVED_NONE;
 	out->may_move = may_move;
+	out->carrier = carrier;
 	out->is_spilled = false;
 	out->region_count = 0;
 	out->region_room = OUTGOING_REGIONS;
@@ -448,19 +469,24 @@ begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t si
 	}
 	if (code == MACH_MSG_SUCCESS && out->bulk_fd >= 0 && memory_fd_seal(out->bulk_fd) != 0)
 		code = MACH_SEND_NO_BUFFER;
+	if (code == MACH_MSG_SUCCESS && (out->flags & TRAP_HAS_CARRIER) != 0 && carrier->fd >= 0) {
+		out->bulk_fd = carrier->fd;
+		out->flags |= TRAP_HAS_BULK;
+		carrier->fd = -1;
+	}
 	return code;
 }
 
 mach_msg_return_t
 outgoing_begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t size,
-	       uint8_t *stream, uint32_t stream_room)
+	       uint8_t *stream, uint32_t stream_room, struct carrier_place *carrier)
 {
-	mach_msg_return_t code = begin(out, message, size, stream, stream_room, true);
+	mach_msg_return_t code = begin(out, message, size, stream, stream_room, carrier, true);
 
 	/* Linux does not let the memfd be written, or sealed, because somebody else has it */
-	if (code == MACH_SEND_NO_BUFFER && out->moved_index != MOVED_NONE) {
+	if (code == MACH_SEND_NO_BUFFER && (out->moved_index != MOVED_NONE || carrier != NULL)) {
 		outgoing_end(out);
-		code = begin(out, message, size, stream, stream_room, false);
+		code = begin(out, message, size, stream, stream_room, NULL, false);
 	}
 	return code;
 }

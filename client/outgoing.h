@@ -40,6 +40,7 @@ struct outgoing {
 	/* the one descriptor whose memory is the bulk memfd already; MOVED_NONE */
 	uint32_t moved_index;
 	struct trap_piece_wire moved;
+	struct carrier_place *carrier; /* where memory is copied to, instead of a memfd; NULL */
 	bool is_spilled;
 	/* in the order of the descriptors */
 	uint32_t region_count;
@@ -50,7 +51,7 @@ struct outgoing {
 
 /*
  * Prepare the @size bytes of @message.  @stream is room for the stream, of @stream_room
- * (TRAP_DATA_SIZE) bytes.
+ * (TRAP_DATA_SIZE) bytes.  @carrier: one that was found for this message; NULL: none.
  *
  * MACH_MSG_SUCCESS           and the request is ready; so, too, if the kernel will find
  *                            a descriptor malformed
@@ -61,7 +62,8 @@ struct outgoing {
  * In any case outgoing_end() comes after it.
  */
 mach_msg_return_t outgoing_begin(struct outgoing *out, const mach_msg_header_t *message,
-				 mach_msg_size_t size, uint8_t *stream, uint32_t stream_room);
+				 mach_msg_size_t size, uint8_t *stream, uint32_t stream_room,
+				 struct carrier_place *carrier);
 
 /* Unmap what the first @captured descriptors said to deallocate. */
 void outgoing_release(struct outgoing *out, uint32_t captured);

@@ -49,6 +49,17 @@ row_of_kobject(struct kernel_right_row *row, const struct ipc_port *port)
 	}
 }
 
+struct task *
+kernel_receiver_of(const struct task *task, mach_port_name_t name)
+{
+	const struct ipc_entry *entry = ipc_space_find_raw(&task->space, name);
+
+	if (!entry || !(ie_type(entry) & MACH_PORT_TYPE_PORT_RIGHTS) || !ip_valid(entry->port) ||
+	    entry->port->object.place != PORT_IN_SPACE)
+		return NULL;
+	return entry->port->receiver->task;
+}
+
 static void
 row_of_port(struct kernel_right_row *row, const struct ipc_port *port)
 {

@@ -495,6 +495,10 @@ struct kernel_right_row {
 	uint32_t oldest_sender_pid; /* of the first queued message; 0: the kernel or none */
 };
 
+/* The task that receives what is sent to the port which @task calls @name; NULL: none does, or the
+ * kernel itself. */
+struct task *kernel_receiver_of(const struct task *task, mach_port_name_t name);
+
 /*
  * The next right after (@task, @index), in the order of tasks and names; false at the end.
  * Both start as NULL and 0 and are updated.  Other calls may come in between: what changes

@@ -59,7 +59,8 @@ enum trap_sleep {
 enum trap_flags {
 	TRAP_HAS_SPILL =
 	    1, /* the stream is not in slot->data but in a memfd, first of the descriptors passed */
-	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it */
+	TRAP_HAS_BULK = 2,  /* a sealed memfd with page-aligned pieces is passed behind it; with
+			       TRAP_HAS_CARRIER a new carrier */
 	TRAP_HAS_EVENT = 4, /* reply of PORT_WATCH: what to poll is passed */
 	TRAP_HAS_FILE = 16 /* request of FILEPORT_MAKE, MEMORY_ENTRY_MAKE and TASK_FOR_PID, reply of
 			      FILEPORT_OPEN, MEMORY_ENTRY_OPEN and of those of LANE_* that hand
@@ -72,6 +73,35 @@ enum trap_flags {
 
 /* Of a reply: there are lanes to accept, or the task is to begin with them (mach_lane.h). */
 #define TRAP_LANES_OFFERED 64u
+
+/*
+ * Of request and reply: bulk pieces lie in a carrier, and `carrier` says which.
+ *
+ * A *carrier* is a memfd that large messages from one task to one other go through, again and
+ * again: pages that are there already cost nothing but the copies.  The sender makes it, maps it,
+ * and seals it against every other writer (F_SEAL_FUTURE_WRITE) and against resizing; the
+ * receiver reads it, and copies what comes into memory of its own, once.  Nobody else has it.
+ *
+ *   sender                                kernel
+ *   CARRIER_FIND, the right     ──►       who receives there?  A carrier to that task that
+ *                               ◄──       nothing is in, or room for a new one
+ *   copies, sends by number     ──►       queues as any bulk
+ *                                         receiver
+ *                                         is told number and tick; copies; doorbell->carried
+ *
+ * So what is written there is meant for who reads it, as of when the sender asked.  Where the right
+ * to receive moves in between, the kernel copies for the new receiver, and the former one has seen
+ * a message that it could have received.
+ */
+#define TRAP_HAS_CARRIER 128u
+#define TRAP_CARRIERS 8u                  /* from a task, and to one */
+#define TRAP_CARRIER_MIN_BYTES 16384u     /* of memory in a message: less costs no more */
+#define TRAP_CARRIER_MAX_BYTES (4u << 20) /* of a carrier */
+
+/* reply->carrier: a number that changes with each message, and below it which carrier it is. */
+#define TRAP_CARRIER_INDEX(tick) ((tick) % TRAP_CARRIERS)
+#define TRAP_CARRIER_LOST 8u /* in doorbell->carried: the receiver could not map the carrier */
+#define TRAP_CARRIER_TICK 16u
 
 /*
  * A trap's bytes are one *stream*, in either direction:
@@ -102,11 +132,13 @@ struct trap_piece_wire {
 
 struct trap_request {
 	uint32_t number; /* enum berth_trap_number */
-	uint32_t flags;  /* TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_TAIL, TRAP_HAS_FILE */
+	uint32_t
+	    flags; /* TRAP_HAS_SPILL, TRAP_HAS_BULK, TRAP_HAS_TAIL, TRAP_HAS_FILE, TRAP_HAS_CARRIER
+		    */
 	uint32_t stream_size_bytes;
 	uint32_t prefix_size_bytes;
 	uint32_t piece_count;
-	uint32_t pad;
+	uint32_t carrier; /* as the kernel numbered it for the sender */
 	uint64_t args[TRAP_ARG_COUNT];
 };
 
@@ -125,7 +157,7 @@ struct trap_reply {
 	uint32_t stream_size_bytes;
 	uint32_t prefix_size_bytes;
 	uint32_t piece_count;
-	uint32_t pad;
+	uint32_t carrier; /* its tick */
 	uint64_t values[TRAP_VALUE_COUNT];
 	struct trap_guard guard;
 };
@@ -163,7 +195,8 @@ struct doorbell {
 	_Atomic uint64_t summary[DOORBELL_SUMMARY_WORDS];
 	uint8_t line1[64 - 8 * DOORBELL_SUMMARY_WORDS];
 	_Atomic uint64_t bells[TRAP_SEGMENT_MAX];
-	uint8_t pad[4096 - 128 - 8 * TRAP_SEGMENT_MAX];
+	_Atomic uint32_t carried[TRAP_CARRIERS]; /* by the task: the last tick that it has copied */
+	uint8_t pad[4096 - 128 - 8 * TRAP_SEGMENT_MAX - 4 * TRAP_CARRIERS];
 };
 
 _Static_assert(sizeof(struct doorbell) == 4096, "the doorbell is one page");

@@ -9,6 +9,7 @@
 #include <mach/mach.h>
 #include <mach/message.h>
 
+#include "client/carrier.h"
 #include "client/export.h"
 #include "client/incoming.h"
 #include "client/mach_lane.h"
@@ -92,6 +93,9 @@ run_and_place(struct trap *trap, struct outgoing *out, const struct message_call
 	mach_msg_return_t code = reply->code;
 	if (out != NULL && out->region_count > 0)
 		outgoing_release(out, (uint32_t)reply->values[BERTH_MSG_CAPTURED]);
+	if (outcome == TRAP_SHORTAGE && (reply->flags & (TRAP_HAS_BULK | TRAP_HAS_CARRIER)) ==
+					    (TRAP_HAS_BULK | TRAP_HAS_CARRIER))
+		carrier_done(trap, false);
 	if (outcome ==
 	    TRAP_SHORTAGE) /* what came with the answer is lost for want of a descriptor */
 		return code == MACH_MSG_SUCCESS ? MACH_RCV_INVALID_DATA : code;
@@ -143,18 +147,46 @@ is_gone(const uint64_t values[TRAP_VALUE_COUNT])
 	return values[BERTH_MSG_SENT] != 0 || values[BERTH_MSG_BUFFER] == BERTH_MSG_BUFFER_SEND;
 }
 
+/* Does the message that is ready go by the carrier? */
+static bool
+leave_unless_carried(const struct carrier_place *carrier, const struct outgoing *out,
+		     mach_msg_return_t code)
+{
+	if (code == MACH_MSG_SUCCESS && (out->flags & TRAP_HAS_CARRIER) != 0)
+		return true;
+	carrier_leave(carrier);
+	return false;
+}
+
+/* The kernel has seen the message, or it could not be sent there. */
+static void
+carrier_sent(const struct carrier_place *carrier, const struct trap *trap)
+{
+	if (trap->send_error != 0)
+		carrier_leave(carrier);
+	else
+		carrier_gone(carrier);
+}
+
 static mach_msg_return_t
 send_trap(struct message_call *call, mach_msg_option_t option)
 {
 	struct trap trap;
 	struct outgoing out;
 	struct site_moves moves = { 0 };
+	struct carrier_place carrier;
+	bool is_carried = carrier_find(&carrier, call->message, call->send_size);
 	enum trap_outcome outcome = trap_begin(&trap, BERTH_TRAP_MSG);
 
-	if (outcome != TRAP_OK)
+	if (outcome != TRAP_OK) {
+		if (is_carried)
+			carrier_leave(&carrier);
 		return outcome_code(outcome, option);
+	}
 	mach_msg_return_t code =
-	    outgoing_begin(&out, call->message, call->send_size, trap.slot->data, TRAP_DATA_SIZE);
+	    outgoing_begin(&out, call->message, call->send_size, trap.slot->data, TRAP_DATA_SIZE,
+			   is_carried ? &carrier : NULL);
+	is_carried = is_carried && leave_unless_carried(&carrier, &out, code);
 	/* memory that the send takes from the program goes before the program waits */
 	bool is_split = out.region_count > 0 && (option & MACH_RCV_MSG) != 0;
 	if (code == MACH_MSG_SUCCESS) {
@@ -169,6 +201,7 @@ send_trap(struct message_call *call, mach_msg_option_t option)
 		request->stream_size_bytes = out.stream_size;
 		request->prefix_size_bytes = out.prefix_size;
 		request->piece_count = out.piece_count;
+		request->carrier = is_carried ? carrier.number : 0;
 		trap.spill_fd = out.spill_fd;
 		trap.bulk_fd = out.bulk_fd;
 		out.spill_fd = -1;
@@ -176,6 +209,8 @@ send_trap(struct message_call *call, mach_msg_option_t option)
 		if (site_is_on())
 			note_moves(&out, &moves);
 		code = run_and_place(&trap, &out, call, now);
+		if (is_carried)
+			carrier_sent(&carrier, &trap);
 		if (moves.first != 0)
 			site_moves_end(&moves, is_gone(trap.slot->reply.values));
 	}

@@ -78,6 +78,9 @@ struct vm_moved {
 bool vm_movable_take(uintptr_t address, size_t size, bool is_copy, bool appends,
 		     struct vm_moved *moved);
 
+/* Might vm_movable_take() give that? */
+bool vm_movable_holds(uintptr_t address, size_t size);
+
 /* munmap(2) */
 int vm_movable_unmap(uintptr_t start, size_t size);
 

@@ -168,6 +168,20 @@ take_locked(uintptr_t address, size_t size, bool is_copy, bool appends, struct v
 }
 
 bool
+vm_movable_holds(uintptr_t address, size_t size)
+{
+	sigset_t signals;
+
+	if (vm_movable_count == 0 || size < VM_MOVABLE_MIN_BYTES || (address & vm_page_mask) != 0 ||
+	    address + size < address)
+		return false;
+	vm_movable_enter(&signals);
+	bool is_held = vm_movable_find_locked(address, address + size) != NULL;
+	vm_movable_leave(&signals);
+	return is_held;
+}
+
+bool
 vm_movable_take(uintptr_t address, size_t size, bool is_copy, bool appends, struct vm_moved *moved)
 {
 	sigset_t signals;

@@ -241,6 +241,13 @@ enum berth_trap_number {
 	/* args: lane */
 	BERTH_TRAP_LANE_CLOSE,
 
+	/*
+	 * Where to put the memory of a message (wire/trap_page.h).  The host alone answers it.
+	 * args: name of a send right, bytes, carriers that were given and are not used (bits).
+	 * values: enum berth_carrier, number
+	 */
+	BERTH_TRAP_CARRIER_FIND = 224,
+
 	BERTH_TRAP_LIMIT
 };
 
@@ -290,6 +297,13 @@ enum berth_memory_entry_value {
 	BERTH_MEMORY_ENTRY_SIZE = 1,
 	BERTH_MEMORY_ENTRY_PROTECTION = 2,
 	BERTH_MEMORY_ENTRY_DATA = 3
+};
+
+/* values of BERTH_TRAP_CARRIER_FIND: what the caller may do for its next message */
+enum berth_carrier {
+	BERTH_CARRIER_NONE = 0, /* a memfd of the message's own */
+	BERTH_CARRIER_USE = 1,  /* send by that carrier */
+	BERTH_CARRIER_MAKE = 2  /* hand over a new one, which gets that number */
 };
 
 #define BERTH_LANE_OWN 0xffffffffu

@@ -168,6 +168,7 @@ struct outgoing {
 };
 
 struct bulk; /* a memfd that a task handed over */
+struct carrier;
 struct inspection;
 struct subscriber;
 
@@ -210,7 +211,9 @@ struct peer {
 	uint32_t waker_count;
 	uint32_t bulk_count;
 	LIST_HEAD(, bulk) bulks;
-	uint32_t hot_index; /* HOT_MAX: cold */
+	struct carrier *carriers_from[TRAP_CARRIERS], *carriers_to[TRAP_CARRIERS];
+	uint32_t carrier_ticks; /* of messages that came to it by carriers */
+	uint32_t hot_index;     /* HOT_MAX: cold */
 	uint64_t heard_ns;
 
 	/* of a tool */
@@ -277,6 +280,7 @@ struct host {
 	LIST_HEAD(, file_owner) file_owners;
 	uint32_t file_count;   /* of fileports */
 	uint32_t shared_count; /* memories of lanes */
+	uint32_t carrier_count;
 	struct source listener, signals;
 	struct peer *control;
 	pid_t control_pid; /* of `berth run`; 0: none */
@@ -500,9 +504,42 @@ void doorbell_slot(struct slot *slot);
  * 0; -EINVAL: not a memfd, or not sealed; -EDQUOT: the task holds too many; -ENOMEM
  */
 mustuse int bulk_new(struct peer *peer, int fd, struct kernel_segment **segment);
+/* Is it a memfd that can be mapped in pieces, with these seals?  0 and its size; -EINVAL */
+mustuse int bulk_check(int fd, int needed_seals, uint64_t *size_bytes);
 int bulk_fd(const struct kernel_segment *segment); /* borrowed */
 void bulk_free(struct kernel_segment *segment);
 void bulks_forget_peer(struct peer *peer);
+/*
+ * What a message of @peer has in its carrier @number, which was given for it; @fd: -1, or a new
+ * one.  Consumes @fd on success, and what was given in any case.
+ *
+ * 0; -EINVAL: it was not given, or is none; -EDQUOT, -ENOMEM
+ */
+mustuse int bulk_carried(struct peer *peer, uint32_t number, int fd,
+			 struct kernel_segment **segment);
+/* The carrier that @segment lies in; NULL: it has a memfd of its own. */
+struct carrier *bulk_carrier(const struct kernel_segment *segment);
+
+/* ---- carrier.c --------------------------------------------------------------------- */
+
+/* BERTH_TRAP_CARRIER_FIND */
+void carrier_find(struct peer *peer, const uint64_t *args, uint64_t *values);
+/* As bulk_carried().  *@carrier holds a message from now on. */
+mustuse int carrier_take(struct peer *peer, uint32_t number, int fd, struct carrier **carrier);
+/* What was given for a message holds none. */
+void carrier_refuse(struct peer *peer, uint32_t number);
+int carrier_fd(const struct carrier *carrier); /* borrowed */
+uint64_t carrier_size_bytes(const struct carrier *carrier);
+/* Its message is not in the kernel any more: destroyed, copied, or the receiver is told of it. */
+void carrier_release(struct carrier *carrier);
+/* May @peer be told of the message, and read it there? */
+bool carrier_leads_to(const struct carrier *carrier, const struct peer *peer);
+/* The tick of the message; *@fd: -1, or what its receiver has not got yet. */
+uint32_t carrier_show(struct carrier *carrier, int *fd);
+/* It has been told. */
+void carrier_shown(struct carrier *carrier);
+/* No carrier leads from or to @peer any more. */
+void carriers_forget_peer(struct peer *peer);
 
 /* ---- fileport.c -------------------------------------------------------------------- */
 
@@ -541,6 +578,8 @@ uint64_t subject_birth(pid_t pid);
 void effects_work_off(struct host *host, struct kernel_effects *effects);
 /* A trap that did not reach the core ends with @code. */
 void effects_complete_with(struct slot *slot, kern_return_t code);
+/* The same with success, and values. */
+void effects_complete_values(struct slot *slot, const uint64_t values[TRAP_VALUE_COUNT]);
 /* The reply of a slot is out: the thread may go on. */
 void effects_slot_done(struct slot *slot);
 /* What had no resources before. */

@@ -90,7 +90,11 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 		return adopt_subject(slot, source);
 	if ((source->request.flags & TRAP_HAS_FILE) != 0)
 		return adopt_file(slot, source);
-	if (!spills && !has_bulk)
+	bool is_carried = (source->request.flags & TRAP_HAS_CARRIER) != 0;
+
+	if (is_carried && number != BERTH_TRAP_MSG)
+		return bad_data(number);
+	if (!spills && !has_bulk && !is_carried)
 		return KERN_SUCCESS;
 	if (slot->descriptors_lost)
 		return no_resources(number);
@@ -99,14 +103,19 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 			return bad_data(number);
 		source->spill_fd = slot->descriptors[0];
 	}
-	if (has_bulk) {
-		if (slot->descriptors[bulk_index] < 0)
+	if (has_bulk || is_carried) {
+		int fd = has_bulk ? slot->descriptors[bulk_index] : -1;
+
+		if (has_bulk && fd < 0)
 			return bad_data(number);
-		int error = bulk_new(slot->peer, slot->descriptors[bulk_index], &source->bulk);
+		int error = is_carried ? bulk_carried(slot->peer, source->request.carrier, fd,
+						      &source->bulk)
+				       : bulk_new(slot->peer, fd, &source->bulk);
 
 		if (error != 0)
 			return error == -EINVAL ? bad_data(number) : no_resources(number);
-		slot->descriptors[bulk_index] = -1;
+		if (has_bulk)
+			slot->descriptors[bulk_index] = -1;
 	}
 	return KERN_SUCCESS;
 }
@@ -151,6 +160,15 @@ take_request(struct slot *slot)
 		kernel_thread_set_number(slot->thread, linux_tid);
 	}
 	host->rang_cpu = atomic_load_explicit(&slot->shared->task_cpu, memory_order_relaxed);
+	if (source.request.number == BERTH_TRAP_CARRIER_FIND) {
+		uint64_t values[TRAP_VALUE_COUNT] = { 0 };
+
+		slot->state = SLOT_BUSY;
+		carrier_find(slot->peer, source.request.args, values);
+		effects_complete_values(slot, values);
+		slot_drop_descriptors(slot);
+		return;
+	}
 	code = adopt_descriptors(slot, &source);
 	mach_lanes_provide(host, source.request.number, source.shared);
 	if (code == KERN_SUCCESS)

@@ -73,6 +73,16 @@ effects_complete_with(struct slot *slot, kern_return_t code)
 	effects_slot_done(slot);
 }
 
+void
+effects_complete_values(struct slot *slot, const uint64_t values[TRAP_VALUE_COUNT])
+{
+	struct trap_reply reply = { .code = KERN_SUCCESS };
+
+	memcpy(reply.values, values, sizeof(reply.values));
+	write_reply(slot, &reply);
+	effects_slot_done(slot);
+}
+
 static void
 stick(struct slot *slot)
 {
@@ -133,7 +143,7 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 	struct host *host = slot->peer->host;
 	const struct trap_result *result = thread_result(slot->thread);
 	struct kernel_watch *watch = result->watch;
-	struct reply_encoded encoded = { .capacity = TRAP_DATA_SIZE };
+	struct reply_encoded encoded = { .capacity = TRAP_DATA_SIZE, .receiver = slot->peer };
 	uint32_t own_flag = 0;
 	int own_fd = -1, status = 0;
 
@@ -174,6 +184,8 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 		stick(slot);
 		return;
 	}
+	if (encoded.carrier != NULL)
+		carrier_shown(encoded.carrier);
 	thread_result_free(slot->thread, effects);
 	if (status == 0)
 		effects_slot_done(slot);

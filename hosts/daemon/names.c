@@ -223,6 +223,7 @@ static const struct trap_name traps[BERTH_TRAP_LIMIT] = {
 	[BERTH_TRAP_LANE_ACCEPT] = { "lane_accept", { NULL } },
 	[BERTH_TRAP_LANE_BIND] = { "lane_bind", { "#lane", "reply" } },
 	[BERTH_TRAP_LANE_CLOSE] = { "lane_close", { "#lane" } },
+	[BERTH_TRAP_CARRIER_FIND] = { "carrier_find", { "port", "#size", "#unused" } },
 };
 
 const char *

@@ -220,7 +220,16 @@ encode(struct host *host, const struct trap_result *result, uint64_t stream_size
 	const struct kernel_segment *only = only_segment(result, &several);
 	int error;
 
-	if (only != NULL) {
+	encoded->carrier = only != NULL ? bulk_carrier(only) : NULL;
+	if (encoded->carrier != NULL && !carrier_leads_to(encoded->carrier, encoded->receiver)) {
+		/* its other end is somebody who is not to see more of it */
+		encoded->carrier = NULL;
+		several = true;
+	}
+	if (encoded->carrier != NULL) {
+		encoded->reply.carrier = carrier_show(encoded->carrier, &encoded->bulk_fd);
+		encoded->reply.flags |= TRAP_HAS_CARRIER;
+	} else if (only != NULL && !several) {
 		encoded->bulk_fd = bulk_fd(only);
 	} else if (several) {
 		*offsets = calloc(piece_count(result), sizeof(**offsets));
@@ -254,6 +263,7 @@ reply_encode(struct host *host, const struct trap_result *result, uint8_t *data,
 	encoded->spill_fd = -1;
 	encoded->bulk_fd = -1;
 	encoded->bulk_is_ours = false;
+	encoded->carrier = NULL;
 	encoded->reply = (struct trap_reply){ .code = result->code };
 	_Static_assert(TRAP_VALUE_COUNT == KERNEL_VALUE_COUNT, "wire and core count alike");
 	memcpy(encoded->reply.values, result->values, sizeof(encoded->reply.values));

@@ -128,6 +128,7 @@ static void
 detach(struct peer *peer)
 {
 	hot_remove(peer);
+	carriers_forget_peer(peer);
 	source_close(&peer->socket);
 	source_close(&peer->bell);
 	socket_drop_outgoing(peer);

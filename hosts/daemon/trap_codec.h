@@ -39,7 +39,10 @@ struct reply_encoded {
 	int spill_fd; /* -1: none.  Its own */
 	int bulk_fd;  /* -1: none */
 	bool bulk_is_ours;
-	uint32_t capacity; /* of where the stream goes, in bytes: it spills if it is longer */
+	struct carrier *carrier; /* that the bulk lies in; NULL: none.  Borrowed */
+	struct peer *receiver;   /* given: whose slot it goes to */
+	uint32_t
+	    capacity; /* given: of where the stream goes, in bytes: it spills if it is longer */
 };
 
 /* The size of the stream that holds @result; UINT64_MAX: too large for anything. */

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KNOWN_FLAGS (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_TAIL | TRAP_HAS_FILE)
+#define KNOWN_FLAGS                                                                                \
+	(TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_TAIL | TRAP_HAS_FILE | TRAP_HAS_CARRIER)
 #define PAGE_BYTES 4096u
 
 static kern_return_t

@@ -43,7 +43,7 @@ message_new(uint32_t size, uint32_t count, void *memory, uint32_t ool_size)
 static mach_msg_return_t
 begin(struct outgoing *out, const void *message, uint32_t size)
 {
-	return outgoing_begin(out, message, size, stream, sizeof(stream));
+	return outgoing_begin(out, message, size, stream, sizeof(stream), NULL);
 }
 
 static struct trap_piece_wire

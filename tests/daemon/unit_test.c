@@ -27,6 +27,25 @@ bulk_fd(const struct kernel_segment *segment)
 	return (int)segment->ref_count; /* the tests keep it there */
 }
 
+/* none of them lies in a carrier */
+struct carrier *
+bulk_carrier(const struct kernel_segment *segment)
+{
+	return NULL;
+}
+
+bool
+carrier_leads_to(const struct carrier *carrier, const struct peer *peer)
+{
+	return false;
+}
+
+uint32_t
+carrier_show(struct carrier *carrier, int *fd)
+{
+	return 0;
+}
+
 void *
 host_scratch(struct host *host, size_t size)
 {
@@ -342,7 +361,8 @@ every_trap_and_trace_point_has_a_name(void **state)
 		    (i > BERTH_TRAP_THREAD_STATE_WITHDRAW && i < BERTH_TRAP_TASK_FOR_PID) ||
 		    (i > BERTH_TRAP_TASK_SUSPEND2 && i < BERTH_TRAP_MEMORY_ENTRY_MAKE) ||
 		    (i > BERTH_TRAP_CLOCK_CONTROL_ID && i < BERTH_TRAP_THREAD_SUSPEND) ||
-		    (i > BERTH_TRAP_HOST_EXCEPTION_PORT && i < BERTH_TRAP_LANE_BEGIN);
+		    (i > BERTH_TRAP_HOST_EXCEPTION_PORT && i < BERTH_TRAP_LANE_BEGIN) ||
+		    (i > BERTH_TRAP_LANE_CLOSE && i < BERTH_TRAP_CARRIER_FIND);
 
 		assert_int_equal(name_of_trap(i) == NULL, is_gap);
 	}

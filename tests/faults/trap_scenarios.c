@@ -247,6 +247,7 @@ scenario_of(enum berth_trap_number number)
 {
 	switch (number) {
 	case BERTH_TRAP_NONE:
+	case BERTH_TRAP_CARRIER_FIND: /* the host answers it */
 	case BERTH_TRAP_LIMIT:
 		return NULL;
 	case BERTH_TRAP_MSG:
