@@ -500,7 +500,7 @@ fuzz_ask(struct fuzz *fuzz, unsigned index, int *fds, unsigned *fd_count)
 	/* what makes the rest lie */
 	if (lies(fuzz, 10))
 		request.flags ^=
-		    one_in(fuzz, 4) ? attack_random(&fuzz->seed) : 1u << below(fuzz, 5);
+		    one_in(fuzz, 4) ? attack_random(&fuzz->seed) : 1u << below(fuzz, 8);
 	if (lies(fuzz, 12))
 		request.stream_size_bytes = (uint32_t)fuzz_extreme(fuzz);
 	if (lies(fuzz, 12))
