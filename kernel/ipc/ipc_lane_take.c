@@ -450,6 +450,10 @@ is_held_already(const struct ipc_lane *lane, uint32_t call, uint32_t number)
 
 	if (mach_lane_name_is(word, MACH_LANE_NAME_IDLE) || atomic_load(&row->busy) == call + 1)
 		return false;
+	/* it was just taking it, and has seen before we saw that that it comes too late */
+	word = atomic_load(name_word(lane, call));
+	if (mach_lane_name_is(word, MACH_LANE_NAME_IDLE))
+		return false;
 	return !mach_lane_name_is(word, MACH_LANE_NAME_ANSWERING) ||
 	       atomic_load(&row->numbers[call]) == number;
 }
