@@ -113,7 +113,7 @@ struct trap_frame {
 	const struct kernel_piece *pieces;
 	uint32_t piece_count;
 	/* BERTH_TRAP_LANE_BEGIN: table and gates; BERTH_TRAP_LANE_OPEN: a lane.  Borrowed; NULL:
-	 * the host has none to give */
+	 * the host has none to give, or none was wanted: kernel_lane_memory_wanted() */
 	struct kernel_shared *shared[2];
 	struct kernel_file *file; /* BERTH_TRAP_FILEPORT_MAKE, BERTH_TRAP_MEMORY_ENTRY_MAKE:
 				     borrowed; NULL: none came */
@@ -299,6 +299,11 @@ mach_port_name_t kernel_task_bootstrap_name(const struct task *task);
 bool kernel_task_has_bootstrap(const struct task *task);
 /* Has the task lanes to accept, or is it to begin with them? */
 bool kernel_task_has_lane_offers(const struct task *task);
+/*
+ * How many memories the host is to bring along for @frame, a trap of @task: 2 for
+ * BERTH_TRAP_LANE_BEGIN, 1 for BERTH_TRAP_LANE_OPEN; 0, if it would be refused or keep none.
+ */
+uint32_t kernel_lane_memory_wanted(const struct task *task, const struct trap_frame *frame);
 /* Was an exception port ever set for the task, one of its threads, or who it inherits from? */
 bool kernel_task_watches_exceptions(const struct task *task);
 

@@ -39,6 +39,10 @@
 #define TASK_TIMER_MAX 4096u                /* timers: each holds a message and a deadline */
 #define TASK_VOUCHER_BYTES_MAX (1u << 20)   /* bytes of vouchers that it made first */
 #define LANE_COUNT_MAX 4096u                /* lanes a kernel: 400 KiB of address space each */
+#define LANE_PEER_MAX 32u                   /* lanes of one task to another, which has 128 */
+#define LANE_PEER_GATE_MAX 16u              /* ports, of 64, of another that it alone leads to */
+#define LANE_OPEN_BURST 256u                /* lanes that a task may open in a row, */
+#define LANE_OPEN_NS 1000000ull             /* and then one in so much time */
 #define LANE_COLD_NS 10000000000ull         /* a lane that was not used for so long is closed */
 #define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
 #define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */

@@ -554,8 +554,8 @@ void file_free(struct host *host, struct kernel_file *core);
 
 /* ---- mach_lanes.c ------------------------------------------------------------------ */
 
-/* The memory that a trap of that number is to be given, if there is any; the caller's. */
-void mach_lanes_provide(struct host *host, uint32_t number, struct kernel_shared *shared[2]);
+/* The memory that @frame of @task is to be given, if it wants any and there is; the caller's. */
+void mach_lanes_provide(struct host *host, const struct task *task, struct trap_frame *frame);
 int mach_lanes_fd(const struct kernel_shared *core); /* borrowed */
 /* Wakes who sleeps in lanes, and frees those that are gone. */
 void mach_lanes_work_off(struct host *host, struct kernel_effects *effects);

@@ -122,12 +122,12 @@ adopt_descriptors(struct slot *slot, struct trap_source *source)
 
 /* What the core has not kept of the request. */
 static void
-release_source(struct host *host, const struct trap_source *source)
+release_source(struct host *host, const struct trap_source *source, const struct trap_frame *frame)
 {
 	struct kernel_effects effects;
 
-	if (source->bulk == NULL && source->file == NULL && source->shared[0] == NULL &&
-	    source->shared[1] == NULL)
+	if (source->bulk == NULL && source->file == NULL && frame->shared[0] == NULL &&
+	    frame->shared[1] == NULL)
 		return;
 	kernel_effects_init(&effects);
 	if (source->bulk != NULL)
@@ -135,8 +135,8 @@ release_source(struct host *host, const struct trap_source *source)
 	if (source->file != NULL)
 		kernel_file_unref(source->file, &effects);
 	for (int i = 0; i < 2; i++)
-		if (source->shared[i] != NULL)
-			kernel_shared_unref(source->shared[i], &effects);
+		if (frame->shared[i] != NULL)
+			kernel_shared_unref(frame->shared[i], &effects);
 	effects_work_off(host, &effects);
 }
 
@@ -170,11 +170,12 @@ take_request(struct slot *slot)
 		return;
 	}
 	code = adopt_descriptors(slot, &source);
-	mach_lanes_provide(host, source.request.number, source.shared);
 	if (code == KERN_SUCCESS)
 		code = trap_decode(&source, &decoded);
-	if (code == KERN_SUCCESS)
+	if (code == KERN_SUCCESS) {
 		kext_hosts_look(host, &decoded.frame);
+		mach_lanes_provide(host, slot->peer->task, &decoded.frame);
+	}
 	slot->state = SLOT_BUSY;
 	if (code == KERN_SUCCESS)
 		host_step(host, &(struct kernel_event){ .kind = EVENT_TRAP,
@@ -183,7 +184,7 @@ take_request(struct slot *slot)
 	else
 		effects_complete_with(slot, code);
 	trap_decode_free(&decoded);
-	release_source(host, &source);
+	release_source(host, &source, &decoded.frame);
 	slot_drop_descriptors(slot);
 }
 

@@ -47,13 +47,15 @@ shared_new(struct host *host, enum shared_kind kind, size_t size_bytes)
 }
 
 void
-mach_lanes_provide(struct host *host, uint32_t number, struct kernel_shared *shared[2])
+mach_lanes_provide(struct host *host, const struct task *task, struct trap_frame *frame)
 {
-	if (number == BERTH_TRAP_LANE_BEGIN) {
-		shared[0] = shared_new(host, SHARED_TABLE, sizeof(struct mach_lane_table));
-		shared[1] = shared_new(host, SHARED_GATES, sizeof(struct mach_lane_gates));
-	} else if (number == BERTH_TRAP_LANE_OPEN) {
-		shared[0] = shared_new(host, SHARED_LANE, sizeof(struct mach_lane));
+	uint32_t wanted = kernel_lane_memory_wanted(task, frame);
+
+	if (wanted == 1) {
+		frame->shared[0] = shared_new(host, SHARED_LANE, sizeof(struct mach_lane));
+	} else if (wanted == 2) {
+		frame->shared[0] = shared_new(host, SHARED_TABLE, sizeof(struct mach_lane_table));
+		frame->shared[1] = shared_new(host, SHARED_GATES, sizeof(struct mach_lane_gates));
 	}
 }
 

@@ -18,13 +18,12 @@ struct trap_decoded {
 
 /* What a request without the core amounts to: all that decoding needs to know. */
 struct trap_source {
-	struct trap_request request;     /* a private copy */
-	const uint8_t *data;             /* TRAP_DATA_SIZE bytes; may change while they are read */
-	int spill_fd;                    /* -1: none.  Borrowed */
-	struct kernel_segment *bulk;     /* NULL: none.  Borrowed */
-	struct kernel_file *file;        /* likewise */
-	struct task *subject;            /* likewise */
-	struct kernel_shared *shared[2]; /* likewise */
+	struct trap_request request; /* a private copy */
+	const uint8_t *data;         /* TRAP_DATA_SIZE bytes; may change while they are read */
+	int spill_fd;                /* -1: none.  Borrowed */
+	struct kernel_segment *bulk; /* NULL: none.  Borrowed */
+	struct kernel_file *file;    /* likewise */
+	struct task *subject;        /* likewise */
 };
 
 /* KERN_SUCCESS, or what the trap completes with. */

@@ -164,8 +164,6 @@ trap_decode(const struct trap_source *source, struct trap_decoded *decoded)
 	frame->pieces = decoded->pieces;
 	frame->piece_count = request->piece_count;
 	frame->file = source->file;
-	frame->shared[0] = source->shared[0];
-	frame->shared[1] = source->shared[1];
 	frame->subject = source->subject;
 	if (has_tail) {
 		frame->tail = decoded->pieces[0];

@@ -101,7 +101,8 @@ struct task_lanes {
 	struct ipc_gate *gates[MACH_LANE_GATE_MAX];
 	struct ipc_lane *lanes[MACH_LANE_MAX]; /* that it sends or receives by */
 	uint64_t received[MACH_LANE_GATE_MAX], sent[MACH_LANE_MAX]; /* as counted so far */
-	uint32_t offered; /* lanes that lead to it, and that it has not accepted */
+	uint32_t offered;   /* lanes that lead to it, and that it has not accepted */
+	uint64_t opened_ns; /* until when what it has opened counts, LANE_OPEN_NS each */
 };
 
 /* The gate before @port, of @task, made if need be; NULL: no room. */

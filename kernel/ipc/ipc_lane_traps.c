@@ -71,6 +71,43 @@ free_number(const struct task_lanes *lanes)
 	return number;
 }
 
+/* Do all lanes of @gate, of which there are some, come from @task? */
+static bool
+gate_is_of(const struct ipc_gate *gate, const struct task *task)
+{
+	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
+		if (lane->sender != task)
+			return false;
+	return !list_is_empty(&gate->lanes);
+}
+
+/* One task may take a share of the lanes and gates of another, so that some are left to others. */
+static bool
+has_share(const struct task *task, const struct ipc_port *port)
+{
+	const struct task_lanes *receiver = port->receiver->task->lanes;
+	uint32_t lane_count = 0, gate_count = 0;
+
+	for (uint32_t i = 0; i < MACH_LANE_MAX; i++)
+		lane_count += receiver->lanes[i] && receiver->lanes[i]->sender == task &&
+			      receiver->lanes[i]->gate->task == port->receiver->task;
+	for (uint32_t i = 0; i < MACH_LANE_GATE_MAX && !port->gate; i++)
+		gate_count += receiver->gates[i] && gate_is_of(receiver->gates[i], task);
+	return lane_count < LANE_PEER_MAX && gate_count < LANE_PEER_GATE_MAX;
+}
+
+/* Is there room for one more lane of @task to @port, whose receiver has begun? */
+static bool
+has_room(const struct task *task, const struct ipc_port *port)
+{
+	const struct kernel *k = task->kernel;
+
+	return k->lane_count < LANE_COUNT_MAX &&
+	       task->lanes->opened_ns < k->now_ns + LANE_OPEN_BURST * LANE_OPEN_NS &&
+	       free_number(task->lanes) < MACH_LANE_MAX &&
+	       free_number(port->receiver->task->lanes) < MACH_LANE_MAX && has_share(task, port);
+}
+
 static struct ipc_lane *
 lane_new(struct syscall *call, struct ipc_port *port, mach_port_name_t name)
 {
@@ -81,8 +118,8 @@ lane_new(struct syscall *call, struct ipc_port *port, mach_port_name_t name)
 	struct ipc_lane *lane;
 	struct ipc_gate *gate;
 
-	if (sender_number == MACH_LANE_MAX || receiver_number == MACH_LANE_MAX ||
-	    k->lane_count >= LANE_COUNT_MAX)
+	/* looked at anew: the tasks can write what free_number() looks at */
+	if (sender_number == MACH_LANE_MAX || receiver_number == MACH_LANE_MAX)
 		return NULL;
 	lane = kernel_memory_alloc(k, sizeof(*lane));
 	if (!lane)
@@ -121,6 +158,58 @@ lane_new(struct syscall *call, struct ipc_port *port, mach_port_name_t name)
 	return lane;
 }
 
+/* May lanes of @task lead to @port, if its receiver begins? */
+static bool
+is_for_lanes(const struct task *task, const struct ipc_port *port)
+{
+	/* answers would overtake requests, and not count where these are counted */
+	if (port->gate && !list_is_empty(&port->gate->bindings))
+		return false;
+	return task->lanes && !task->strict && port->object.place == PORT_IN_SPACE &&
+	       port->object.kobject == IKOT_NONE && port->receiver->task != task &&
+	       !port->receiver->task->strict;
+}
+
+/* KERN_SUCCESS, or why @entry of @task, NULL if there is none, gets no lane: see trap_open(). */
+static kern_return_t
+may_open(const struct task *task, const struct ipc_entry *entry)
+{
+	if (!entry)
+		return KERN_INVALID_NAME;
+	if (ie_type(entry) != MACH_PORT_TYPE_SEND || !ip_active(entry->port))
+		return KERN_INVALID_RIGHT;
+	if (entry->lane)
+		return KERN_NAME_EXISTS;
+	if (!is_for_lanes(task, entry->port) || !entry->port->receiver->task->lanes)
+		return KERN_NOT_SUPPORTED;
+	return has_room(task, entry->port) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+uint32_t
+kernel_lane_memory_wanted(const struct task *task, const struct trap_frame *frame)
+{
+	mach_port_name_t name = (mach_port_name_t)frame->args[0];
+
+	switch (frame->number) {
+	case BERTH_TRAP_LANE_BEGIN:
+		return task->lanes ? 0 : 2;
+	case BERTH_TRAP_LANE_OPEN:
+		return may_open(task, ipc_space_find_raw(&task->space, name)) == KERN_SUCCESS;
+	default:
+		return 0;
+	}
+}
+
+/* Each lane costs its receiver a trap and a mapping, so there is an end to how many are opened and
+ * closed: a burst, then one in so much time. */
+static void
+count_opening(const struct kernel *k, struct task_lanes *lanes)
+{
+	if (lanes->opened_ns < k->now_ns)
+		lanes->opened_ns = k->now_ns;
+	lanes->opened_ns += LANE_OPEN_NS;
+}
+
 /*
  * KERN_SUCCESS            values: the lane; its memory goes with the result
  * KERN_INVALID_NAME, KERN_INVALID_RIGHT   no live send right
@@ -135,31 +224,20 @@ trap_open(struct syscall *call)
 	struct task *task = call->caller;
 	mach_port_name_t name = call_arg32(call, 0);
 	struct ipc_entry *entry = ipc_space_find(&task->space, name);
+	kern_return_t code = may_open(task, entry);
 	struct mach_lane_entry *row;
 	struct ipc_port *port;
 	struct ipc_lane *lane;
 
-	if (!entry)
-		return KERN_INVALID_NAME;
-	if (ie_type(entry) != MACH_PORT_TYPE_SEND || !ip_active(entry->port))
-		return KERN_INVALID_RIGHT;
-	if (entry->lane)
-		return KERN_NAME_EXISTS;
+	if (code == KERN_NOT_SUPPORTED && is_for_lanes(task, entry->port))
+		entry->port->receiver->task->lanes_wanted = true;
+	if (code != KERN_SUCCESS)
+		return code;
 	port = entry->port;
-	/* answers would overtake requests, and not count where these are counted */
-	if (port->gate && !list_is_empty(&port->gate->bindings))
-		return KERN_NOT_SUPPORTED;
-	if (!task->lanes || task->strict || port->object.place != PORT_IN_SPACE ||
-	    port->object.kobject != IKOT_NONE || port->receiver->task == task ||
-	    port->receiver->task->strict)
-		return KERN_NOT_SUPPORTED;
-	if (!port->receiver->task->lanes) {
-		port->receiver->task->lanes_wanted = true;
-		return KERN_NOT_SUPPORTED;
-	}
 	lane = call->frame->shared[0] ? lane_new(call, port, name) : NULL;
 	if (!lane)
 		return KERN_RESOURCE_SHORTAGE;
+	count_opening(call->kernel, task->lanes);
 	entry->lane = IE_LANE_SEND | lane->sender_number << IE_LANE_NUMBER_SHIFT;
 	row = ipc_lane_sender_row(lane);
 	row->name = name;

@@ -651,24 +651,6 @@ TEST_2(a_lane_that_nobody_accepts_is_shut_and_harms_nobody)
 	(void)w;
 }
 
-TEST_2(lanes_end_at_their_bound)
-{
-	uint32_t count = 0;
-	kern_return_t kr = KERN_SUCCESS;
-
-	assert_non_null(lane_begin(a));
-	assert_non_null(lane_begin(b));
-	w->quiet_audit = true;
-	for (; kr == KERN_SUCCESS; count++) {
-		mach_port_name_t port = new_port_with_send(b), right = give(b, port, COPY, a);
-
-		kr = trap(a, BERTH_TRAP_LANE_OPEN, right, 0, 0, 0, 0, 0);
-	}
-	assert_int_equal(kr, KERN_RESOURCE_SHORTAGE);
-	assert_int_equal(count - 1, MACH_LANE_GATE_MAX);
-	kernel_audit(w->kernel);
-}
-
 TEST_2(while_somebody_traces_nothing_goes_by_a_lane)
 {
 	struct lane_ends lane = to_mailbox(a, b);

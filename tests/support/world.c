@@ -239,17 +239,19 @@ work_off_shared(struct kernel_effects *effects)
 		shared_told((struct shared *)shared);
 }
 
-/* What the host brings along for the traps of lanes. */
+/* What the host brings along for the traps of lanes: what the core asks for, as berthd does. */
 static void
-provide_shared(struct world *w, struct trap_frame *frame)
+provide_shared(struct world *w, const struct task *task, struct trap_frame *frame)
 {
-	if (frame->number == BERTH_TRAP_LANE_BEGIN) {
+	uint32_t wanted = kernel_lane_memory_wanted(task, frame);
+
+	if (wanted == 1) {
+		frame->shared[0] = (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane));
+	} else if (wanted == 2) {
 		frame->shared[0] =
 		    (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane_table));
 		frame->shared[1] =
 		    (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane_gates));
-	} else if (frame->number == BERTH_TRAP_LANE_OPEN) {
-		frame->shared[0] = (struct kernel_shared *)shared_new(w, sizeof(struct mach_lane));
 	}
 }
 
@@ -361,7 +363,7 @@ world_trap(struct actor *actor, const struct trap_frame *asked)
 	frame.pieces = pieces;
 	if (frame.has_tail)
 		frame.tail = lend_piece(&asked->tail);
-	provide_shared(w, &frame);
+	provide_shared(w, actor->party->task, &frame);
 
 	world_step(w, &(struct kernel_event){
 			  .kind = EVENT_TRAP, .thread = actor->thread, .frame = &frame });
