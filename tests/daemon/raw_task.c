@@ -104,8 +104,9 @@ raw_kernel_start(const char *const *options)
 	return kernel;
 }
 
-void
-raw_kernel_end(struct raw_kernel *kernel)
+/* Its status, once it has ended. */
+static int
+kernel_end(struct raw_kernel *kernel)
 {
 	uint64_t limit_ns = wait_now_ns() + END_MS * 1000000ull;
 	int status = 0;
@@ -122,8 +123,25 @@ raw_kernel_end(struct raw_kernel *kernel)
 	rmdir(kernel->folder);
 	left_change(kernel->folder, "");
 	assert_int_equal(pid, kernel->pid);
+	return status;
+}
+
+void
+raw_kernel_end(struct raw_kernel *kernel)
+{
+	int status = kernel_end(kernel);
+
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+void
+raw_kernel_killed(struct raw_kernel *kernel)
+{
+	int status = kernel_end(kernel);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
 }
 
 unsigned

@@ -40,6 +40,8 @@ struct raw_task {
 struct raw_kernel raw_kernel_start(const char *const *options);
 /* Hangs up the control connection; berthd must end by itself, with status 0. */
 void raw_kernel_end(struct raw_kernel *kernel);
+/* It was killed, and cannot have done that. */
+void raw_kernel_killed(struct raw_kernel *kernel);
 /* How many descriptors berthd has open. */
 unsigned raw_kernel_descriptors(const struct raw_kernel *kernel);
 
