@@ -36,8 +36,9 @@ struct lane {
 	uint64_t known_head; /* where the receiver stood when we looked last */
 	uint32_t missed;     /* sends in a row that found it shut */
 	/* receiver */
-	uint64_t known_tail; /* what the sender had put in when we looked last */
-	uint32_t order;      /* of our next answer */
+	uint64_t known_tail;  /* what the sender had put in when we looked last */
+	uint32_t order;       /* of our next answer */
+	uint32_t passed_over; /* messages of others taken while its first one waited */
 };
 
 struct lane_port {
@@ -53,6 +54,12 @@ struct lane_port {
 };
 
 #define LANE_PORT_PLACES 256u
+/* more than a queue holds, MACH_PORT_QLIMIT_MAX, and who is just putting one in */
+#define LANE_PASSED_OVER_MAX (1024u + MACH_LANE_MAX)
+/* for which nobody waits for room in a lane: it may be that only others' words say that it is full
+ */
+#define LANE_ROOM_NS 20000000ull
+#define LANE_ACCEPTS_MAX 4u /* at once: nobody's opening of lanes keeps the receiver from work */
 
 struct lanes {
 	uint32_t generation;   /* of the connection; what else is here is of it */

@@ -129,43 +129,56 @@ has_request(uint32_t number)
 /*
  * The lane with the oldest request; MACH_LANE_MAX: none.
  *
- * One that is older than what was taken before it was late, or its sender lies: of those no two
- * are taken in a row while anybody else has one, so that who lies gets half of the turns at most.
+ * How old a request is only its sender says.  When it came no more than a queue holds were before
+ * it, so one that was passed over more often than that is next whatever the others say: nobody
+ * who claims to be the oldest is first for ever, and no order that was kept is lost.
  */
 static uint32_t
-first_lane(struct lane_port *port)
+first_lane(const struct lane_port *port)
 {
-	uint32_t best = MACH_LANE_MAX, late = MACH_LANE_MAX, best_ticket = 0, late_ticket = 0;
+	uint32_t best = MACH_LANE_MAX, best_ticket = 0;
 
 	if (port->lane_count == 1)
 		return has_request(port->lanes[0]) ? port->lanes[0] : MACH_LANE_MAX;
 	for (uint32_t i = 0; i < port->lane_count; i++) {
 		uint32_t number = port->lanes[i], units;
-		struct mach_lane *shared = lanes.lanes[number].shared;
+		struct lane *lane = &lanes.lanes[number];
 		struct mach_lane_record record;
 		const uint8_t *message;
 
 		if (!has_request(number))
 			continue;
-		uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-		if (!mach_lane_first(shared, lanes.lanes[number].known_tail, head, &record,
-				     &message, &units))
-			record.ticket = port->last_ticket - 1; /* nonsense: seen to soon */
-		if (mach_lane_ticket_before(record.ticket, port->last_ticket)) {
-			if (late == MACH_LANE_MAX ||
-			    mach_lane_ticket_before(record.ticket, late_ticket)) {
-				late = number;
-				late_ticket = record.ticket;
-			}
-		} else if (best == MACH_LANE_MAX ||
-			   mach_lane_ticket_before(record.ticket, best_ticket)) {
+		if (lane->passed_over > LANE_PASSED_OVER_MAX)
+			return number;
+		uint64_t head = atomic_load_explicit(&lane->shared->head, memory_order_relaxed);
+		if (!mach_lane_first(lane->shared, lane->known_tail, head, &record, &message,
+				     &units))
+			record.ticket = best_ticket - 1; /* nonsense: seen to at once */
+		if (best == MACH_LANE_MAX || mach_lane_ticket_before(record.ticket, best_ticket)) {
 			best = number;
 			best_ticket = record.ticket;
 		}
 	}
-	if (late < MACH_LANE_MAX && (best == MACH_LANE_MAX || !port->was_late))
-		return late;
 	return best;
+}
+
+/* One of lane @number was taken: the others' first ones, as far as they are known, were passed
+ * over.
+ */
+static void
+pass_over(const struct lane_port *port, uint32_t number)
+{
+	for (uint32_t i = 0; port->lane_count > 1 && i < port->lane_count; i++) {
+		struct lane *lane = &lanes.lanes[port->lanes[i]];
+
+		if (port->lanes[i] == number || lane->shared == NULL ||
+		    mach_lane_used(lane->known_tail, atomic_load_explicit(&lane->shared->head,
+									  memory_order_relaxed)) ==
+			0)
+			lane->passed_over = 0;
+		else
+			lane->passed_over++;
+	}
 }
 
 /* One message less, as @counted: if the queue was full somebody may be waiting for that. */
@@ -224,7 +237,7 @@ call_untake(struct mach_lane_entry *row, const struct call_taken *taken)
 }
 
 static enum taken
-take_request(struct lane_port *port, const struct target *to)
+take_request(const struct lane_port *port, const struct target *to)
 {
 	uint32_t number = first_lane(port), units;
 	struct call_taken taken = { .name = MACH_PORT_NULL };
@@ -279,10 +292,8 @@ take_request(struct lane_port *port, const struct target *to)
 	}
 	if (!is_taken)
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
-	port->was_late = !is_sole && mach_lane_ticket_before(record.ticket, port->last_ticket);
-	if (!is_sole && !port->was_late)
-		port->last_ticket = record.ticket;
 	make_room(lane, is_sole, counted);
+	pass_over(port, number);
 	finish(to, record.size_bytes,
 	       MACH_MSGH_BITS(taken.name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
 			      MACH_MSG_TYPE_PORT_SEND),
@@ -429,11 +440,7 @@ say(_Atomic uint32_t *place, uint32_t what)
 		atomic_store(place, what);
 }
 
-/*
- * Says in all lanes that we sleep, and collects what to sleep on.  Nobody takes it back: who has
- * something for us does, and wakes us, once for nothing if we were awake, which costs less than to
- * say in each lane after each sleep that we are.
- */
+/* Says in all lanes that we sleep, and collects what to sleep on.  Who wakes us takes it back. */
 static uint32_t
 prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 {
@@ -468,6 +475,19 @@ prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 	return count;
 }
 
+/* We are awake, for senders who ask the kernel for room if we are not.  Of a call nobody wants to
+ * know: at the worst its answer wakes us for nothing. */
+static void
+say_awake(const struct lane_port *port)
+{
+	for (uint32_t i = 0; i < port->lane_count; i++) {
+		struct mach_lane *shared = lanes.lanes[port->lanes[i]].shared;
+
+		if (shared != NULL)
+			say(&shared->receiver_sleeps, 0);
+	}
+}
+
 /* Whoever still waits for room has it now. */
 static void
 wake_senders(const struct lane_port *port)
@@ -488,7 +508,7 @@ wake_senders(const struct lane_port *port)
 
 /* Is there something by now?  Looked at after we said that we sleep. */
 static bool
-is_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
+is_due(const struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
 {
 	uint32_t ignored_lane, ignored_call;
 
@@ -498,8 +518,8 @@ is_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_
 
 /* False: the kernel is gone, or knows better. */
 static bool
-sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word,
-		uint64_t deadline_ns, bool *was_interrupted)
+sleep_until_due(const struct lane_port *port, uint32_t number, const struct target *to,
+		uint32_t word, uint64_t deadline_ns, bool *was_interrupted)
 {
 	struct wait_word words[LANE_WORDS_MAX];
 	const struct kernel_page *page = connection.kernel_page;
@@ -508,8 +528,8 @@ sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to
 	if (page == NULL)
 		return false;
 	atomic_store(&row->task_sleeps, 1);
-	wake_senders(port);
 	uint32_t count = prepare(port, number, words);
+	wake_senders(port); /* who still finds no room sees that we sleep, and asks the kernel */
 	words[count++] = (struct wait_word){ &row->word, word };
 	words[count++] = (struct wait_word){ &page->alive, atomic_load(&page->alive) };
 	/* whose end is told by the port's word: mach_lanes_dropped() */
@@ -517,6 +537,7 @@ sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to
 			atomic_load(&connection.state) == CONNECTION_READY;
 	if (is_alive && !is_due(port, number, to, word))
 		*was_interrupted = lane_sleep(words, count, deadline_ns) == -EINTR;
+	say_awake(port);
 	atomic_store_explicit(&row->task_sleeps, 0, memory_order_relaxed);
 	return is_alive;
 }

@@ -6,6 +6,7 @@
 #include "client/memory.h"
 #include "client/site.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -245,9 +246,9 @@ has_room(const struct lane *lane, uint32_t size)
 	return (atomic_load(&lane->gate->count) & MACH_LANE_COUNT) < limit;
 }
 
-/* Wait until there is room.  False: better ask the kernel. */
+/* Wait until there is room, at most until @until_ns.  False: better ask the kernel. */
 static bool
-await_room(uint32_t number, uint32_t size, struct wait_state *wait)
+await_room(uint32_t number, uint32_t size, struct wait_state *wait, uint64_t until_ns)
 {
 	struct lane *lane = &lanes.lanes[number];
 	struct mach_lane *shared = lane->shared;
@@ -261,6 +262,9 @@ await_room(uint32_t number, uint32_t size, struct wait_state *wait)
 		return false;
 	if (has_room(lane, size))
 		return true;
+	/* a receiver that sleeps has found nothing: another sender has spoilt the count, maybe */
+	if (atomic_load(&shared->receiver_sleeps) != 0)
+		return false;
 	if (wait_look(wait, atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed)))
 		return true;
 	const struct wait_word words[] = {
@@ -274,8 +278,8 @@ await_room(uint32_t number, uint32_t size, struct wait_state *wait)
 	atomic_store(&shared->sender_sleeps, 1);
 	if (alive_word_is_dead(words[3].value))
 		is_alive = false;
-	else if (!has_room(lane, size))
-		lane_sleep(words, 5, WAIT_FOREVER);
+	else if (!has_room(lane, size) && atomic_load(&shared->receiver_sleeps) == 0)
+		is_alive = lane_sleep(words, 5, until_ns) != -ETIMEDOUT;
 	atomic_store_explicit(&shared->sender_sleeps, 0, memory_order_relaxed);
 	wait_woken(wait);
 	return is_alive;
@@ -312,7 +316,9 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 	wait_begin(wait);
 	result = put(number, message, size, binding, port);
 	if (result == PUT_FULL && (option & MACH_SEND_TIMEOUT) == 0) {
-		while (result == PUT_FULL && await_room(number, size, wait))
+		uint64_t until_ns = wait_now_ns() + LANE_ROOM_NS;
+
+		while (result == PUT_FULL && await_room(number, size, wait, until_ns))
 			result = put(number, message, size, binding, port);
 		pass_on(lane);
 	}

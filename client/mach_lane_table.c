@@ -195,6 +195,7 @@ lane_map(uint32_t number, struct mach_lane *shared, struct mach_lane_gates *gate
 	memset(lane->bindings, 0, sizeof(lane->bindings));
 	lane->known_head = 0;
 	lane->known_tail = 0;
+	lane->passed_over = 0;
 	lane->missed = 0;
 	lane_leave(number);
 	return true;
@@ -321,14 +322,10 @@ void
 lane_port_update(uint32_t number)
 {
 	struct lane_port *port = &lanes.ports[number];
-	const struct mach_lane_gates *gates = lanes.gates;
 	uint32_t generation = atomic_load(&lanes.table->ports[number].generation);
 
-	if (port->generation == generation + 1 || gates == NULL)
+	if (port->generation == generation + 1)
 		return;
-	port->last_ticket =
-	    (uint32_t)atomic_load(&gates->gates[number].count) >> MACH_LANE_TICKET_SHIFT;
-	port->was_late = false;
 	port->lane_count = 0;
 	port->bound_count = 0;
 	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {
@@ -412,7 +409,11 @@ mach_lanes_accept(void)
 	if (site_is_on() || !lane_try_lock(&lanes.lock))
 		return;
 	atomic_fetch_and(&mach_lanes_state, ~(uint32_t)MACH_LANES_OFFERED);
-	while (begin() && code == KERN_SUCCESS) {
+	for (uint32_t i = 0; begin() && code == KERN_SUCCESS; i++) {
+		if (i == LANE_ACCEPTS_MAX) {
+			atomic_fetch_or(&mach_lanes_state, MACH_LANES_OFFERED);
+			break;
+		}
 		struct mach_lane *shared =
 		    memory_trap(BERTH_TRAP_LANE_ACCEPT, 0, sizeof(*shared), values, &code);
 		if (code != KERN_SUCCESS)
