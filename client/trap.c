@@ -106,6 +106,7 @@ thread_state(void)
 		self.special_reply_port = MACH_PORT_NULL;
 		self.voucher = MACH_PORT_NULL;
 		memset(&self.wait, 0, sizeof(self.wait));
+		self.has_waited = false;
 		self.generation = generation;
 	}
 	return &self;
@@ -169,6 +170,7 @@ trap_begin(struct trap *trap, uint32_t number)
 	trap->doorbell = connection.doorbell;
 	trap->kernel_page = connection.kernel_page;
 	trap->rings_by_socket = false;
+	trap->waits_for_others = false;
 	trap->spill_fd = -1;
 	trap->bulk_fd = -1;
 	trap->event_fd = -1;
@@ -330,6 +332,18 @@ trap_waker_forget(const struct trap *trap)
 	connection_unlock(&signals);
 }
 
+/*
+ * Sleep without a look?  Where the kernel runs on this very CPU and the last answer of this kind
+ * was for another task to give, this one will be, too: to yield would give the CPU to the kernel
+ * and take it from that task in turn, three switches where two are needed.  The kernel wakes us for
+ * half a microsecond of its own; out of a poll it is far more, so who sleeps there looks.
+ */
+static bool
+sleeps_at_once(const struct trap *trap, uint32_t kernel_cpu)
+{
+	return trap->waits_for_others && self.has_waited && kernel_cpu == wait_cpu();
+}
+
 /* Wait until the trap is done; @kernel_slept: do not look for it first.  False: the kernel is
  * gone. */
 static bool
@@ -344,9 +358,10 @@ await_done(struct trap *trap, enum trap_patience patience, bool kernel_slept)
 
 	wait_begin(wait);
 	while (atomic_load_explicit(&slot->state, memory_order_acquire) == TRAP_ASKED) {
-		if (!kernel_slept &&
-		    wait_look(wait, atomic_load_explicit(&trap->doorbell->kernel_cpu,
-							 memory_order_relaxed)))
+		uint32_t kernel_cpu =
+		    atomic_load_explicit(&trap->doorbell->kernel_cpu, memory_order_relaxed);
+		if (!kernel_slept && (interruptible || !sleeps_at_once(trap, kernel_cpu)) &&
+		    wait_look(wait, kernel_cpu))
 			continue;
 		kernel_slept = false;
 		int waker_fd = interruptible ? trap_waker(trap) : -1;
@@ -430,6 +445,8 @@ trap_run(struct trap *trap, enum trap_patience patience)
 	}
 	enum trap_outcome outcome = TRAP_OK;
 	memory_came(slot, sizeof(*slot));
+	if (trap->waits_for_others)
+		self.has_waited = (slot->reply.flags & TRAP_HAS_WAITED) != 0;
 	if ((slot->reply.flags &
 	     (TRAP_HAS_SPILL | TRAP_HAS_BULK | TRAP_HAS_EVENT | TRAP_HAS_FILE)) != 0)
 		outcome = fetch_descriptors(trap);

@@ -30,6 +30,7 @@ struct thread_state {
 	uint32_t depth;      /* traps under way */
 	uint32_t level_count;
 	uint32_t slot_index[THREAD_LEVELS];
+	bool has_waited;                /* the last answer of another's was not there at once */
 	bool is_keyed;                  /* its end will be noticed */
 	bool is_ending;                 /* the library gives back what it kept for the thread */
 	mach_port_t reply_port;         /* mig_get_reply_port() */
@@ -59,7 +60,8 @@ struct trap {
 	 */
 	struct doorbell *doorbell;
 	const struct kernel_page *kernel_page;
-	bool rings_by_socket; /* behind what was sent there before, not past it */
+	bool rings_by_socket;  /* behind what was sent there before, not past it */
+	bool waits_for_others; /* the answer may be for another task to give */
 	/* of the request until it runs, then of the reply; -1: none; trap_end() closes them, but
 	 * the request's file, which stays the program's */
 	int spill_fd;

@@ -74,6 +74,9 @@ enum trap_flags {
 /* Of a reply: there are lanes to accept, or the task is to begin with them (mach_lane.h). */
 #define TRAP_LANES_OFFERED 64u
 
+/* Of a reply: it was not there when the kernel had taken the request, but came later.  A hint. */
+#define TRAP_HAS_WAITED 256u
+
 /*
  * Of request and reply: bulk pieces lie in a carrier, and `carrier` says which.
  *

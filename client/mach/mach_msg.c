@@ -83,6 +83,8 @@ static mach_msg_return_t
 run_and_place(struct trap *trap, struct outgoing *out, const struct message_call *call,
 	      mach_msg_option_t option)
 {
+	trap->waits_for_others = (option & MACH_RCV_MSG) != 0;
+
 	enum trap_outcome outcome = trap_run(trap, call_patience(call, option));
 
 	if (outcome != TRAP_OK && outcome != TRAP_SHORTAGE)

@@ -111,6 +111,7 @@ struct slot {
 	uint32_t sequence; /* of the last reply */
 	uint32_t linux_tid;
 	enum slot_state state;
+	bool is_taken;         /* the request, in this very step */
 	bool descriptors_came; /* with WIRE_RING, for the next request */
 	bool descriptors_lost; /* … but Linux could not give us them */
 	int descriptors[2];    /* -1: none */

@@ -177,12 +177,14 @@ take_request(struct slot *slot)
 		mach_lanes_provide(host, slot->peer->task, &decoded.frame);
 	}
 	slot->state = SLOT_BUSY;
+	slot->is_taken = true;
 	if (code == KERN_SUCCESS)
 		host_step(host, &(struct kernel_event){ .kind = EVENT_TRAP,
 							.thread = slot->thread,
 							.frame = &decoded.frame });
 	else
 		effects_complete_with(slot, code);
+	slot->is_taken = false;
 	trap_decode_free(&decoded);
 	release_source(host, &source, &decoded.frame);
 	slot_drop_descriptors(slot);

@@ -171,6 +171,8 @@ deliver(struct slot *slot, struct kernel_effects *effects)
 		encoded.reply.flags |= TRAP_WATCH_EXCEPTIONS;
 	if (kernel_task_has_lane_offers(slot->peer->task))
 		encoded.reply.flags |= TRAP_LANES_OFFERED;
+	if (!slot->is_taken)
+		encoded.reply.flags |= TRAP_HAS_WAITED;
 	unstick(slot);
 	write_reply(slot, &encoded.reply);
 	if ((encoded.reply.flags & ALL_DESCRIPTORS) != 0)

@@ -272,6 +272,33 @@ a_message_wakes_a_thread_that_receives(void **state)
 }
 
 static void
+an_answer_says_whether_it_had_to_be_waited_for(void **state)
+{
+	struct raw_kernel kernel = raw_kernel_start(NULL);
+	struct raw_task task = raw_task_new(&kernel);
+	uint32_t other = raw_thread_new(&task, WIRE_NO_SLOT);
+	mach_port_name_t port = raw_port(&task, 0);
+	uint64_t args[] = { MACH_RCV_MSG, 0, 256, port };
+
+	raw_ask(raw_slot(&task, other), BERTH_TRAP_MSG, args, 4);
+	raw_ring(&task, other);
+	raw_port(&task, 0); /* two traps later the kernel has taken the one before them */
+	for (int i = 0; i < 2; i++) {
+		raw_message_ask(&task, 0, port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), "abc",
+				4);
+		raw_ring(&task, 0);
+		assert_true(raw_await(raw_slot(&task, 0), 5000));
+		assert_false(raw_slot(&task, 0)->reply.flags & TRAP_HAS_WAITED);
+	}
+	assert_true(raw_await(raw_slot(&task, other), 5000));
+	assert_true(raw_slot(&task, other)->reply.flags & TRAP_HAS_WAITED);
+	assert_int_equal(raw_message_receive(&task, other, port, 256), MACH_MSG_SUCCESS);
+	assert_false(raw_slot(&task, other)->reply.flags & TRAP_HAS_WAITED);
+	raw_task_free(&task);
+	raw_kernel_end(&kernel);
+}
+
+static void
 threads_come_and_go_by_the_hundred(void **state)
 {
 	struct raw_kernel kernel = raw_kernel_start(NULL);
@@ -405,6 +432,7 @@ main(void)
 		cmocka_unit_test(a_blocked_receive_is_interrupted_once_it_is_asked_to),
 		cmocka_unit_test(a_timeout_comes_in_time),
 		cmocka_unit_test(a_message_wakes_a_thread_that_receives),
+		cmocka_unit_test(an_answer_says_whether_it_had_to_be_waited_for),
 		cmocka_unit_test(threads_come_and_go_by_the_hundred),
 		cmocka_unit_test(a_watched_port_is_readable_while_a_message_waits),
 		cmocka_unit_test(hundreds_of_tasks_are_served),
