@@ -23,6 +23,12 @@
  * such find: until then the waiter sleeps after those first microseconds.  (Spinning on instead was
  *better beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
  *
+ * Where each process has a session of its own, Linux shares the CPU out among sessions first, and a
+ * yield gives way within its own: most come back at once, and beside a hog in a third session
+ * all of them, until the window is over: 390 us a round trip where a futex took 5.  So
+ *WAIT_UNTAKEN_MAX that nobody took end the looking, and waits that mostly end so do not yield for a
+ *while.
+ *
  * How long to look is learnt from sleeps: two in a row that turned out short mean that
  * looking longer would have saved wake-ups; a long one means that the time was wasted, and
  * that the next wait need not look at all.  Both sides must be willing to look about twice
@@ -78,7 +84,7 @@
 #define WAIT_GOOD_YIELDS 64u        /* a row */
 #define WAIT_TAKEN_NS 10000u      /* a yield while the peer runs elsewhere: others want this CPU */
 #define WAIT_UNTAKEN_NS 500u      /* a yield that nobody took is shorter, one that was is not */
-#define WAIT_UNTAKEN_MAX 3u       /* such yields: it is not about to run here */
+#define WAIT_UNTAKEN_MAX 8u       /* such yields: it is not about to run here */
 #define WAIT_FRUITLESS_MAX 16u    /* points; see wait_was_fruitless() */
 #define WAIT_HOG_PENALTY_MIN 256u /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
