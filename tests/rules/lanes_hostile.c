@@ -152,6 +152,48 @@ TEST_2(a_right_to_answer_is_there_whatever_the_sender_makes_of_its_call)
 	assert_entry(b, taken.reply, MACH_PORT_TYPE_DEAD_NAME, 1);
 }
 
+TEST_2(who_is_answering_has_its_right_until_the_answer_is_there)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t reply = new_port(a);
+	uint32_t binding = lane_bind(&lane, reply);
+	_Atomic uint32_t *names = lane.receiver_table->entries[lane.receiver_number].names;
+
+	(void)w;
+	assert_true(put_id(&lane, 1, binding));
+	assert_true(lane_take(&lane, &taken));
+	atomic_store(&names[taken.call],
+		     mach_lane_name_word(taken.reply, MACH_LANE_NAME_ANSWERING));
+	assert_entry(b, taken.reply, MACH_PORT_TYPE_SEND_ONCE, 1);
+	assert_ok(send_id(b, taken.reply, MOVE_ONCE, 2));
+	assert_int_equal(take_id(a, reply), 2);
+	assert_nothing_waits(a, reply);
+}
+
+TEST_2(a_call_asked_anew_is_not_the_one_whose_server_is_still_at_it)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+	mach_port_name_t reply = new_port(a);
+	uint32_t binding = lane_bind(&lane, reply), call;
+	_Atomic uint32_t *names = lane.receiver_table->entries[lane.receiver_number].names;
+	mach_port_name_t name;
+
+	assert_true(put_id(&lane, 1, binding));
+	assert_true(lane_take(&lane, &taken));
+	call = taken.call;
+	name = taken.reply;
+	assert_true(answer_id(&lane, &taken, 2));
+	assert_true(lane_take_answer(&lane, binding, &taken));
+	/* it has not come to say that it is done */
+	atomic_store(&names[call], mach_lane_name_word(name, MACH_LANE_NAME_ANSWERING));
+	assert_true(put_id(&lane, 3, binding));
+	world_look(w);
+	take(b, b->party->mailbox, &came);
+	assert_ok(send_id(b, came.header.msgh_remote_port, MOVE_ONCE, 4));
+	assert_int_equal(take_id(a, reply), 4);
+	assert_nothing_waits(a, reply);
+}
+
 TEST(every_call_ends_whatever_the_server_made_of_it_before_it_died)
 {
 	for (uint32_t forged = MACH_LANE_FREE; forged <= MACH_LANE_UNUSABLE + 1; forged++) {
