@@ -51,28 +51,32 @@ carrier_free(struct carrier *carrier)
 	free(carrier);
 }
 
-/* Nothing is in it any more. */
-static void
+/* Nothing is in it any more.  False: nor is it itself. */
+static bool
 become_free(struct carrier *carrier)
 {
 	carrier->state = CARRIER_FREE;
-	if (carrier->from == NULL || carrier->to == NULL || carrier->fd < 0)
-		carrier_free(carrier);
+	if (carrier->from != NULL && carrier->to != NULL && carrier->fd >= 0)
+		return true;
+	carrier_free(carrier);
+	return false;
 }
 
-/* Has the receiver copied what came? */
-static void
+/* Has the receiver copied what came?  False: the carrier is no more. */
+static bool
 look(struct carrier *carrier)
 {
 	if (carrier->state != CARRIER_SHOWN)
-		return;
+		return true;
 	uint32_t said = atomic_load_explicit(&carrier->to->doorbell->carried[carrier->to_number],
 					     memory_order_acquire);
 
 	if (said == carrier->tick)
-		become_free(carrier);
-	else if (said == (carrier->tick | TRAP_CARRIER_LOST))
-		carrier_free(carrier);
+		return become_free(carrier);
+	if (said != (carrier->tick | TRAP_CARRIER_LOST))
+		return true;
+	carrier_free(carrier);
+	return false;
 }
 
 /* A place among @carriers: an empty one, or that of the one used least lately; it goes. */
@@ -82,9 +86,7 @@ make_room(struct carrier **carriers, uint32_t *number)
 	struct carrier *oldest = NULL;
 
 	for (uint32_t i = 0; i < TRAP_CARRIERS; i++) {
-		if (carriers[i] != NULL)
-			look(carriers[i]);
-		if (carriers[i] == NULL) {
+		if (carriers[i] == NULL || !look(carriers[i])) {
 			*number = i;
 			return true;
 		}
@@ -107,11 +109,7 @@ find_free(struct peer *from, const struct peer *to, uint64_t size_bytes, uint32_
 	for (uint32_t i = 0; i < TRAP_CARRIERS; i++) {
 		struct carrier *carrier = from->carriers_from[i];
 
-		if (carrier == NULL || carrier->to != to)
-			continue;
-		look(carrier);
-		carrier = from->carriers_from[i];
-		if (carrier == NULL)
+		if (carrier == NULL || carrier->to != to || !look(carrier))
 			continue;
 		if (carrier->state == CARRIER_FREE) {
 			if (carrier->size_bytes >= size_bytes)
