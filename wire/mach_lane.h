@@ -59,6 +59,7 @@
 #define MACH_LANE_ANSWER_MAX 8192u   /* bytes of an answer */
 #define MACH_LANE_TOKEN_WORDS 8u
 #define MACH_LANE_NO_CALL 0xffffffffu
+#define MACH_LANE_TRIES 1000u /* at a word that a hostile peer may be writing all the time */
 
 #define MACH_LANE_SHUT 0x80000000u
 #define MACH_LANE_POSITION 0x00007fffu /* a multiple of the ring's units */
@@ -151,7 +152,7 @@ struct mach_lane_port {
 	_Atomic uint32_t name;        /* 0: none */
 	_Atomic uint32_t generation;  /* another port, or other lanes: look at them anew */
 	_Atomic uint32_t incarnation; /* another port, if under the same name: nothing is bound */
-	_Atomic uint32_t unused;
+	uint32_t pad;
 	/* of the next message, which the task counts on while the gate is open; in the upper half a
 	   count of the kernel's tellings: who counts what it has counted already fails */
 	_Atomic uint64_t seqno;
@@ -385,13 +386,16 @@ mach_lane_count_out(struct mach_lane_gate *gate, uint64_t counted)
 {
 	uint64_t count = atomic_load_explicit(&gate->count, memory_order_relaxed);
 
-	do {
+	/* where somebody writes there all the time the kernel counts anew, sooner or later */
+	for (uint32_t i = 0; i < MACH_LANE_TRIES; i++) {
 		if ((count ^ counted) >> 32 != 0 || (count & MACH_LANE_COUNT) == 0 ||
 		    (count & MACH_LANE_COUNT) == MACH_LANE_COUNT_SHUT)
 			return false;
-	} while (!atomic_compare_exchange_weak(&gate->count, &count, count - 1));
-	return (count & MACH_LANE_COUNT) >=
-	       atomic_load_explicit(&gate->limit, memory_order_relaxed);
+		if (atomic_compare_exchange_weak(&gate->count, &count, count - 1))
+			return (count & MACH_LANE_COUNT) >=
+			       atomic_load_explicit(&gate->limit, memory_order_relaxed);
+	}
+	return false;
 }
 
 /* The place of a message among those of other lanes: is @ticket before @other? */
@@ -456,11 +460,16 @@ mach_lane_call_set(struct mach_lane_call *call, enum mach_lane_call_state to)
 {
 	uint32_t word = atomic_load(&call->word);
 
-	while ((word & MACH_LANE_CALL_MASK) != MACH_LANE_UNUSABLE)
+	for (uint32_t i = 0; i < MACH_LANE_TRIES; i++) {
+		if ((word & MACH_LANE_CALL_MASK) == MACH_LANE_UNUSABLE)
+			return false;
 		if (atomic_compare_exchange_weak(&call->word, &word,
 						 (word & ~MACH_LANE_CALL_MASK) | (uint32_t)to))
 			return true;
-	return false;
+	}
+	/* a peer that writes there all the time: what it writes is its own loss */
+	atomic_store(&call->word, (word & ~MACH_LANE_CALL_MASK) | (uint32_t)to);
+	return true;
 }
 
 /* The sender asks with it, for the time that *@number says; false as above. */
