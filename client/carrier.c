@@ -16,9 +16,10 @@
 #endif
 
 #define DESCRIPTORS_MAX 16u /* of a message that goes by one; who sends more is not in a hurry */
-#define RIGHTS 64u          /* that are counted, by name */
-#define ASK_AT 3u           /* the message to a right that is the first to ask */
-#define REFUSED_FOR 32u     /* messages until it is asked again */
+#define DESCRIPTORS_END_MAX (DESCRIPTORS_OFFSET + DESCRIPTORS_MAX * DESCRIPTOR_SIZE_MAX)
+#define RIGHTS 64u      /* that are counted, by name */
+#define ASK_AT 3u       /* the message to a right that is the first to ask */
+#define REFUSED_FOR 32u /* messages until it is asked again */
 
 struct mapped {
 	uint8_t *memory;
@@ -57,27 +58,43 @@ was_refused(mach_port_name_t name)
 			      memory_order_relaxed);
 }
 
+/* How many bytes from @message on can be read: those of its page, and those of the next one if
+ * the descriptors need it.  The page of the header is believed to be there. */
+static uint32_t
+readable_bytes(const mach_msg_header_t *message, mach_msg_size_t size)
+{
+	uint32_t in_page = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
+
+	if (size <= in_page || DESCRIPTORS_END_MAX <= in_page)
+		return in_page;
+	return memory_is_readable((const uint8_t *)message + in_page, 1) ? in_page + PAGE_BYTES
+									 : in_page;
+}
+
 /* How much of @message would be copied, whole pages for each piece; 0: too little, or too much.
  * A hint: it is looked at again when it is copied. */
 static size_t
 bytes_of(const mach_msg_header_t *message, mach_msg_size_t size)
 {
 	const uint8_t *bytes = (const uint8_t *)message;
-	uint32_t in_page = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
 	uint32_t offset = DESCRIPTORS_OFFSET, count;
 	uint64_t sum = 0;
 
-	if (size < DESCRIPTORS_OFFSET || in_page < DESCRIPTORS_OFFSET ||
-	    (message->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0)
+	if (size < DESCRIPTORS_OFFSET || (message->msgh_bits & MACH_MSGH_BITS_COMPLEX) == 0)
+		return 0;
+	uint32_t readable = readable_bytes(message, size);
+	if (readable > size)
+		readable = size;
+	if (readable < DESCRIPTORS_OFFSET)
 		return 0;
 	memcpy(&count, bytes + sizeof(*message), sizeof(count));
 	if (count > DESCRIPTORS_MAX)
 		return 0;
 	for (uint32_t i = 0; i < count; i++) {
-		if (offset + DESCRIPTOR_SIZE_MAX > in_page || offset + DESCRIPTOR_SIZE_MIN > size)
+		if (offset + DESCRIPTOR_SIZE_MIN > readable)
 			return 0;
 		struct descriptor d = descriptor_read(bytes + offset);
-		if (d.size == 0 || offset + d.size > size)
+		if (d.size == 0 || offset + d.size > readable)
 			return 0;
 		descriptor_read_memory(bytes + offset, &d);
 		offset += d.size;

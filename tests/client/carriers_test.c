@@ -262,6 +262,51 @@ memory_that_is_not_there_is_refused(void **state)
 }
 
 static void
+a_message_may_lie_anywhere(void **state)
+{
+	enum { PLACES = 80 };
+	mach_port_t port = port_new();
+	uint8_t *pages = mmap(NULL, 3 * vm_page_size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory = allocate(SIZE);
+
+	(void)state;
+	assert_true(pages != MAP_FAILED);
+	munmap(pages + 2 * vm_page_size, vm_page_size);
+	fill(memory, SIZE, 1);
+	for (unsigned i = 0; i < 8 + PLACES; i++) {
+		const mach_msg_size_t size = MESSAGE_SIZE(1);
+		/* first the port becomes known, then the message crosses from page to page, and at
+		 * last it ends where nothing follows */
+		size_t before = i < 8 ? 0 : (size_t)(i - 8) * 4;
+		uint8_t *at = pages + vm_page_size - before;
+		if (i + 1 == 8 + PLACES)
+			at = pages + 2 * vm_page_size - size;
+		struct memory_message m = {
+			.base.header = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) |
+						      MACH_MSGH_BITS_COMPLEX,
+					 .msgh_remote_port = port },
+			.base.body.msgh_descriptor_count = 1,
+			.memory[0] = { .address = memory,
+				       .copy = MACH_MSG_PHYSICAL_COPY,
+				       .size = SIZE,
+				       .type = MACH_MSG_OOL_DESCRIPTOR },
+		};
+		memcpy(at, &m, size);
+		assert_int_equal(mach_msg((mach_msg_header_t *)at, MACH_SEND_MSG, size, 0, 0, 0, 0),
+				 MACH_MSG_SUCCESS);
+		uint8_t *came = receive_memory(port, SIZE);
+		assert_true(is_filled(came, SIZE, 1));
+		if (i >= 8)
+			assert_int_equal(file_of(came), 0); /* it came by a carrier */
+		deallocate(came, SIZE);
+	}
+	munmap(pages, 2 * vm_page_size);
+	deallocate(memory, SIZE);
+	port_end(port);
+}
+
+static void
 a_child_has_carriers_of_its_own(void **state)
 {
 	mach_port_t port = port_new();
@@ -481,6 +526,7 @@ main(void)
 		cmocka_unit_test(several_given_back_at_once_are_gone),
 		cmocka_unit_test(what_the_program_maps_in_its_place_is_left_alone),
 		cmocka_unit_test(memory_that_is_not_there_is_refused),
+		cmocka_unit_test(a_message_may_lie_anywhere),
 		cmocka_unit_test(a_child_has_carriers_of_its_own),
 		cmocka_unit_test(a_former_receiver_sees_nothing_more),
 		cmocka_unit_test(a_sender_changes_nothing_that_has_come),
