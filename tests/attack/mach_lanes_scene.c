@@ -171,17 +171,22 @@ look_after(const struct scene_child *child)
 }
 
 void
-scene_await_rounds(const struct scene_child *child, uint64_t count)
+scene_await_all_rounds(const struct scene_child *child, uint64_t count)
 {
 	uint64_t limit_ns = wait_now_ns() + SCENE_HANG_MS * 1000000ull;
-	uint64_t wanted = atomic_load(&child->notes->rounds) + count;
 
-	while (atomic_load(&child->notes->rounds) < wanted) {
+	while (atomic_load(&child->notes->rounds) < count) {
 		look_after(child);
 		if (wait_now_ns() > limit_ns)
 			fail_msg("a child does nothing");
 		pause_ms(1);
 	}
+}
+
+void
+scene_await_rounds(const struct scene_child *child, uint64_t count)
+{
+	scene_await_all_rounds(child, atomic_load(&child->notes->rounds) + count);
 }
 
 void

@@ -88,6 +88,8 @@ mach_port_t scene_director_port(void);
 /* Waits until it has done @count rounds more; fails the test if that takes too long, or if
  * something went wrong. */
 void scene_await_rounds(const struct scene_child *child, uint64_t count);
+/* The same until it has done @count of them since it began. */
+void scene_await_all_rounds(const struct scene_child *child, uint64_t count);
 void scene_await_steps(const struct scene_child *child, uint32_t count);
 /* Lets it come to its end, which must be a good one. */
 void scene_end(struct scene_child *child);

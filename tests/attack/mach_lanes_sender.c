@@ -274,7 +274,7 @@ forging(const struct raw_kernel *kernel, uint64_t seed)
 	(void)seed;
 	atomic_store(&server.notes->steps, (uint32_t)forger.pid);
 	scene_await_steps(&forger, FORGED);
-	scene_await_rounds(&server, FORGED - atomic_load(&server.notes->rounds));
+	scene_await_all_rounds(&server, FORGED);
 	scene_end(&forger);
 	scene_end(&server);
 }
