@@ -12,6 +12,8 @@
 #include "client/trap.h"
 #include "wire/mach_lane.h"
 
+#include <limits.h>
+
 /* What of mach_msg()'s options makes no difference to a message that a lane takes. */
 #define LANE_OPTIONS                                                                               \
 	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
@@ -68,6 +70,7 @@ struct lanes {
 	struct mach_lane_gates *gates; /* our own ports' */
 	uint32_t hot;                  /* messages until a right gets a lane */
 	_Atomic uint32_t chance;       /* 0: nothing is left to it */
+	_Atomic uint32_t sleeps;       /* how many there were */
 	struct lane lanes[MACH_LANE_MAX];
 	struct lane_port ports[MACH_LANE_GATE_MAX];
 	_Atomic uint32_t port_names[LANE_PORT_PLACES]; /* by name: number of the port, plus 1 */
@@ -151,12 +154,28 @@ lane_tell_cpu(_Atomic uint32_t *place)
 		atomic_store_explicit(place, cpu, memory_order_relaxed);
 }
 
-/* Did the peer say at @sleeps that it sleeps?  Then the caller is the one who wakes it: it may take
- * a while until it runs, and says so again if it needs to. */
-static inline bool
-lane_must_wake(_Atomic uint32_t *sleeps)
+/*
+ * Wakes the peer, who sleeps on @word, if it says at @sleeps that it sleeps.  It may take a while
+ * until it runs, so whoever has woken it takes that back; but only of the sleep that it had looked
+ * at, by its number, and only if there was somebody to wake: else it may just be about to sleep, on
+ * a word that has this change already, and the next one must find that it does.
+ */
+static inline void
+lane_wake(_Atomic uint32_t *sleeps, const _Atomic uint32_t *word)
 {
-	return atomic_load(sleeps) != 0 && atomic_exchange(sleeps, 0) != 0;
+	uint32_t seen = atomic_load(sleeps);
+
+	if (seen != 0 && wait_wake(word, INT_MAX) > 0)
+		atomic_compare_exchange_strong(sleeps, &seen, 0);
+}
+
+/* The number of a sleep that begins, never 0: to be said, then look once more, then sleep. */
+static inline uint32_t
+lane_next_sleep(void)
+{
+	uint32_t number = atomic_fetch_add_explicit(&lanes.sleeps, 1, memory_order_relaxed) + 1;
+
+	return number != 0 ? number : lane_next_sleep();
 }
 
 /* The lane for the send right @name, or MACH_LANE_MAX. */

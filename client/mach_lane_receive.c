@@ -185,14 +185,10 @@ pass_over(const struct lane_port *port, uint32_t number)
 static void
 make_room(const struct lane *lane, bool is_sole, uint64_t counted)
 {
-	if (is_sole) {
-		if (lane_must_wake(&lane->shared->sender_sleeps))
-			wait_wake(lane_futex(&lane->shared->head), 1);
-	} else if (mach_lane_count_out(lane->gate, counted)) {
+	if (!is_sole && mach_lane_count_out(lane->gate, counted))
 		wait_wake(lane_futex(&lane->gate->count), 1);
-	} else if (lane_must_wake(&lane->shared->sender_sleeps)) { /* its ring was full */
-		wait_wake(lane_futex(&lane->shared->head), 1);
-	}
+	else /* it is the only one, or its ring was full */
+		lane_wake(&lane->shared->sender_sleeps, lane_futex(&lane->shared->head));
 }
 
 /* What it takes to undo the taking of a call. */
@@ -444,14 +440,14 @@ say(_Atomic uint32_t *place, uint32_t what)
 static uint32_t
 prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, sleep = lane_next_sleep();
 
 	for (uint32_t i = 0; i < port->lane_count && count < LANE_WORDS_MAX - 4; i++) {
 		struct mach_lane *shared = lanes.lanes[port->lanes[i]].shared;
 
 		if (shared == NULL)
 			continue;
-		say(&shared->receiver_sleeps, 1);
+		atomic_store(&shared->receiver_sleeps, sleep);
 		say(&shared->receiver_cpu, 0);
 		words[count++] = (struct wait_word){ lane_futex(&shared->tail),
 						     (uint32_t)atomic_load(&shared->tail) };
@@ -466,7 +462,7 @@ prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 
 			if (lane->call_port[index] != number || count >= LANE_WORDS_MAX - 4)
 				continue;
-			say(&shared->calls[index].sleeps, 1);
+			atomic_store(&shared->calls[index].sleeps, sleep);
 			words[count++] =
 			    (struct wait_word){ &shared->calls[index].word,
 						atomic_load(&shared->calls[index].word) };

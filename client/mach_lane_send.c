@@ -93,8 +93,7 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
 
 		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
-		if (lane_must_wake(&call->sleeps))
-			wait_wake(&call->word, INT_MAX);
+		lane_wake(&call->sleeps, &call->word);
 	}
 	lane_unlock(&lane->lock);
 	return is_sent;
@@ -275,7 +274,7 @@ await_room(uint32_t number, uint32_t size, struct wait_state *wait, uint64_t unt
 		{ &connection.state, CONNECTION_READY },
 	};
 	wait_sleeps(wait);
-	atomic_store(&shared->sender_sleeps, 1);
+	atomic_store(&shared->sender_sleeps, lane_next_sleep());
 	if (alive_word_is_dead(words[3].value))
 		is_alive = false;
 	else if (!has_room(lane, size) && atomic_load(&shared->receiver_sleeps) == 0)
@@ -330,8 +329,7 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 		lane->missed = 0;
 		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
 		lane_tell_cpu(&shared->sender_cpu);
-		if (lane_must_wake(&shared->receiver_sleeps))
-			wait_wake(lane_futex(&shared->tail), INT_MAX);
+		lane_wake(&shared->receiver_sleeps, lane_futex(&shared->tail));
 	} else if (result == PUT_SHUT && ++lane->missed >= MISSES_MAX) {
 		lane_give_up(number);
 	}

@@ -79,7 +79,7 @@ enum mach_lane_call_state {
 /* The answer is in its first line, if it is short. */
 struct mach_lane_call {
 	_Atomic uint32_t word;   /* mach_lane_call_word() */
-	_Atomic uint32_t sleeps; /* 1: the sender sleeps on `word` */
+	_Atomic uint32_t sleeps; /* the sender on `word`; else 0, as below */
 	uint32_t size_bytes;     /* the receiver's: of the answer */
 	uint32_t order;          /* the receiver's: answers of one lane in their order */
 	uint8_t answer[MACH_LANE_ANSWER_MAX];
@@ -99,10 +99,11 @@ struct mach_lane {
 	uint8_t line0[56];
 	_Atomic uint64_t head; /* the receiver's */
 	uint8_t line1[56];
-	/* seldom written */
-	_Atomic uint32_t sender_sleeps;   /* 1: until there is room; see mach_lane_gate */
+	/* seldom written; who sleeps has the number of its sleep here, who is awake 0: whoever has
+	   woken it from that sleep puts 0 there */
+	_Atomic uint32_t sender_sleeps;   /* until there is room; see mach_lane_gate */
 	_Atomic uint32_t sender_cpu;      /* hint */
-	_Atomic uint32_t receiver_sleeps; /* 1: on the lower half of `tail` */
+	_Atomic uint32_t receiver_sleeps; /* on the lower half of `tail` */
 	_Atomic uint32_t receiver_cpu;    /* hint: 0 while it does not wait for this lane */
 	uint8_t pad[4096 - 144];
 	uint8_t ring[MACH_LANE_RING_UNITS * MACH_LANE_UNIT];

@@ -429,12 +429,14 @@ wait_futex_either(const _Atomic uint32_t *word, uint32_t value, const _Atomic ui
 	return wait_futex_any(words, 2, deadline_ns);
 }
 
-/* Wake up to @count sleepers on @word, in whatever process.  0.4 µs even if nobody sleeps:
- * ask before. */
-static inline void
+/* Wake up to @count sleepers on @word, in whatever process; and how many were.  0.4 µs even if
+ * nobody sleeps: ask before. */
+static inline uint32_t
 wait_wake(const _Atomic uint32_t *word, int count)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+	long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+
+	return woken > 0 ? (uint32_t)woken : 0;
 }
 
 #endif

@@ -21,7 +21,8 @@ byte ring[8];
 chan queue = [4] of { byte }; /* the port's, in the kernel */
 bool has_messages, looks;     /* the receiver's word: HAS_MESSAGES, IS_SHUT */
 byte word_count;              /* … and how often it was told something */
-bool task_sleeps, receiver_sleeps, sender_sleeps;
+bool task_sleeps;
+byte receiver_sleeps, sender_sleeps; /* the number of the sleep; 0: awake */
 bool receiver_in_futex, sender_in_futex;
 bool kernel_busy; /* one step at a time */
 /* who has parked in the kernel on the port that answers go to; an answer by the lane is lost to
@@ -32,6 +33,46 @@ byte by_lane_to_parked;
 inline same(a, b, yes) { yes = a.position == b.position && a.shut == b.shut && a.epoch == b.epoch }
 
 inline copy(to, from) { d_step { to.position = from.position; to.shut = from.shut; to.epoch = from.epoch } }
+
+/* NO_NUMBER_OF_SLEEP shows a peer who takes back what was said of the next sleep, and wakes nobody
+ * then. */
+inline next_sleep(sleep)
+{
+#ifndef NO_NUMBER_OF_SLEEP
+	sleep++
+#else
+	sleep = 1
+#endif
+}
+
+/* lane_wake(): who has woken the other one says so.  NO_LOOK_WHO_WAS_WOKEN shows one who had said
+ * that he sleeps, but did not yet. */
+inline wake_peer(sleeps, in_futex, seen, yes)
+{
+	seen = sleeps;
+	if
+	:: seen != 0 ->
+		d_step {
+#ifndef NO_LOOK_WHO_WAS_WOKEN
+			yes = in_futex;
+#else
+			yes = true;
+#endif
+			in_futex = false
+		}
+		if
+		:: yes ->
+			d_step {
+				if
+				:: sleeps == seen -> sleeps = 0
+				:: else
+				fi
+			}
+		:: else
+		fi
+	:: else
+	fi
+}
 
 /* ---- the kernel ---- */
 
@@ -60,7 +101,7 @@ inline kernel_end()
 	:: else
 	fi;
 	if
-	:: sender_sleeps -> sender_in_futex = false
+	:: sender_sleeps != 0 -> sender_in_futex = false
 	:: else
 	fi;
 	/* NO_EPOCH shows a request that was put in although its answer must not come by the lane */
@@ -99,7 +140,7 @@ proctype Kernel()
 
 proctype Sender()
 {
-	byte id = 1;
+	byte id = 1, sleep, flag;
 	word_t t, h;
 	bool yes;
 
@@ -128,16 +169,14 @@ proctype Sender()
 		:: !yes -> goto by_kernel
 		:: else
 		fi;
-		if /* NO_WAKE_RECEIVER: it sleeps for ever */
-#ifndef NO_WAKE_RECEIVER
-		:: receiver_sleeps -> receiver_in_futex = false
+#ifndef NO_WAKE_RECEIVER /* it sleeps for ever */
+		wake_peer(receiver_sleeps, receiver_in_futex, flag, yes);
 #endif
-		:: else
-		fi;
 		id++;
 		goto next;
 	is_full:
-		sender_sleeps = true;
+		next_sleep(sleep);
+		sender_sleeps = sleep;
 		atomic { /* futex: unless it has moved by now */
 			if
 #ifndef NO_SECOND_LOOK_OF_SENDER /* room that came before it said that it sleeps wakes nobody */
@@ -149,7 +188,7 @@ proctype Sender()
 			fi
 		}
 		!sender_in_futex;
-		sender_sleeps = false;
+		sender_sleeps = 0;
 		goto next;
 	by_kernel:
 		atomic { !kernel_busy -> kernel_busy = true }
@@ -166,7 +205,7 @@ proctype Sender()
 
 proctype Receiver()
 {
-	byte expected = 1, id, count, seen;
+	byte expected = 1, id, count, seen, sleep, flag;
 	word_t t, h;
 	bool yes, told;
 
@@ -207,14 +246,12 @@ proctype Receiver()
 		fi;
 		assert(id == expected);
 		expected++;
-		if
-		:: sender_sleeps -> sender_in_futex = false
-		:: else
-		fi;
+		wake_peer(sender_sleeps, sender_in_futex, flag, yes);
 		goto next;
 	is_empty:
+		next_sleep(sleep);
 		task_sleeps = true;
-		receiver_sleeps = true;
+		receiver_sleeps = sleep;
 		seen = tail.position; /* what the futex is on, and the word */
 		/* NO_SECOND_LOOK_OF_RECEIVER: what came before it said that it sleeps wakes nobody */
 		if
@@ -233,7 +270,7 @@ proctype Receiver()
 			!receiver_in_futex
 		fi;
 		task_sleeps = false;
-		receiver_sleeps = false;
+		receiver_sleeps = 0;
 		goto next;
 	by_kernel: /* who finds nothing there waits in the kernel, which is to look again */
 		if
