@@ -307,11 +307,12 @@ lane_asked(uint32_t number)
 	return atomic_load_explicit(&lanes.table->entries[number].asked, memory_order_acquire);
 }
 
-/* The first answer to a request that was sent with port @number; false: none. */
+/* The answer with the least order of those that are seen in one look, if it is less than *@order or
+ * *@call is none; false: there is none. */
 static bool
-first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_number, uint32_t *call)
+find_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_number, uint32_t *call,
+	    uint32_t *order)
 {
-	uint32_t best_order = 0;
 	bool found = false;
 
 	for (uint32_t i = 0; i < port->bound_count; i++) {
@@ -322,20 +323,40 @@ first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_numbe
 		while (shared != NULL && asked != 0) {
 			uint32_t index = (uint32_t)__builtin_ctz(asked);
 			asked &= asked - 1;
-			if (lane->call_port[index] != number)
+			if (lane->call_port[index] != number ||
+			    mach_lane_call_state(&shared->calls[index]) != MACH_LANE_ANSWERED)
 				continue;
-			uint32_t state = mach_lane_call_state(&shared->calls[index]);
-			uint32_t order = *(volatile uint32_t *)&shared->calls[index].order;
-			if (state != MACH_LANE_ANSWERED ||
-			    (found && (int32_t)(order - best_order) >= 0))
+			uint32_t its = *(volatile uint32_t *)&shared->calls[index].order;
+			if (*call != MACH_LANE_NO_CALL && (int32_t)(its - *order) >= 0)
 				continue;
 			found = true;
-			best_order = order;
+			*order = its;
 			*lane_number = port->bound[i];
 			*call = index;
 		}
 	}
 	return found;
+}
+
+/*
+ * The first answer to a request that was sent with port @number; false: none.
+ *
+ * Where there are several, an earlier one may have come behind the look that found a later one: it
+ * is there when we look again.
+ */
+static bool
+first_answer(const struct lane_port *port, uint32_t number, uint32_t *lane_number, uint32_t *call)
+{
+	uint32_t order = 0;
+
+	*call = MACH_LANE_NO_CALL;
+	if (!find_answer(port, number, lane_number, call, &order))
+		return false;
+	uint32_t asked = lane_asked(*lane_number);
+
+	if ((asked & (asked - 1)) != 0)
+		find_answer(port, number, lane_number, call, &order);
+	return true;
 }
 
 static enum taken
@@ -436,13 +457,17 @@ say(_Atomic uint32_t *place, uint32_t what)
 		atomic_store(place, what);
 }
 
+#define LANE_WORDS_ALWAYS 2u
+_Static_assert(MACH_LANE_PORT_MAX + LANE_WORDS_ALWAYS <= LANE_WORDS_MAX,
+	       "it sleeps on all of them");
+
 /* Says in all lanes that we sleep, and collects what to sleep on.  Who wakes us takes it back. */
 static uint32_t
 prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 {
 	uint32_t count = 0, sleep = lane_next_sleep();
 
-	for (uint32_t i = 0; i < port->lane_count && count < LANE_WORDS_MAX - 4; i++) {
+	for (uint32_t i = 0; i < port->lane_count && count < MACH_LANE_PORT_MAX; i++) {
 		struct mach_lane *shared = lanes.lanes[port->lanes[i]].shared;
 
 		if (shared == NULL)
@@ -460,7 +485,8 @@ prepare(const struct lane_port *port, uint32_t number, struct wait_word *words)
 		for (; shared != NULL && asked != 0; asked &= asked - 1) {
 			uint32_t index = (uint32_t)__builtin_ctz(asked);
 
-			if (lane->call_port[index] != number || count >= LANE_WORDS_MAX - 4)
+			if (lane->call_port[index] != number ||
+			    count == LANE_WORDS_MAX - LANE_WORDS_ALWAYS)
 				continue;
 			atomic_store(&shared->calls[index].sleeps, sleep);
 			words[count++] =

@@ -50,6 +50,7 @@
 #include <stdint.h>
 
 #define MACH_LANE_MAX 128u           /* lanes of a task, whichever end */
+#define MACH_LANE_PORT_MAX 120u      /* that lead to one port: whose receiver sleeps on all of them */
 #define MACH_LANE_GATE_MAX 64u       /* ports of a task that lanes lead or answer to */
 #define MACH_LANE_CALLS 32u          /* requests of one lane that wait for their answer */
 #define MACH_LANE_BINDINGS 16u       /* ports that answers to one lane's requests go to */

@@ -275,6 +275,8 @@ ipc_port_touch_to_post(struct kernel *k, struct ipc_port *port)
 		ipc_gate_touch(k, gate);
 		return;
 	}
+	/* one behind the first of them must not be had while that is on its way into the queue */
+	gate_mark(gate);
 	ipc_gate_take_answers(k, gate);
 	ipc_gate_look_again(k, gate);
 }
@@ -318,7 +320,8 @@ gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
 	gate_wake_senders(k, gate);
 }
 
-/* Nobody looked at it in this step, so what is in its lanes stays there. */
+/* Nobody looked at it in this step, so what is in its lanes stays there; but for answers, if there
+ * is a message behind them. */
 static void
 gate_stays_open(struct kernel *k, struct ipc_gate *gate)
 {
@@ -327,6 +330,8 @@ gate_stays_open(struct kernel *k, struct ipc_gate *gate)
 			ipc_lane_arm(lane);
 	if (!list_is_empty(&gate->port->messages) && !(gate->word & MACH_LANE_HAS_MESSAGES))
 		gate_tell(k, gate, MACH_LANE_HAS_MESSAGES);
+	else
+		atomic_store(&gate_row(gate)->word, gate->word);
 }
 
 /* Memory for messages may be there now, and lanes that end may have become empty. */

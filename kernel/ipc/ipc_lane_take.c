@@ -260,11 +260,14 @@ call_is_in_ring(const struct ipc_lane *lane, uint32_t call)
 	return false;
 }
 
-/* The answered one that came first, of those that go to @only; MACH_LANE_NO_CALL: none. */
+/* The answered one with the least order, of those that go to @only and are not in @tried, that is
+ * seen in one look, if that is less than @best's; else @best. */
 static uint32_t
-first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried)
+find_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried,
+	      uint32_t best)
 {
-	uint32_t best = MACH_LANE_NO_CALL, asked = call_asked(lane);
+	const struct mach_lane_call *calls = lane->shared->calls;
+	uint32_t asked = call_asked(lane);
 
 	for (uint32_t i = 0; i < MACH_LANE_CALLS; i++) {
 		struct ipc_gate *gate = call_gate(lane, i);
@@ -273,11 +276,20 @@ first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_
 		    gate->starved || (only && gate != only) || !call_is_answered(lane, i) ||
 		    mach_lane_name_is(atomic_load(name_word(lane, i)), MACH_LANE_NAME_HELD))
 			continue; /* held: it was not the receiver who said that it is answered */
-		if (best == MACH_LANE_NO_CALL ||
-		    (int32_t)(lane->shared->calls[i].order - lane->shared->calls[best].order) < 0)
+		if (best == MACH_LANE_NO_CALL || (int32_t)(calls[i].order - calls[best].order) < 0)
 			best = i;
 	}
 	return best;
+}
+
+/* The one that came first; MACH_LANE_NO_CALL: none.  An earlier one may have come behind the look
+ * that found a later one: it is there when we look again. */
+static uint32_t
+first_answered(const struct ipc_lane *lane, const struct ipc_gate *only, uint32_t tried)
+{
+	uint32_t best = find_answered(lane, only, tried, MACH_LANE_NO_CALL);
+
+	return best == MACH_LANE_NO_CALL ? best : find_answered(lane, only, tried, best);
 }
 
 /* The next answered one of those; false: there is none.  Without memory it stays where the sender
@@ -319,10 +331,9 @@ ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_ga
 		if (call_take_held(lane, i, gate)) {
 			changed = true;
 		} else if ((call_asked(lane) >> i & 1) && call_is_answered(lane, i)) {
-			if (!(tried >> i & 1) && !gate->starved) { /* just now */
-				gate->starved = !call_becomes_message(k, lane, i, gate);
+			while (
+			    take_answered(k, lane, only, &tried)) /* just now, and maybe others */
 				changed = true;
-			}
 		} else if (!lane->has_left && !is_being_put(lane, i) && call_claim(lane, i)) {
 			call_ends(k, lane, i, gate); /* somebody has spoilt its state */
 			changed = true;

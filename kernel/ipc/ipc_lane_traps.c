@@ -86,14 +86,19 @@ static bool
 has_share(const struct task *task, const struct ipc_port *port)
 {
 	const struct task_lanes *receiver = port->receiver->task->lanes;
-	uint32_t lane_count = 0, gate_count = 0;
+	uint32_t lane_count = 0, gate_count = 0, port_count = 0;
 
-	for (uint32_t i = 0; i < MACH_LANE_MAX; i++)
-		lane_count += receiver->lanes[i] && receiver->lanes[i]->sender == task &&
-			      receiver->lanes[i]->gate->task == port->receiver->task;
+	for (uint32_t i = 0; i < MACH_LANE_MAX; i++) {
+		const struct ipc_lane *lane = receiver->lanes[i];
+
+		lane_count +=
+		    lane && lane->sender == task && lane->gate->task == port->receiver->task;
+		port_count += lane && port->gate && lane->gate == port->gate;
+	}
 	for (uint32_t i = 0; i < MACH_LANE_GATE_MAX && !port->gate; i++)
 		gate_count += receiver->gates[i] && gate_is_of(receiver->gates[i], task);
-	return lane_count < LANE_PEER_MAX && gate_count < LANE_PEER_GATE_MAX;
+	return lane_count < LANE_PEER_MAX && gate_count < LANE_PEER_GATE_MAX &&
+	       port_count < MACH_LANE_PORT_MAX;
 }
 
 /* Is there room for one more lane of @task to @port, whose receiver has begun? */

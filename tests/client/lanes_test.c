@@ -331,6 +331,33 @@ many_messages_one_way_arrive_in_their_order(void **state)
 	reply_port_end(reply);
 }
 
+/* Looks at calls in any order, while they are answered in theirs. */
+static void
+several_answers_arrive_in_their_order(void **state)
+{
+	enum { UNDER_WAY = 16, ASKED = 30000 };
+	mach_port_t reply = warm_reply_port();
+	mach_port_status_t status;
+	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
+	uint32_t asked = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < ASKED; i++) {
+		for (; asked < ASKED && asked - i < UNDER_WAY; asked++)
+			assert_int_equal(ask(reply, ECHO, asked, CALL_SIZE), MACH_MSG_SUCCESS);
+		if (i % 64 < 8) /* the kernel is asked in between */
+			assert_int_equal(mach_port_get_attributes(
+					     mach_task_self(), reply, MACH_PORT_RECEIVE_STATUS,
+					     (mach_port_info_t)&status, &count),
+					 KERN_SUCCESS);
+		assert_int_equal(
+		    mach_msg(&buffer.header, MACH_RCV_MSG, 0, sizeof(buffer), reply, 0, 0),
+		    MACH_MSG_SUCCESS);
+		assert_int_equal(buffer.number, i);
+	}
+	reply_port_end(reply);
+}
+
 /* ---- waiting ---------------------------------------------------------------------------- */
 
 static uint64_t
@@ -599,6 +626,7 @@ main(void)
 		TEST_OF(messages_of_any_size_come_back_as_they_were),
 		TEST_OF(a_buffer_that_is_too_small_is_told_so),
 		TEST_OF(many_messages_one_way_arrive_in_their_order),
+		TEST_OF(several_answers_arrive_in_their_order),
 		TEST_OF(a_time_out_ends_the_wait_and_the_answer_comes_later),
 		TEST_OF(who_drops_the_right_to_answer_is_told_of),
 		TEST_OF(the_death_of_the_service_ends_the_wait),
