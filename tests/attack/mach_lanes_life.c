@@ -144,12 +144,14 @@ dropping_ports(const struct raw_kernel *kernel, uint64_t seed)
 	/* the next ports come to the same place */
 	own = scene_director_port();
 	for (uint32_t i = 0; i < DEATHS; i++) {
-		struct scene_child callers[2] = { scene_start(scene_caller, dropper.port),
-						  scene_start(scene_caller, dropper.port) };
+		struct scene_child callers[2];
 		struct scene_message hello;
 
+		/* before anybody calls its last port: it looks when that is dead */
 		if (i == DEATHS - 1)
 			atomic_store(&dropper.notes->stop, 1);
+		for (uint32_t j = 0; j < 2; j++)
+			callers[j] = scene_start(scene_caller, dropper.port);
 		for (uint32_t j = 0; j < 2; j++)
 			scene_end(&callers[j]);
 		assert_int_equal(mach_port_deallocate(mach_task_self(), dropper.port),
