@@ -49,13 +49,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MACH_LANE_MAX 128u           /* lanes of a task, whichever end */
-#define MACH_LANE_PORT_MAX 120u      /* that lead to one port: whose receiver sleeps on all of them */
-#define MACH_LANE_GATE_MAX 64u       /* ports of a task that lanes lead or answer to */
-#define MACH_LANE_CALLS 32u          /* requests of one lane that wait for their answer */
-#define MACH_LANE_BINDINGS 16u       /* ports that answers to one lane's requests go to */
-#define MACH_LANE_UNIT 64u           /* bytes */
-#define MACH_LANE_RING_UNITS 2048u   /* 1,024 messages of 88 bytes */
+#define MACH_LANE_MAX 128u         /* lanes of a task, whichever end */
+#define MACH_LANE_PORT_MAX 120u    /* that lead to one port: whose receiver sleeps on all of them */
+#define MACH_LANE_GATE_MAX 64u     /* ports of a task that lanes lead or answer to */
+#define MACH_LANE_CALLS 32u        /* requests of one lane that wait for their answer */
+#define MACH_LANE_BINDINGS 16u     /* ports that answers to one lane's requests go to */
+#define MACH_LANE_UNIT 64u         /* bytes */
+#define MACH_LANE_RING_UNITS 2048u /* 1,024 messages of 88 bytes */
 #define MACH_LANE_REQUEST_MAX 32768u /* bytes of a message in the ring */
 #define MACH_LANE_ANSWER_MAX 8192u   /* bytes of an answer */
 #define MACH_LANE_TOKEN_WORDS 8u

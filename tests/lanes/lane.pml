@@ -10,9 +10,11 @@
  *
  * Mutations, each of which must fail (tests/lanes/spin.py): what it shows stands where it is.
  */
-#define MESSAGES 3
+#ifndef MESSAGES
+#define MESSAGES 2
 #define LOOKS 1
 #define ROOM 1 /* messages in the ring */
+#endif
 
 typedef word_t { byte position; bool shut; byte epoch };
 
@@ -125,15 +127,18 @@ proctype Kernel()
 {
 	byte i;
 
-	for (i : 1 .. LOOKS) {
+	do
+	:: i == LOOKS -> break
+	:: else ->
 		atomic { !kernel_busy -> kernel_busy = true }
 		kernel_begin();
 		if
 		:: reply_shut = true; is_parked = true
 		:: skip
 		fi;
-		kernel_end()
-	}
+		kernel_end();
+		i++
+	od
 }
 
 /* ---- the sender ---- */

@@ -10,6 +10,8 @@ import sys
 import tempfile
 
 MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lane.pml")
+# Messages, looks of the kernel, room in the ring: more of one where there is less of another.
+SIZES = [(2, 1, 1), (4, 0, 1), (4, 0, 2)]
 MUTATIONS = [
     "NO_EPOCH",
     "NO_SECOND_LOOK_AT_WORD",
@@ -21,9 +23,10 @@ MUTATIONS = [
 ]
 
 
-def errors(compiler, folder, mutation):
+def errors(compiler, folder, size, mutation):
     """How many errors the search finds; it stops at the first."""
-    defines = [f"-D{mutation}"] if mutation else []
+    defines = [f"-D{name}={value}" for name, value in zip(("MESSAGES", "LOOKS", "ROOM"), size)]
+    defines += [f"-D{mutation}"] if mutation else []
     subprocess.run(["spin", *defines, "-a", MODEL], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(
         [*compiler, "-O2", "-w", "-DSAFETY", "-DCOLLAPSE", "-o", "pan", "pan.c"], cwd=folder, check=True
@@ -34,7 +37,7 @@ def errors(compiler, folder, mutation):
     if "max search depth too small" in done:
         sys.exit("the search was not exhaustive")
     line = next(line for line in done.splitlines() if "errors:" in line)
-    print(f"{mutation or 'as it is'}: {line.strip()}", flush=True)
+    print(f"{mutation or 'as it is'} {size}: {line.strip()}", flush=True)
     return int(line.split("errors:")[1].split()[0])
 
 
@@ -42,9 +45,10 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     failed = False
-    for mutation in [None, *MUTATIONS]:
+    searches = [(size, None) for size in SIZES] + [(SIZES[0], mutation) for mutation in MUTATIONS]
+    for size, mutation in searches:
         with tempfile.TemporaryDirectory() as folder:
-            found = errors(sys.argv[1:], folder, mutation)
+            found = errors(sys.argv[1:], folder, size, mutation)
             if (found > 0) != (mutation is not None):
                 print("NOT AS IT SHOULD BE", flush=True)
                 failed = True
