@@ -5,8 +5,8 @@
  * it at this moment; else, and whenever there is any doubt, by a trap, before which the kernel
  * takes over what is in the lane.  So each function here may simply say no.
  *
- * BERTH_LANES: 0 or not set: no lanes; N: a right gets one after N messages; flap or flap:SEED, for
- * tests: each message goes by lane or kernel as chance has it, and lanes come and go.
+ * BERTH_LANES: not set: a right gets one after 64 messages; N: after N; 0: none; flap or flap:SEED,
+ * for tests: each message goes by lane or kernel as chance has it, and lanes come and go.
  */
 #ifndef BERTH_CLIENT_MACH_LANE_H
 #define BERTH_CLIENT_MACH_LANE_H

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define HOT_DEFAULT 0u        /* messages until a right gets a lane; 0: only if asked for */
+#define HOT_DEFAULT 64u       /* messages until a right gets a lane */
 #define HOT_DOUBLINGS_MAX 10u /* a right that gets no lane is tried ever more seldom */
 #define RIGHTS 256u           /* that are counted, by name; a newer one takes the place */
 
