@@ -368,15 +368,17 @@ mach_lane_count_in(struct mach_lane_gate *gate, uint64_t tail, uint64_t head, ui
 			   atomic_load_explicit(&gate->base, memory_order_relaxed) <
 		       limit;
 	count = atomic_load(&gate->count);
-	do {
+	for (uint32_t i = 0; i < MACH_LANE_TRIES; i++) {
 		if ((count & MACH_LANE_COUNT) >= limit)
 			return false;
 		*ticket = (uint32_t)count >> MACH_LANE_TICKET_SHIFT;
 		*counted = (count & ~(uint64_t)0xffffffffu) |
 			   ((*ticket + 1) & 0xffffu) << MACH_LANE_TICKET_SHIFT |
 			   (((uint32_t)count + 1) & MACH_LANE_COUNT);
-	} while (!atomic_compare_exchange_weak(&gate->count, &count, *counted));
-	return true;
+		if (atomic_compare_exchange_weak(&gate->count, &count, *counted))
+			return true;
+	}
+	return false; /* somebody writes there all the time: the kernel knows better */
 }
 
 /*
@@ -480,13 +482,15 @@ mach_lane_call_ask(struct mach_lane_call *call, uint32_t *number)
 {
 	uint32_t word = atomic_load(&call->word);
 
-	do {
+	for (uint32_t i = 0; i < MACH_LANE_TRIES; i++) {
 		if ((word & MACH_LANE_CALL_MASK) == MACH_LANE_UNUSABLE)
 			return false;
 		*number = mach_lane_call_number(word + (1u << MACH_LANE_CALL_NUMBER_SHIFT));
-	} while (!atomic_compare_exchange_weak(&call->word, &word,
-					       mach_lane_call_word(*number, MACH_LANE_ASKED)));
-	return true;
+		if (atomic_compare_exchange_weak(&call->word, &word,
+						 mach_lane_call_word(*number, MACH_LANE_ASKED)))
+			return true;
+	}
+	return false;
 }
 
 /* The name that a freed index gets next; its low byte counts in steps of 4. */
