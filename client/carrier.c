@@ -239,8 +239,9 @@ static void
 forget(struct mapped *mapped)
 {
 	if (mapped->memory != NULL && atomic_load(&mapped->is_used))
-		mmap(mapped->memory, mapped->size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+		(void)mmap(mapped->memory, mapped->size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+			   0);
 	mapped->memory = NULL;
 	atomic_store(&mapped->is_used, false);
 }
