@@ -4,7 +4,7 @@
  *
  *	bench-fairness PEER PLACEMENT ATTACK COUNT MS
  *
- *   PEER    berth    mach_msg through berthd; the program runs under `berth run`
+ *   PEER    berth    mach_msg through berthd, without lanes; the program runs under `berth run`
  *           relay    a third process passes on what comes over Unix sockets, by poll
  *   PLACEMENT  free, same, cross; attackers are free, or on the one CPU
  *   ATTACK  none     nobody
@@ -21,6 +21,8 @@
  * Reports calls a second and their 99th percentile.
  */
 #include "bench/peers/mach.h"
+
+#include <berth/kernel_connection.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -355,7 +357,9 @@ main(int argc, char **argv)
 	samples_init(&samples);
 	if (attackers < 0 || attackers > PAIRS_MAX - 2 || span_ns == 0)
 		die_saying("fairness: COUNT or MS out of range");
-	if (!is_berth)
+	if (is_berth)
+		berth_lanes_off(); /* the kernel is what is shared out here */
+	else
 		relay_begin(attackers);
 	if (child() == 0) {
 		place(placement, ROLE_SERVER);
