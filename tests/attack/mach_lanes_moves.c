@@ -471,8 +471,7 @@ serve_and_look(mach_port_t director, struct scene_notes *notes)
 		if (code != MACH_MSG_SUCCESS)
 			scene_wrong(notes, "a receive: 0x%x", (unsigned)code);
 		trailer = (const void *)((const uint8_t *)&message + message.header.msgh_size);
-		/* two may have one number, if the kernel looks while the first one is taken */
-		if (trailer->msgh_seqno + 1 < seqno || message.header.msgh_local_port != port)
+		if (trailer->msgh_seqno != seqno || message.header.msgh_local_port != port)
 			scene_wrong(notes, "seqno %u for %u", trailer->msgh_seqno, seqno);
 		seqno = trailer->msgh_seqno + 1;
 		if (message.operation == SCENE_SAY && message.number != next++)
