@@ -84,6 +84,25 @@ TEST(one_task_leaves_lanes_for_others)
 	world_free(w);
 }
 
+/* Whoever sends by one that it does not sleep on would wake nobody. */
+TEST(no_more_lanes_lead_to_a_port_than_its_receiver_can_sleep_on)
+{
+	struct world *w = world_new_quiet(MACH_LANE_PORT_MAX + 2);
+	struct actor *server = world_actor(w, 0), *last = NULL;
+
+	assert_non_null(lane_begin(server));
+	for (uint32_t i = 0; i <= MACH_LANE_PORT_MAX; i++) {
+		last = world_actor(w, i + 1);
+		assert_non_null(lane_begin(last));
+		assert_code(open_to(last, last->party->mailbox_of[0]),
+			    i < MACH_LANE_PORT_MAX ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
+	}
+	/* to another port of the server it gets one */
+	assert_ok(open_to(last, give(server, new_port_with_send(server), COPY, last)));
+	kernel_audit(w->kernel);
+	world_free(w);
+}
+
 TEST_2(lanes_are_opened_and_closed_at_a_bounded_pace)
 {
 	mach_port_name_t right = a->party->mailbox_of[1];

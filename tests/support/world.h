@@ -19,7 +19,7 @@
 
 #include "tests/support/runner.h"
 
-#define WORLD_TASKS_MAX 64
+#define WORLD_TASKS_MAX 128
 #define TASK_THREADS_MAX 16
 
 /* ---- memory that can fail ---------------------------------------------------------- */
