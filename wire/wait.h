@@ -26,8 +26,10 @@
  * Where each process has a session of its own, Linux shares the CPU out among sessions first, and a
  * yield gives way within its own: most come back at once, and beside a hog in a third session
  * all of them, until the window is over: 390 us a round trip where a futex took 5.  So
- *WAIT_UNTAKEN_MAX that nobody took end the looking, and waits that mostly end so do not yield for a
- *while.
+ * WAIT_UNTAKEN_MAX that nobody took end the looking, and waits that mostly end so do not yield
+ * for a while.  But a peer that runs elsewhere is looked for all the same, as nobody wants this
+ * CPU: else a crowd, where that is found by chance, slept at each message from then on, and woke
+ * an idle core for the next.
  *
  * How long to look is learnt from sleeps: two in a row that turned out short mean that
  * looking longer would have saved wake-ups; a long one means that the time was wasted, and
@@ -109,6 +111,7 @@ struct wait_state {
 	bool has_begun;      /* window_ns is set */
 	bool has_yielded;    /* in this wait, before its clock was read */
 	bool was_short;      /* the last sleep */
+	bool is_taken;       /* yields_off: by a hog, so looking takes the CPU from it */
 };
 
 /* The monotonic clock, in ns.  Read in the vdso: no system call. */
@@ -259,8 +262,10 @@ wait_yield(struct wait_state *wait, bool apart)
 		return;
 	}
 	wait->calm = 0;
-	if (++wait->long_ones >= WAIT_HOG_YIELDS)
+	if (++wait->long_ones >= WAIT_HOG_YIELDS) {
 		wait_stop_yielding(wait);
+		wait->is_taken = true;
+	}
 }
 
 /*
@@ -275,6 +280,7 @@ wait_was_fruitless(struct wait_state *wait)
 		return;
 	wait->fruitless = 0;
 	wait_stop_yielding(wait);
+	wait->is_taken = false;
 }
 
 /*
@@ -293,7 +299,7 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 		wait_pause();
 		return true;
 	}
-	if (wait->window_ns == 0 || wait->yields_off > 0)
+	if (wait->window_ns == 0 || (wait->yields_off > 0 && (wait->is_taken || !apart)))
 		return false;
 	if (!apart && wait->untaken >= WAIT_UNTAKEN_MAX) {
 		wait_was_fruitless(wait);

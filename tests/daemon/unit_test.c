@@ -430,6 +430,11 @@ who_yields_to_nobody_sleeps(void **state)
 		assert_false(wait_look(&wait, 0));
 	}
 	assert_int_equal(yields, WAIT_FRUITLESS_MAX / 2);
+	/* who runs elsewhere is looked for all the same: nobody wants this CPU */
+	wait_begin(&wait);
+	wait.spins = WAIT_SPINS_FIRST;
+	assert_false(wait_look(&wait, wait_cpu()));
+	assert_true(wait_look(&wait, ELSEWHERE));
 	wait = (struct wait_state){ 0 };
 	for (yields = 0; yields < 10 * WAIT_FRUITLESS_MAX; yields++) {
 		wait_begin(&wait);
@@ -455,6 +460,8 @@ who_waits_for_another_cpu_leaves_his_own_to_others(void **state)
 		wait_yield(&wait, true);
 	}
 	assert_int_not_equal(wait.yields_off, 0);
+	wait.spins = WAIT_SPINS_FIRST;
+	assert_false(wait_look(&wait, ELSEWHERE));
 }
 
 static void
