@@ -20,8 +20,8 @@
  * 4 ms, where a futex would be woken in microseconds.  So yields that took longer than
  * WAIT_HOG_NS, not just one (Linux has something to do itself now and then, and so has the
  * host of a virtual machine), stop yielding for a number of waits, which doubles with each
- * such find: until then the waiter sleeps after those first microseconds.  (Spinning on instead was
- *better beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
+ * such find: until then the waiter sleeps after those first microseconds.  (Spinning on instead
+ * was better beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
  *
  * Where each process has a session of its own, Linux shares the CPU out among sessions first, and a
  * yield gives way within its own: most come back at once, and beside a hog in a third session
