@@ -32,6 +32,14 @@ mach_lanes_are_on(void)
 	return atomic_load_explicit(&mach_lanes_state, memory_order_relaxed) != MACH_LANES_OFF;
 }
 
+/* Is the table there?  It is set before that is said, and not again. */
+static inline bool
+mach_lanes_have_begun(void)
+{
+	return (atomic_load_explicit(&mach_lanes_state, memory_order_acquire) & MACH_LANES_READY) !=
+	       0;
+}
+
 static inline bool
 mach_lanes_are_offered(void)
 {

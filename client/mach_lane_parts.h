@@ -21,19 +21,20 @@
 
 /* A port that answers to a lane's requests go to. */
 struct lane_binding {
-	mach_port_name_t name; /* 0: unused */
-	uint32_t port;         /* its number in the table */
-	uint32_t incarnation;  /* of the port, when it was bound */
+	_Atomic mach_port_name_t name; /* 0: unused */
+	_Atomic uint32_t port;         /* its number in the table */
+	_Atomic uint32_t incarnation;  /* of the port, when it was bound */
 };
 
+/* What is atomic here is looked at by others than who has the lock, or receives on a port of it. */
 struct lane {
 	_Atomic uint32_t lock; /* who puts messages in or answers */
-	struct mach_lane *shared;
+	_Atomic(struct mach_lane *) shared;
 	struct mach_lane_gate *gate; /* of the receiver, in `gates` */
 	struct mach_lane_gates *gates;
 	uint32_t generation; /* of the row, when it was mapped */
 	/* sender */
-	uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
+	_Atomic uint32_t call_port[MACH_LANE_CALLS]; /* the port that the answer goes to */
 	struct lane_binding bindings[MACH_LANE_BINDINGS];
 	uint64_t known_head; /* where the receiver stood when we looked last */
 	uint32_t missed;     /* sends in a row that found it shut */
@@ -110,7 +111,7 @@ lane_unlock(_Atomic uint32_t *lock)
 static inline bool
 lanes_are_ready(void)
 {
-	return lanes.table != NULL && connection.kernel_page != NULL &&
+	return mach_lanes_have_begun() && connection.kernel_page != NULL &&
 	       !alive_word_is_dead(
 		   atomic_load_explicit(&connection.kernel_page->alive, memory_order_relaxed)) &&
 	       atomic_load_explicit(&connection.state, memory_order_relaxed) == CONNECTION_READY;

@@ -493,6 +493,7 @@ void
 mach_lanes_forked(void)
 {
 	uint32_t hot = lanes.hot, chance = atomic_load(&lanes.chance);
+	bool is_off = !mach_lanes_are_on();
 	struct mach_lane_table *table = lanes.table;
 
 	/* all that is zero means that there is no lane: whoever was in one goes to the kernel */
@@ -510,5 +511,5 @@ mach_lanes_forked(void)
 	lanes.generation = 0; /* of no connection: the table is made anew */
 	lanes.hot = hot;
 	atomic_store(&lanes.chance, chance);
-	atomic_store(&mach_lanes_state, hot > 0 ? MACH_LANES_COUNTING : MACH_LANES_OFF);
+	atomic_store(&mach_lanes_state, is_off ? MACH_LANES_OFF : MACH_LANES_COUNTING);
 }
