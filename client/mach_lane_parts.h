@@ -47,6 +47,9 @@ struct lane {
 struct lane_port {
 	_Atomic uint32_t lock; /* who receives */
 	uint32_t generation;   /* of the row, when the lanes were listed */
+	/* by which other threads say that there is something else to look at, or to sleep on */
+	_Atomic uint32_t changes;
+	uint32_t listed_changes; /* of these, when the lanes were listed */
 	_Atomic uint32_t
 	    asked_by; /* plus 1: the lane that was asked by last with an answer to it */
 	uint32_t lane_count, bound_count;
@@ -125,6 +128,18 @@ lane_is_live(uint32_t number, uint32_t role)
 
 	return lanes.lanes[number].shared != NULL &&
 	       atomic_load_explicit(&row->role, memory_order_acquire) == role;
+}
+
+/* There is another lane, binding or question for our port @number than when its receiver listed
+ * them: it looks anew, and if it sleeps it wakes up for that. */
+static inline void
+lane_port_changed(uint32_t number)
+{
+	struct lane_port *port = &lanes.ports[number];
+
+	atomic_fetch_add(&port->changes, 1);
+	if (atomic_load(&lanes.table->ports[number].task_sleeps) != 0)
+		wait_wake(&port->changes, INT_MAX);
 }
 
 /* Is it still the port that was bound, which may have left and come back under its name? */

@@ -327,6 +327,9 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 		uint64_t sent = atomic_load_explicit(&row->sent, memory_order_relaxed);
 
 		lane->missed = 0;
+		/* another thread may wait for answers there, and sleeps on those that were due */
+		if (wants_answer && atomic_load(&lanes.table->ports[port].task_sleeps) != 0)
+			lane_port_changed(port);
 		atomic_store_explicit(&row->sent, sent + 1, memory_order_relaxed);
 		lane_tell_cpu(&shared->sender_cpu);
 		lane_wake(&shared->receiver_sleeps, lane_futex(&shared->tail));

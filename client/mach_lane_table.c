@@ -323,8 +323,9 @@ lane_port_update(uint32_t number)
 {
 	struct lane_port *port = &lanes.ports[number];
 	uint32_t generation = atomic_load(&lanes.table->ports[number].generation);
+	uint32_t changes = atomic_load(&port->changes);
 
-	if (port->generation == generation + 1)
+	if (port->generation == generation + 1 && port->listed_changes == changes)
 		return;
 	port->lane_count = 0;
 	port->bound_count = 0;
@@ -343,6 +344,7 @@ lane_port_update(uint32_t number)
 		}
 	}
 	port->generation = generation + 1; /* 0: never listed */
+	port->listed_changes = changes;
 }
 
 bool
@@ -362,9 +364,12 @@ lane_bind(uint32_t number, mach_port_name_t name, uint32_t *binding, uint32_t *p
 		return false;
 	*binding = (uint32_t)values[0];
 	*port = (uint32_t)values[1];
-	lane->bindings[*binding] = (struct lane_binding){ name, *port, (uint32_t)values[2] };
+	atomic_store(&lane->bindings[*binding].name, 0);
+	atomic_store(&lane->bindings[*binding].port, *port);
+	atomic_store(&lane->bindings[*binding].incarnation, (uint32_t)values[2]);
+	atomic_store(&lane->bindings[*binding].name, name);
 	atomic_store(port_place(name), *port + 1);
-	lanes.ports[*port].generation = 0; /* its lists are made anew */
+	lane_port_changed(*port);
 	return true;
 }
 

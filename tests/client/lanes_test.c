@@ -498,6 +498,51 @@ threads_get_their_own_answers(void **state)
 	}
 }
 
+#define ANSWERS 1000u
+static _Atomic uint32_t answers_taken;
+
+/* Receives what others ask for. */
+static void *
+take_answers(void *context)
+{
+	static struct call answer;
+	mach_port_t reply = *(mach_port_t *)context;
+
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		if (mach_msg(&answer.header, MACH_RCV_MSG, 0, sizeof(answer), reply, 0, 0) !=
+			MACH_MSG_SUCCESS ||
+		    answer.number != i)
+			return &answer;
+		atomic_store(&answers_taken, i + 1);
+	}
+	return NULL;
+}
+
+static void
+who_waits_already_gets_answers_that_another_thread_asks_for(void **state)
+{
+	mach_port_t reply = mach_reply_port();
+	uint64_t limit_ms = now_ms() + 20000;
+	pthread_t taker;
+	void *wrong;
+
+	(void)state;
+	atomic_store(&answers_taken, 0);
+	pthread_create(&taker, NULL, take_answers, &reply);
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		if (i % 16 == 0)
+			usleep(300); /* until it sleeps */
+		assert_int_equal(ask(reply, ECHO, i, CALL_SIZE), MACH_MSG_SUCCESS);
+		while (atomic_load(&answers_taken) < i + 1 && now_ms() < limit_ms)
+			sched_yield();
+		if (now_ms() >= limit_ms)
+			fail_msg("answer %u was not taken", i);
+	}
+	pthread_join(taker, &wrong);
+	assert_null(wrong);
+	reply_port_end(reply);
+}
+
 static _Atomic uint32_t handled, handled_wrong;
 
 static void
@@ -632,6 +677,7 @@ main(void)
 		TEST_OF(the_death_of_the_service_ends_the_wait),
 		TEST_OF(the_end_of_the_port_ends_the_wait),
 		TEST_OF(threads_get_their_own_answers),
+		TEST_OF(who_waits_already_gets_answers_that_another_thread_asks_for),
 		TEST_OF(a_handler_that_calls_disturbs_nobody),
 		TEST_OF(a_child_that_was_forked_in_the_middle_of_a_wait_comes_back),
 		TEST_OF(a_child_begins_anew),
