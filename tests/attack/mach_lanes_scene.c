@@ -63,7 +63,7 @@ scene_choose_lanes(char **argv)
 	const char *wanted = getenv("BERTH_LANES");
 
 	/* the library has looked at it before main() */
-	if (wanted != NULL && (strncmp(wanted, "flap", 4) == 0 || atoi(wanted) > 0))
+	if (wanted != NULL && (strncmp(wanted, "flap", 4) == 0 || atoi(wanted) == 1))
 		return;
 	setenv("BERTH_LANES", "1", 1);
 	execv("/proc/self/exe", argv);
