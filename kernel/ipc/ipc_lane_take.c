@@ -331,8 +331,8 @@ ipc_lane_take_calls(struct kernel *k, struct ipc_lane *lane, const struct ipc_ga
 		if (call_take_held(lane, i, gate)) {
 			changed = true;
 		} else if ((call_asked(lane) >> i & 1) && call_is_answered(lane, i)) {
-			while (
-			    take_answered(k, lane, only, &tried)) /* just now, and maybe others */
+			/* just now, and maybe others before it */
+			while (take_answered(k, lane, only, &tried))
 				changed = true;
 		} else if (!lane->has_left && !is_being_put(lane, i) && call_claim(lane, i)) {
 			call_ends(k, lane, i, gate); /* somebody has spoilt its state */
