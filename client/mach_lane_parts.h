@@ -41,6 +41,8 @@ struct lane {
 	/* receiver */
 	uint64_t known_tail;  /* what the sender had put in when we looked last */
 	uint32_t order;       /* of our next answer */
+	bool is_stream;       /* the last message wanted no answer */
+	uint32_t slow;        /* messages to come that are not waited for to gather */
 	uint32_t passed_over; /* messages of others taken while its first one waited */
 };
 
@@ -53,8 +55,6 @@ struct lane_port {
 	_Atomic uint32_t
 	    asked_by; /* plus 1: the lane that was asked by last with an answer to it */
 	uint32_t lane_count, bound_count;
-	uint32_t last_ticket;         /* of the message taken last that was not late */
-	bool was_late;                /* the last one */
 	uint8_t lanes[MACH_LANE_MAX]; /* that lead here */
 	uint8_t bound[MACH_LANE_MAX]; /* that answer here */
 };

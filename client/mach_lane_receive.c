@@ -111,6 +111,34 @@ known_tail(uint32_t number, uint64_t head)
 	return lane->known_tail;
 }
 
+/*
+ * A receiver close behind its sender takes from it the lines that it writes next: 240 ns a message
+ * where their work is less than 100.  So in front of a stream's empty ring it stays away for a
+ * moment, as long as more than one message gathers there meanwhile.
+ */
+#define GATHER_NS 500u
+#define GATHER_AGAIN 64u /* messages until it is tried again where only one did */
+
+static void
+let_gather(const struct lane_port *port)
+{
+	struct lane *lane = &lanes.lanes[port->lanes[0]];
+	const struct mach_lane *shared = lane->shared;
+
+	if (port->lane_count != 1 || shared == NULL || !lane->is_stream)
+		return;
+	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+
+	if (mach_lane_used(lane->known_tail, head) != 0 || (lane->slow > 0 && --lane->slow > 0))
+		return;
+	uint64_t begun = wait_ticks(), ticks = wait_ticks_of(GATHER_NS);
+
+	while (wait_ticks() - begun < ticks)
+		wait_pause();
+	if (mach_lane_messages(known_tail(port->lanes[0], head), head) <= 1)
+		lane->slow = GATHER_AGAIN;
+}
+
 /* Has lane @number a request that is not the kernel's by now? */
 static bool
 has_request(uint32_t number)
@@ -288,6 +316,7 @@ take_request(const struct lane_port *port, const struct target *to)
 	}
 	if (!is_taken)
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
+	lane->is_stream = taken.name == MACH_PORT_NULL;
 	make_room(lane, is_sole, counted);
 	pass_over(port, number);
 	finish(to, record.size_bytes,
@@ -589,6 +618,8 @@ receive(uint32_t number, struct target *to, mach_msg_timeout_t *timeout_ms, mach
 	uint32_t holds = thread_hold_count();
 	bool was_interrupted = false;
 
+	if (!is_timed || *timeout_ms > 0)
+		let_gather(port);
 	wait_begin(wait);
 	for (;;) {
 		uint32_t word = to->word = atomic_load(&to->row->word);
