@@ -22,6 +22,9 @@
  * host of a virtual machine), stop yielding for a number of waits, which doubles with each
  * such find: until then the waiter sleeps after those first microseconds.  (Spinning on instead
  * was better beside one hog on two cores, 30 µs for 36, and far worse beside two, 280 µs for 100.)
+ * That limit is far from what peers take, also where the one who is waited for runs elsewhere: with
+ * one of 10 µs there, which two peers that looked for a kernel on the other core reached by chance,
+ * both slept from then on, and each wake of the core that idled so cost 30 µs.
  *
  * Where each process has a session of its own, Linux shares the CPU out among sessions first, and a
  * yield gives way within its own: most come back at once, and beside a hog in a third session
@@ -84,11 +87,10 @@
 #define WAIT_HOG_NS 500000u         /* a yield among peers takes microseconds, beside a hog 4 ms */
 #define WAIT_HOG_YIELDS 2u          /* so many of them without a row of good ones: it is a hog */
 #define WAIT_GOOD_YIELDS 64u        /* a row */
-#define WAIT_TAKEN_NS 10000u      /* a yield while the peer runs elsewhere: others want this CPU */
-#define WAIT_UNTAKEN_NS 500u      /* a yield that nobody took is shorter, one that was is not */
-#define WAIT_UNTAKEN_MAX 8u       /* such yields: it is not about to run here */
-#define WAIT_FRUITLESS_MAX 16u    /* points; see wait_was_fruitless() */
-#define WAIT_HOG_PENALTY_MIN 256u /* waits without yielding after the first find of a hog … */
+#define WAIT_UNTAKEN_NS 500u        /* a yield that nobody took is shorter, one that was is not */
+#define WAIT_UNTAKEN_MAX 8u         /* such yields: it is not about to run here */
+#define WAIT_FRUITLESS_MAX 16u      /* points; see wait_was_fruitless() */
+#define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
 #define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
 #define WAIT_CLOCKED_WAITS 64u      /* are measured after a first yield that was long */
@@ -218,13 +220,6 @@ wait_stop_yielding(struct wait_state *wait)
 		wait->penalty *= 2;
 }
 
-/* How long a yield may be before somebody other than the peer has had this CPU. */
-static inline uint64_t
-wait_long_ns(bool apart)
-{
-	return apart ? WAIT_TAKEN_NS : WAIT_HOG_NS;
-}
-
 static inline void
 wait_yield_lasted(struct wait_state *wait, uint64_t ticks)
 {
@@ -234,7 +229,7 @@ wait_yield_lasted(struct wait_state *wait, uint64_t ticks)
 
 /* The first one of a wait, not timed unless there was a long one lately. */
 static inline void
-wait_first_yield(struct wait_state *wait, bool apart)
+wait_first_yield(struct wait_state *wait)
 {
 	uint64_t ticks = wait_ticks();
 
@@ -242,7 +237,7 @@ wait_first_yield(struct wait_state *wait, bool apart)
 	wait->has_yielded = true;
 	ticks = wait_ticks() - ticks;
 	wait_yield_lasted(wait, ticks);
-	if (ticks > wait_ticks_of(wait_long_ns(apart) / 2))
+	if (ticks > wait_ticks_of(WAIT_HOG_NS / 2))
 		wait->clocked = WAIT_CLOCKED_WAITS;
 	else
 		wait_was_calm(wait);
@@ -250,14 +245,14 @@ wait_first_yield(struct wait_state *wait, bool apart)
 
 /* One sched_yield, timed; finds hogs. */
 static inline void
-wait_yield(struct wait_state *wait, bool apart)
+wait_yield(struct wait_state *wait)
 {
 	uint64_t before_ns = wait->last_ns, ticks = wait_ticks();
 
 	sched_yield();
 	wait_yield_lasted(wait, wait_ticks() - ticks);
 	wait->last_ns = wait_now_ns();
-	if (wait->last_ns - before_ns <= wait_long_ns(apart)) {
+	if (wait->last_ns - before_ns <= WAIT_HOG_NS) {
 		wait_was_calm(wait);
 		return;
 	}
@@ -306,12 +301,12 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 		return false;
 	}
 	if (wait->begun_ns == 0 && wait->clocked == 0 && !wait->has_yielded) {
-		wait_first_yield(wait, apart);
+		wait_first_yield(wait);
 		return true;
 	}
 	if (wait->begun_ns == 0)
 		wait->begun_ns = wait->last_ns = wait_now_ns();
-	wait_yield(wait, apart);
+	wait_yield(wait);
 	return wait->last_ns - wait->begun_ns < wait->window_ns;
 }
 

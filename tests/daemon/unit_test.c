@@ -456,12 +456,26 @@ who_waits_for_another_cpu_leaves_his_own_to_others(void **state)
 
 	wait_begin(&wait);
 	for (uint32_t i = 0; i < WAIT_HOG_YIELDS; i++) {
-		wait.last_ns = wait_now_ns() - 2 * WAIT_TAKEN_NS;
-		wait_yield(&wait, true);
+		wait.last_ns = wait_now_ns() - 2 * WAIT_HOG_NS;
+		wait_yield(&wait);
 	}
 	assert_int_not_equal(wait.yields_off, 0);
 	wait.spins = WAIT_SPINS_FIRST;
 	assert_false(wait_look(&wait, ELSEWHERE));
+}
+
+/* As long as peers have it, who take tens of microseconds before they yield themselves. */
+static void
+a_peer_that_works_is_no_hog(void **state)
+{
+	struct wait_state wait = { 0 };
+
+	wait_begin(&wait);
+	for (uint32_t i = 0; i < 2 * WAIT_HOG_YIELDS; i++) {
+		wait.last_ns = wait_now_ns() - WAIT_HOG_NS / 4;
+		wait_yield(&wait);
+	}
+	assert_int_equal(wait.yields_off, 0);
 }
 
 static void
@@ -508,12 +522,12 @@ beside_a_hog_yielding_stops_for_longer_and_longer(void **state)
 		if (i == 0) {
 			/* a single one says nothing */
 			wait.last_ns = wait_now_ns() - 2 * WAIT_HOG_NS;
-			wait_yield(&wait, false);
+			wait_yield(&wait);
 			assert_int_equal(wait.yields_off, 0);
 		}
 		wait.last_ns =
 		    wait_now_ns() - 2 * WAIT_HOG_NS; /* as if the yield had taken so long */
-		wait_yield(&wait, false);
+		wait_yield(&wait);
 		assert_true(wait.yields_off >= last && wait.yields_off >= WAIT_HOG_PENALTY_MIN);
 		assert_true(wait.yields_off <= WAIT_HOG_PENALTY_MAX);
 		last = wait.yields_off;
@@ -610,6 +624,7 @@ main(void)
 		cmocka_unit_test(looking_ends_within_its_window),
 		cmocka_unit_test(who_yields_to_nobody_sleeps),
 		cmocka_unit_test(who_waits_for_another_cpu_leaves_his_own_to_others),
+		cmocka_unit_test(a_peer_that_works_is_no_hog),
 		cmocka_unit_test(a_short_wait_reads_no_clock),
 		cmocka_unit_test(after_a_long_yield_each_is_measured_for_a_while),
 		cmocka_unit_test(beside_a_hog_yielding_stops_for_longer_and_longer),
