@@ -37,16 +37,6 @@ shape_of(const mach_msg_header_t *message, mach_msg_option_t option, mach_msg_si
 	return SHAPE_OTHER;
 }
 
-/* Can all of it be read?  As outgoing_begin(): the page of the header is believed to be there. */
-static bool
-is_readable(const mach_msg_header_t *message, uint32_t size)
-{
-	uint32_t in_first_page = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
-
-	return size <= in_first_page ||
-	       memory_is_readable((const uint8_t *)message + in_first_page, size - in_first_page);
-}
-
 /* ---- answers -------------------------------------------------------------------------------- */
 
 static bool
@@ -60,7 +50,7 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 
 	struct lane *lane = &lanes.lanes[number];
 
-	if (!is_readable(message, size) || !lane_try_lock(&lane->lock))
+	if (!memory_message_is_readable(message, size) || !lane_try_lock(&lane->lock))
 		return false;
 	if (!lane_is_live(number, MACH_LANE_RECEIVER)) {
 		lane_unlock(&lane->lock);
@@ -304,7 +294,7 @@ send_request(uint32_t number, const mach_msg_header_t *message, mach_msg_option_
 	uint32_t binding = MACH_LANE_BINDINGS, port = 0;
 	enum put result;
 
-	if (!is_readable(message, size) || !lane_try_lock(&lane->lock))
+	if (!memory_message_is_readable(message, size) || !lane_try_lock(&lane->lock))
 		return false;
 	struct mach_lane *shared = lane->shared;
 	if (shared == NULL || !lane_is_live(number, MACH_LANE_SENDER) ||

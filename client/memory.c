@@ -97,34 +97,66 @@ memory_changed(void)
 	atomic_fetch_add_explicit(&memory_epoch, 1, memory_order_relaxed);
 }
 
-/* Pages that were writable when this thread last asked; entry = page number, hashed. */
+/* Pages that could be read or written when this thread last asked; entry = page number, hashed. */
 static __thread struct {
 	uint32_t epoch;
-	uintptr_t pages[KNOWN_PAGES];
+	uintptr_t readable[KNOWN_PAGES], writable[KNOWN_PAGES];
 } known __attribute__((tls_model("initial-exec")));
+
+/* What is known is true of now, or forgotten. */
+static void
+known_bring_up_to_date(void)
+{
+	uint32_t epoch = atomic_load_explicit(&memory_epoch, memory_order_relaxed);
+
+	if (known.epoch == epoch)
+		return;
+	for (int i = 0; i < KNOWN_PAGES; i++)
+		known.readable[i] = known.writable[i] = 0;
+	known.epoch = epoch;
+}
+
+bool
+memory_message_is_readable(const void *message, size_t size)
+{
+	uintptr_t at = ((uintptr_t)message | (PAGE_BYTES - 1)) + 1;
+	uintptr_t end = (uintptr_t)message + size;
+
+	if (end <= at && end >= (uintptr_t)message)
+		return true;
+	if (end < at)
+		return false;
+	known_bring_up_to_date();
+	for (; at < end; at += PAGE_BYTES) {
+		uintptr_t page = at / PAGE_BYTES;
+
+		if (known.readable[page % KNOWN_PAGES] == page ||
+		    known.writable[page % KNOWN_PAGES] == page)
+			continue;
+		if (!page_is_readable(at))
+			return false;
+		known.readable[page % KNOWN_PAGES] = page;
+	}
+	return true;
+}
 
 bool
 memory_is_writable(void *address, size_t size)
 {
 	uintptr_t at = (uintptr_t)address;
 	uintptr_t end = at + size;
-	uint32_t epoch = atomic_load_explicit(&memory_epoch, memory_order_relaxed);
 
 	if (end < at)
 		return false;
-	if (known.epoch != epoch) {
-		for (int i = 0; i < KNOWN_PAGES; i++)
-			known.pages[i] = 0;
-		known.epoch = epoch;
-	}
+	known_bring_up_to_date();
 	while (at < end) {
 		uintptr_t page = at / PAGE_BYTES;
 		/* the last 8 bytes of the range may begin in the page before: that one is fine */
 		uintptr_t word = end - at < 8 ? end - 8 : at;
-		if (known.pages[page % KNOWN_PAGES] != page) {
+		if (known.writable[page % KNOWN_PAGES] != page) {
 			if (!word_is_writable(word))
 				return false;
-			known.pages[page % KNOWN_PAGES] = page;
+			known.writable[page % KNOWN_PAGES] = page;
 		}
 		at = (page + 1) * PAGE_BYTES;
 	}

@@ -21,13 +21,20 @@ bool memory_is_readable(const void *address, size_t size);
 bool memory_is_readable_now(const void *address, size_t size);
 
 /*
+ * Can all of a message of @size bytes be read?  The page where it begins is believed to be there,
+ * as Darwin's own library does.  One system call for each further page that this thread has not
+ * asked about lately, nor received into.
+ */
+bool memory_message_is_readable(const void *message, size_t size);
+
+/*
  * Can all of @size (at least 8) bytes at @address be written?  Writes 8 bytes into each
  * page: only for memory that is about to be overwritten.  One system call a page that this
  * thread has not asked about lately.
  */
 bool memory_is_writable(void *address, size_t size);
 
-/* Memory was unmapped or protected: what memory_is_writable() remembers is void. */
+/* Memory was unmapped or protected: what is remembered of that is void. */
 void memory_changed(void);
 
 /* Another process has written there, in memory shared with it: Valgrind did not see that. */

@@ -431,14 +431,10 @@ begin(struct outgoing *out, const mach_msg_header_t *message, mach_msg_size_t si
 	if (size > MESSAGE_SIZE_MAX)
 		return MACH_SEND_TOO_LARGE;
 
-	/* the page of the header is believed to be there, as Darwin's own library does */
 	uint32_t copied = size < stream_room ? size : stream_room;
-	uint32_t in_first_page = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
-	bool is_readable =
-	    copied <= in_first_page ||
-	    memory_is_readable((const uint8_t *)message + in_first_page, copied - in_first_page);
-	if (!is_readable)
-		copied = in_first_page; /* checks 4 and 5 come before the rest is missed */
+	bool is_readable = memory_message_is_readable(message, copied);
+	if (!is_readable) /* checks 4 and 5 come before the rest is missed */
+		copied = PAGE_BYTES - (uint32_t)((uintptr_t)message % PAGE_BYTES);
 	if (copied < sizeof(mach_msg_header_t))
 		return MACH_SEND_INVALID_DATA;
 	memcpy(stream, message, copied);

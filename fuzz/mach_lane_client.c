@@ -87,9 +87,9 @@ thread_hold_count(void)
 }
 
 bool
-memory_is_readable(const void *address, size_t size)
+memory_message_is_readable(const void *message, size_t size)
 {
-	(void)address, (void)size;
+	(void)message, (void)size;
 	return true;
 }
 

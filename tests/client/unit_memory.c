@@ -92,6 +92,34 @@ memory_protected_by_mach_calls_is_not_remembered_as_writable(void **state)
 	release(address, 4096);
 }
 
+static void
+a_message_may_go_on_where_the_thread_has_read_or_written_lately(void **state)
+{
+	mach_vm_address_t address = allocate(3 * 4096);
+	uint8_t *message = (uint8_t *)at(address) + 4000;
+
+	(void)state;
+	assert_true(memory_message_is_readable(message, 8192));
+	assert_true(memory_message_is_readable(message, 8192)); /* remembered */
+	assert_true(memory_message_is_readable(message, 96));
+	assert_int_equal(mach_vm_protect(mach_task_self(), address + 8192, 4096, FALSE, 0),
+			 KERN_SUCCESS);
+	assert_false(memory_message_is_readable(message, 8192));
+	assert_true(memory_message_is_readable(message, 4096));
+	assert_int_equal(mach_vm_protect(mach_task_self(), address + 4096, 4096, FALSE, 0),
+			 KERN_SUCCESS);
+	assert_false(memory_message_is_readable(message, 97));
+	assert_true(memory_message_is_readable(message, 96));
+	assert_int_equal(mach_vm_protect(mach_task_self(), address, 3 * 4096, FALSE,
+					 VM_PROT_READ | VM_PROT_WRITE),
+			 KERN_SUCCESS);
+	assert_true(memory_is_writable((uint8_t *)at(address) + 4096, 4096));
+	assert_true(memory_message_is_readable(message, 4096));
+	assert_false(memory_message_is_readable(message, SIZE_MAX));
+	release(address, 3 * 4096);
+	assert_false(memory_message_is_readable(message, 8192));
+}
+
 /* ---- allocate ------------------------------------------------------------------------ */
 
 static void
@@ -345,6 +373,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_can_be_read_and_written_is_told),
 		cmocka_unit_test(looking_for_readability_changes_nothing),
+		cmocka_unit_test(a_message_may_go_on_where_the_thread_has_read_or_written_lately),
 		cmocka_unit_test(memory_protected_by_mach_calls_is_not_remembered_as_writable),
 		cmocka_unit_test(allocated_memory_is_zero_and_whole_pages),
 		cmocka_unit_test(nothing_allocated_is_no_error),
