@@ -14,10 +14,16 @@
 
 #include <limits.h>
 
-/* What of mach_msg()'s options makes no difference to a message that a lane takes. */
+/*
+ * What of mach_msg()'s options makes no difference to a message that a lane takes, which has
+ * neither descriptors nor a voucher; or to any, as policy does.
+ */
 #define LANE_OPTIONS                                                                               \
 	(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_LARGE |    \
-	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK)
+	 MACH_RCV_LARGE_IDENTITY | MACH_RCV_TRAILER_MASK | MACH_RCV_VOUCHER |                      \
+	 MACH_RCV_GUARDED_DESC | MACH_SEND_OVERRIDE | MACH_MSG_STRICT_REPLY | MACH_SEND_TRAILER |  \
+	 MACH_SEND_FILTER_NONFATAL | MACH_SEND_NOIMPORTANCE | MACH_SEND_SYNC_OVERRIDE |            \
+	 MACH_SEND_PROPAGATE_QOS | MACH_SEND_SYNC_BOOTSTRAP_CHECKIN)
 
 /* A port that answers to a lane's requests go to. */
 struct lane_binding {

@@ -104,6 +104,16 @@ serve(mach_port_t port)
 	}
 }
 
+static boolean_t
+echo(mach_msg_header_t *request, mach_msg_header_t *reply)
+{
+	memcpy(reply, request, CALL_SIZE + sizeof(kern_return_t));
+	reply->msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
+	reply->msgh_local_port = MACH_PORT_NULL;
+	((mig_reply_error_t *)reply)->RetCode = KERN_SUCCESS;
+	return TRUE;
+}
+
 /* ---- calls ------------------------------------------------------------------------------ */
 
 static struct call buffer;
@@ -174,12 +184,11 @@ reply_port_end(mach_port_t reply)
 }
 
 static int
-service_start(void **state)
+start(void (*service_serve)(mach_port_t port))
 {
 	static int number;
 	char name[64];
 
-	(void)state;
 	snprintf(name, sizeof(name), "berth.test.lanes.%d", ++number);
 	service_pid = fork();
 	if (service_pid == 0) {
@@ -192,11 +201,32 @@ service_start(void **state)
 					     (mach_port_info_t)&limits,
 					     MACH_PORT_LIMITS_INFO_COUNT) != KERN_SUCCESS)
 			_exit(3);
-		serve(port);
+		service_serve(port);
 	}
 	while (bootstrap_look_up(bootstrap_port, name, &service) != KERN_SUCCESS)
 		usleep(1000);
 	return 0;
+}
+
+static int
+service_start(void **state)
+{
+	(void)state;
+	return start(serve);
+}
+
+static void
+serve_stubs(mach_port_t port)
+{
+	mach_msg_server(echo, 4096, port, MACH_MSG_OPTION_NONE);
+	_exit(1);
+}
+
+static int
+stubs_start(void **state)
+{
+	(void)state;
+	return start(serve_stubs);
 }
 
 static int
@@ -221,6 +251,42 @@ calls_go_by_the_lane(void **state)
 		assert_int_equal(call(reply, ECHO, i), i);
 	if (lanes_are_forced())
 		assert_int_equal(sent_by_lanes() - before, 1000);
+	reply_port_end(reply);
+}
+
+/* Those of mach_msg_server(), and what a client may say that changes nothing here. */
+static void
+options_that_make_no_difference_go_by_the_lane(void **state)
+{
+	const mach_msg_option_t options[] = { 0,
+					      MACH_SEND_OVERRIDE,
+					      MACH_SEND_NOIMPORTANCE,
+					      MACH_SEND_PROPAGATE_QOS | MACH_SEND_SYNC_OVERRIDE,
+					      MACH_MSG_STRICT_REPLY | MACH_RCV_GUARDED_DESC,
+					      MACH_SEND_SYNC_BOOTSTRAP_CHECKIN };
+	mach_port_t reply = mach_reply_port();
+
+	(void)state;
+	for (uint32_t i = 0; i < 300 + 100 * sizeof(options) / sizeof(options[0]); i++) {
+		uint64_t before = sent_by_lanes();
+		mach_msg_option_t option = i < 300 ? 0 : options[(i - 300) / 100];
+
+		buffer.header = (mach_msg_header_t){
+			.msgh_bits =
+			    MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+			.msgh_remote_port = service,
+			.msgh_local_port = reply,
+		};
+		buffer.number = i;
+		assert_int_equal(mach_msg(&buffer.header, MACH_SEND_MSG | MACH_RCV_MSG | option,
+					  CALL_SIZE + sizeof(kern_return_t), sizeof(buffer), reply,
+					  0, 0),
+				 MACH_MSG_SUCCESS);
+		assert_int_equal(buffer.number, i);
+		assert_int_equal(buffer.header.msgh_voucher_port, MACH_PORT_NULL);
+		if (lanes_are_forced() && i >= 300)
+			assert_int_equal(sent_by_lanes() - before, 1);
+	}
 	reply_port_end(reply);
 }
 
@@ -636,6 +702,8 @@ a_child_that_was_forked_in_the_middle_of_a_wait_comes_back(void **state)
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
 	signal(SIGALRM, SIG_IGN);
+	if (getpid() != parent)
+		_exit(0); /* the last one may be forked behind the call */
 	reply_port_end(reply);
 }
 
@@ -666,6 +734,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_OF(calls_go_by_the_lane),
+		cmocka_unit_test_setup_teardown(options_that_make_no_difference_go_by_the_lane,
+						stubs_start, service_end),
 		TEST_OF(both_sides_are_told_who_the_other_is),
 		TEST_OF(sequence_numbers_count_every_message),
 		TEST_OF(messages_of_any_size_come_back_as_they_were),
