@@ -62,9 +62,9 @@ bool mach_lane_receive(mach_msg_header_t *buffer, mach_msg_option_t option, mach
 		       mach_port_name_t name, mach_msg_timeout_t *timeout_ms,
 		       mach_msg_return_t *code);
 
-/* Is @name a port of ours that lanes lead or answer to, at this moment?  Then whoever waits for it
+/* May a lane bring something to @name, a port of ours, as things stand?  Then whoever waits for it
  * in the kernel would shut them: send first, and receive after it. */
-bool mach_lane_is_open(mach_port_name_t name);
+bool mach_lane_is_awaited(mach_port_name_t name);
 
 /* A message went by the kernel that a lane could have taken: its right may be hot. */
 void mach_lane_sent_by_kernel(const mach_msg_header_t *message, mach_msg_option_t option,

@@ -670,14 +670,38 @@ receive(uint32_t number, struct target *to, mach_msg_timeout_t *timeout_ms, mach
 	}
 }
 
+/* Is an answer due to our port @number? */
+static bool
+is_asked(const struct lane_port *port, uint32_t number)
+{
+	for (uint32_t i = 0; i < port->bound_count; i++) {
+		const struct lane *lane = &lanes.lanes[port->bound[i]];
+		uint32_t asked = lane_asked(port->bound[i]);
+
+		for (; asked != 0; asked &= asked - 1)
+			if (lane->call_port[__builtin_ctz(asked)] == number)
+				return true;
+	}
+	return false;
+}
+
 bool
-mach_lane_is_open(mach_port_name_t name)
+mach_lane_is_awaited(mach_port_name_t name)
 {
 	uint32_t number = lanes_are_ready() ? lane_port_of(name) : MACH_LANE_GATE_MAX;
 
-	return number < MACH_LANE_GATE_MAX &&
-	       (atomic_load_explicit(&lanes.table->ports[number].word, memory_order_relaxed) &
-		MACH_LANE_IS_SHUT) == 0;
+	if (number >= MACH_LANE_GATE_MAX ||
+	    (atomic_load_explicit(&lanes.table->ports[number].word, memory_order_relaxed) &
+	     MACH_LANE_IS_SHUT) != 0)
+		return false;
+	struct lane_port *port = &lanes.ports[number];
+
+	if (!lane_try_lock(&port->lock))
+		return true; /* another thread receives there, by lanes */
+	lane_port_update(number);
+	bool is_awaited = port->lane_count > 0 || is_asked(port, number);
+	lane_unlock(&port->lock);
+	return is_awaited;
 }
 
 bool

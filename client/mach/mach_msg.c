@@ -246,7 +246,7 @@ by_lanes(struct message_call *call, mach_msg_option_t option, mach_msg_return_t 
 		if (!mach_lane_send(call->message, option, call->send_size)) {
 			mach_lane_sent_by_kernel(call->message, option, call->send_size);
 			if ((option & (MACH_RCV_MSG | MACH_RCV_SYNC_WAIT)) != MACH_RCV_MSG ||
-			    !mach_lane_is_open(call->receive_name))
+			    !mach_lane_is_awaited(call->receive_name))
 				return option;
 			*code = send_by_kernel(call, option & ~MACH_RCV_MSG);
 			if (*code != MACH_MSG_SUCCESS)
