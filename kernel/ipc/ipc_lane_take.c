@@ -600,7 +600,10 @@ ipc_gate_take_requests(struct kernel *k, struct ipc_gate *gate)
 			break;
 		}
 		first->head = mach_lane_advance(first->head, first->units);
-		wake_sender(k, first->lane);
+		/* who waits for room; who waits for the answer is told by its port's word when it
+		   comes there */
+		if (atomic_load(&first->lane->shared->sender_sleeps) != 0)
+			wake_sender(k, first->lane);
 		cursor_look(first);
 	}
 	for (uint32_t i = 0; i < count; i++) {
