@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define MISSES_MAX 128u /* sends in a row that found the lane shut: it does not pay */
+#define MISSES_MAX 1024u /* sends in a row that found the lane shut: it does not pay */
 
 /* What a message is to a lane. */
 enum shape { SHAPE_OTHER, SHAPE_ONE_WAY, SHAPE_REQUEST, SHAPE_ANSWER };

@@ -43,9 +43,13 @@
 #define LANE_PEER_GATE_MAX 16u              /* ports, of 64, of another that it alone leads to */
 #define LANE_OPEN_BURST 256u                /* lanes that a task may open in a row, */
 #define LANE_OPEN_NS 1000000ull             /* and then one in so much time */
-#define LANE_COLD_NS 10000000000ull         /* a lane that was not used for so long is closed */
-#define PORT_REQUEST_MAX 65536u             /* dead-name and send-possible requests on one port */
-#define NOTIFY_POOL_SLACK 64u               /* spare notification messages kept for reuse */
+#define LANE_TAKE_NS 40000ull               /* what a message costs more that is taken over */
+#define LANE_SPOILT_MAX 4u                  /* times that it was not worth it … */
+#define LANE_SHUT_NS 1000000ull     /* … then the port is shut so long, twice as long … */
+#define LANE_SHUT_DOUBLINGS 7u      /* … the next time, and so on */
+#define LANE_COLD_NS 10000000000ull /* a lane that was not used for so long is closed */
+#define PORT_REQUEST_MAX 65536u     /* dead-name and send-possible requests on one port */
+#define NOTIFY_POOL_SLACK 64u       /* spare notification messages kept for reuse */
 
 /* ---- controls, kernel events, kernel extensions: one kernel ---------------------------- */
 

@@ -203,7 +203,7 @@ gate_may_open(const struct kernel *k, const struct ipc_gate *gate)
 
 	/* above its limit: else a sender who spoils the count has the kernel take over ring after
 	 * ring. Who finds it just full waits for room without the kernel. */
-	return !k->trace && !gate->starved &&
+	return !k->trace && !gate->starved && k->now_ns >= gate->shut_until_ns &&
 	       (list_is_empty(&gate->lanes) || port->msgcount <= port->qlimit) &&
 	       port->object.place == PORT_IN_SPACE && list_is_empty(&port->receivers) &&
 	       list_is_empty(&port->senders) && list_is_empty(&port->sets) && !port->watch &&
@@ -230,7 +230,7 @@ lane_open(struct ipc_lane *lane)
 }
 
 static void
-gate_open(struct ipc_gate *gate)
+gate_open(const struct kernel *k, struct ipc_gate *gate)
 {
 	struct mach_lane_gate *shared = &gate->task->lanes->gates_shared->gates[gate->number];
 	const struct ipc_port *port = gate->port;
@@ -249,6 +249,8 @@ gate_open(struct ipc_gate *gate)
 		if (lane_may_open(lane))
 			lane_open(lane);
 	gate->open = true;
+	gate->told_shut = false;
+	gate->opened_ns = k->now_ns;
 }
 
 /* There may be room, or the gate is shut: nobody sleeps on. */
@@ -264,6 +266,27 @@ gate_wake_senders(struct kernel *k, const struct ipc_gate *gate)
 		}
 }
 
+/*
+ * A message of the kernel had it take over so many that lay in lanes.  Where that costs more than
+ * the lanes have brought since the gate was opened, all senders are better off without: one of 64
+ * who goes by the kernel made all of them four times as slow as if nobody had a lane.
+ */
+static void
+gate_count_taken(const struct kernel *k, struct ipc_gate *gate, uint32_t taken)
+{
+	uint64_t cost_ns = taken * LANE_TAKE_NS, open_ns = k->now_ns - gate->opened_ns;
+	uint32_t doublings;
+
+	if (cost_ns < open_ns / 4 && gate->spoilt > 0)
+		gate->spoilt--;
+	if (cost_ns < open_ns || taken == 0 || ++gate->spoilt <= LANE_SPOILT_MAX)
+		return;
+	if (gate->spoilt > LANE_SPOILT_MAX + 1 + LANE_SHUT_DOUBLINGS)
+		gate->spoilt--;
+	doublings = gate->spoilt - LANE_SPOILT_MAX - 1;
+	gate->shut_until_ns = k->now_ns + (LANE_SHUT_NS << doublings);
+}
+
 void
 ipc_port_touch_to_post(struct kernel *k, struct ipc_port *port)
 {
@@ -272,7 +295,12 @@ ipc_port_touch_to_post(struct kernel *k, struct ipc_port *port)
 	if (!gate)
 		return;
 	if (!gate->open || !list_is_empty(&gate->lanes) || !gate_may_open(k, gate)) {
+		bool was_open = gate->open;
+		uint32_t before = port->msgcount;
+
 		ipc_gate_touch(k, gate);
+		if (was_open && port->msgcount >= before)
+			gate_count_taken(k, gate, port->msgcount - before);
 		return;
 	}
 	/* one behind the first of them must not be had while that is on its way into the queue */
@@ -313,8 +341,11 @@ ipc_gate_received(struct kernel *k, struct ipc_gate *gate)
 
 /* Whoever waits for room sees that he should not. */
 static void
-gate_stays_shut(struct kernel *k, const struct ipc_gate *gate)
+gate_stays_shut(struct kernel *k, struct ipc_gate *gate)
 {
+	if (gate->told_shut)
+		return;
+	gate->told_shut = true;
 	atomic_fetch_or(&gate->task->lanes->gates_shared->gates[gate->number].count,
 			MACH_LANE_COUNT_SHUT);
 	gate_wake_senders(k, gate);
@@ -386,7 +417,7 @@ ipc_gates_settle(struct kernel *k)
 		struct ipc_gate *gate = list_entry(first, struct ipc_gate, touched);
 
 		list_remove(first);
-		gate_open(gate);
+		gate_open(k, gate);
 		gate_wake_senders(k, gate);
 	}
 }

@@ -91,6 +91,10 @@ struct ipc_gate {
 	bool open;
 	bool taken; /* in this step: nothing of it is in lanes */
 	bool starved;
+	bool told_shut;         /* to who waits for room */
+	uint64_t opened_ns;     /* when it was opened last */
+	uint64_t shut_until_ns; /* messages to the kernel have spoilt it … */
+	uint32_t spoilt;        /* … so many times in a row */
 };
 
 /* Of a task that has begun with lanes. */

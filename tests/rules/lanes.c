@@ -65,6 +65,49 @@ TEST_2(who_receives_by_the_kernel_gets_what_is_in_the_lane_in_its_order)
 	assert_true(lane_take(&lane, &taken));
 }
 
+/* One sender goes by the kernel all the time: the others are better off if they do so, too. */
+TEST_2(a_port_that_is_spoilt_again_and_again_is_shut_for_a_while)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+
+	for (uint32_t i = 0; i <= LANE_SPOILT_MAX; i++) {
+		assert_true(put_id(&lane, 1, LANE_NO_ANSWER));
+		assert_ok(send_id(a, lane.right, COPY, 2));
+		assert_int_equal(take_id(b, b->party->mailbox), 1);
+		assert_int_equal(take_id(b, b->party->mailbox), 2);
+	}
+	assert_true(lane_port_flags(&lane) & MACH_LANE_IS_SHUT);
+	assert_false(put_id(&lane, 3, LANE_NO_ANSWER));
+	assert_ok(send_id(a, lane.right, COPY, 4));
+	assert_int_equal(take_id(b, b->party->mailbox), 4);
+	assert_false(put_id(&lane, 5, LANE_NO_ANSWER));
+	w->now_ns += LANE_SHUT_NS;
+	assert_ok(send_id(a, lane.right, COPY, 6));
+	assert_true(put_id(&lane, 7, LANE_NO_ANSWER));
+	assert_int_equal(take_id(b, b->party->mailbox), 6);
+	assert_int_equal(take_id(b, b->party->mailbox), 7);
+}
+
+/* But not by messages that come seldom, or find the lanes empty. */
+TEST_2(a_port_that_is_spoilt_now_and_then_stays_open)
+{
+	struct lane_ends lane = to_mailbox(a, b);
+
+	for (uint32_t i = 0; i < 4 * LANE_SPOILT_MAX; i++) {
+		assert_true(put_id(&lane, 1, LANE_NO_ANSWER));
+		if (i % 2 == 0)
+			w->now_ns += 8 * LANE_TAKE_NS;
+		else
+			assert_int_equal(take_id(b, b->party->mailbox), 1);
+		assert_ok(send_id(a, lane.right, COPY, 2));
+		if (i % 2 == 0)
+			assert_int_equal(take_id(b, b->party->mailbox), 1);
+		assert_int_equal(take_id(b, b->party->mailbox), 2);
+	}
+	assert_true(put_id(&lane, 3, LANE_NO_ANSWER));
+	assert_int_equal(take_id(b, b->party->mailbox), 3);
+}
+
 TEST_2(a_message_that_goes_by_the_kernel_comes_behind_those_in_the_lane)
 {
 	struct lane_ends lane = to_mailbox(a, b);
