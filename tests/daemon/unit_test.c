@@ -464,18 +464,18 @@ who_waits_for_another_cpu_leaves_his_own_to_others(void **state)
 	assert_false(wait_look(&wait, ELSEWHERE));
 }
 
-/* As long as peers have it, who take tens of microseconds before they yield themselves. */
+/* Peers, too, have this CPU for tens of microseconds before they yield.  The yield itself may be
+ * longer where others run: so what it took is looked at. */
 static void
 a_peer_that_works_is_no_hog(void **state)
 {
-	struct wait_state wait = { 0 };
+	for (int i = 0; i < 100; i++) {
+		struct wait_state wait = { .last_ns = wait_now_ns() - WAIT_HOG_NS / 4 };
+		uint64_t before_ns = wait.last_ns;
 
-	wait_begin(&wait);
-	for (uint32_t i = 0; i < 2 * WAIT_HOG_YIELDS; i++) {
-		wait.last_ns = wait_now_ns() - WAIT_HOG_NS / 4;
 		wait_yield(&wait);
+		assert_int_equal(wait.long_ones, wait.last_ns - before_ns > WAIT_HOG_NS);
 	}
-	assert_int_equal(wait.yields_off, 0);
 }
 
 static void
