@@ -577,6 +577,63 @@ who_need_not_look_sleeps_at_once(void **state)
 	assert_true(wait_look(&wait, ELSEWHERE));
 }
 
+/* Nobody takes yields @times: how long the last find of that stops them, in waits. */
+static uint32_t
+stopped_after(struct wait_state *wait, uint32_t times)
+{
+	for (uint32_t i = 0; i < times; i++) {
+		wait->yields_off = 0;
+		wait->fruitless = WAIT_FRUITLESS_MAX - 2;
+		wait_was_fruitless(wait);
+	}
+	return wait->yields_off;
+}
+
+static void
+only_a_hog_stops_yields_for_long(void **state)
+{
+	struct wait_state wait = { 0 };
+
+	wait_begin(&wait);
+	assert_int_equal(stopped_after(&wait, 10), WAIT_HOG_PENALTY_MIN);
+	slept(&wait, 2 * WAIT_SLICE_NS);
+	assert_int_equal(stopped_after(&wait, 3), 8 * WAIT_HOG_PENALTY_MIN);
+	wait.slice_ns -= WAIT_NO_HOG_NS; /* it is gone */
+	assert_int_equal(stopped_after(&wait, 1), WAIT_HOG_PENALTY_MIN);
+}
+
+/* A wait for a peer elsewhere, which is met after @spins; how many were made. */
+static uint32_t
+spun(struct wait_state *wait, uint32_t spins)
+{
+	uint32_t first, made = 0;
+
+	wait_begin(wait);
+	wait->window_ns = 0;
+	first = wait->spins;
+	while (made < spins && wait_look(wait, ELSEWHERE))
+		made++;
+	wait_end(wait);
+	return wait->spins - first;
+}
+
+static void
+who_spins_in_vain_spins_seldom(void **state)
+{
+	struct wait_state wait = { 0 };
+	uint32_t waits = 1;
+
+	for (uint32_t i = 0; i < WAIT_VAIN_MAX; i++)
+		assert_int_equal(spun(&wait, UINT32_MAX), WAIT_SPINS_FIRST);
+	while (spun(&wait, UINT32_MAX) == 0)
+		waits++;
+	assert_int_equal(waits, WAIT_VAIN_AGAIN);
+	while (spun(&wait, 10) == 0)
+		waits++;
+	assert_int_equal(waits, 2 * WAIT_VAIN_AGAIN - 1);
+	assert_int_equal(spun(&wait, UINT32_MAX), WAIT_SPINS_FIRST); /* it has paid */
+}
+
 static void *
 set_later(void *word)
 {
@@ -630,6 +687,8 @@ main(void)
 		cmocka_unit_test(beside_a_hog_yielding_stops_for_longer_and_longer),
 		cmocka_unit_test(the_window_learns_from_sleeps),
 		cmocka_unit_test(who_need_not_look_sleeps_at_once),
+		cmocka_unit_test(only_a_hog_stops_yields_for_long),
+		cmocka_unit_test(who_spins_in_vain_spins_seldom),
 		cmocka_unit_test(either_of_two_words_wakes),
 	};
 
