@@ -45,22 +45,34 @@ struct lane {
 	uint64_t known_head; /* where the receiver stood when we looked last */
 	uint32_t missed;     /* sends in a row that found it shut */
 	/* receiver */
-	uint64_t known_tail;  /* what the sender had put in when we looked last */
-	uint32_t order;       /* of our next answer */
-	bool is_stream;       /* the last message wanted no answer */
-	uint32_t slow;        /* messages to come that are not waited for to gather */
-	uint32_t passed_over; /* messages of others taken while its first one waited */
+	uint64_t known_tail;    /* what the sender had put in when we looked last */
+	uint32_t order;         /* of our next answer */
+	bool is_stream;         /* the last message wanted no answer */
+	uint32_t slow;          /* messages to come that are not waited for to gather */
+	uint64_t waiting_at;    /* the head, when a request was first seen there */
+	uint32_t waiting_since; /* how many the port had served by then */
+};
+
+/* Which tickets of a port's requests were taken. */
+struct lane_order {
+	uint32_t opened; /* as the kernel said when it opened the port */
+	uint32_t next;   /* all before this one were taken, or never come */
+	uint64_t ahead;  /* bit i: next + 1 + i was taken */
 };
 
 struct lane_port {
 	_Atomic uint32_t lock; /* who receives */
 	uint32_t generation;   /* of the row, when the lanes were listed */
-	/* by which other threads say that there is something else to look at, or to sleep on */
+	/* by which other threads say that there is something else to look at */
 	_Atomic uint32_t changes;
 	uint32_t listed_changes; /* of these, when the lanes were listed */
 	_Atomic uint32_t
 	    asked_by; /* plus 1: the lane that was asked by last with an answer to it */
 	uint32_t lane_count, bound_count;
+	struct lane_order order;
+	uint32_t served;              /* requests that were taken, of several lanes */
+	uint8_t last;                 /* the lane that the last one came by */
+	uint8_t after[MACH_LANE_MAX]; /* that one was taken from behind each, the last time */
 	uint8_t lanes[MACH_LANE_MAX]; /* that lead here */
 	uint8_t bound[MACH_LANE_MAX]; /* that answer here */
 };
@@ -68,6 +80,7 @@ struct lane_port {
 #define LANE_PORT_PLACES 256u
 /* more than a queue holds, MACH_PORT_QLIMIT_MAX, and who is just putting one in */
 #define LANE_PASSED_OVER_MAX (1024u + MACH_LANE_MAX)
+#define LANE_LOOKS_AGAIN 64u /* requests until all lanes are looked at in any case */
 /* for which nobody waits for room in a lane: it may be that only others' words say that it is full
  */
 #define LANE_ROOM_NS 20000000ull
@@ -213,6 +226,30 @@ bool lane_bind(uint32_t number, mach_port_name_t name, uint32_t *binding, uint32
 uint32_t lane_port_of(mach_port_name_t name);
 /* Brings the lists of the port, whose lock is held, up to date. */
 void lane_port_update(uint32_t number);
+
+/* What the sender of lane @number has put in, as far as we know: looked at anew when that is taken,
+ * or the kernel has come. */
+uint64_t lane_tail(uint32_t number, uint64_t head);
+/* The lane with the oldest request to the port, whose lock is held; MACH_LANE_MAX: none. */
+uint32_t lane_first(struct lane_port *port, const struct mach_lane_port *row);
+/* That of @number, with @ticket, was taken. */
+void lane_served(struct lane_port *port, uint32_t number, uint32_t ticket);
+
+static inline void
+lane_order_took(struct lane_order *order, uint32_t ticket)
+{
+	uint32_t ahead = (ticket - order->next) & MACH_LANE_TICKET_MASK;
+
+	if (ahead == 0) {
+		uint64_t missing = ~order->ahead;
+		uint32_t taken = 1 + (missing != 0 ? (uint32_t)__builtin_ctzll(missing) : 64);
+
+		order->next = (order->next + taken) & MACH_LANE_TICKET_MASK;
+		order->ahead = taken > 63 ? 0 : order->ahead >> taken;
+	} else if (ahead <= 64) {
+		order->ahead |= 1ull << (ahead - 1);
+	}
+}
 
 /* The send-once right @name answers @call of lane @number; and who has that right: false, nobody
  * knows. */

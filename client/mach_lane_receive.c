@@ -98,19 +98,6 @@ is_overtaken(const struct target *to)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-/* What the sender of lane @number has put in, as far as we know: looked at anew when that is taken,
- * or the kernel has come. */
-static uint64_t
-known_tail(uint32_t number, uint64_t head)
-{
-	struct lane *lane = &lanes.lanes[number];
-
-	if (mach_lane_epoch(lane->known_tail) != mach_lane_epoch(head) ||
-	    mach_lane_used(lane->known_tail, head) == 0)
-		lane->known_tail = atomic_load_explicit(&lane->shared->tail, memory_order_acquire);
-	return lane->known_tail;
-}
-
 /*
  * A receiver close behind its sender takes from it the lines that it writes next: 240 ns a message
  * where their work is less than 100.  So in front of a stream's empty ring it stays away for a
@@ -135,78 +122,8 @@ let_gather(const struct lane_port *port)
 
 	while (wait_ticks() - begun < ticks)
 		wait_pause();
-	if (mach_lane_messages(known_tail(port->lanes[0], head), head) <= 1)
+	if (mach_lane_messages(lane_tail(port->lanes[0], head), head) <= 1)
 		lane->slow = GATHER_AGAIN;
-}
-
-/* Has lane @number a request that is not the kernel's by now? */
-static bool
-has_request(uint32_t number)
-{
-	const struct mach_lane *shared = lanes.lanes[number].shared;
-
-	if (shared == NULL)
-		return false;
-	uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
-	uint64_t tail = known_tail(number, head);
-
-	return mach_lane_used(tail, head) != 0 && !mach_lane_is_shut(tail) &&
-	       lane_is_live(number, MACH_LANE_RECEIVER);
-}
-
-/*
- * The lane with the oldest request; MACH_LANE_MAX: none.
- *
- * How old a request is only its sender says.  When it came no more than a queue holds were before
- * it, so one that was passed over more often than that is next whatever the others say: nobody
- * who claims to be the oldest is first for ever, and no order that was kept is lost.
- */
-static uint32_t
-first_lane(const struct lane_port *port)
-{
-	uint32_t best = MACH_LANE_MAX, best_ticket = 0;
-
-	if (port->lane_count == 1)
-		return has_request(port->lanes[0]) ? port->lanes[0] : MACH_LANE_MAX;
-	for (uint32_t i = 0; i < port->lane_count; i++) {
-		uint32_t number = port->lanes[i], units;
-		struct lane *lane = &lanes.lanes[number];
-		struct mach_lane_record record;
-		const uint8_t *message;
-
-		if (!has_request(number))
-			continue;
-		if (lane->passed_over > LANE_PASSED_OVER_MAX)
-			return number;
-		uint64_t head = atomic_load_explicit(&lane->shared->head, memory_order_relaxed);
-		if (!mach_lane_first(lane->shared, lane->known_tail, head, &record, &message,
-				     &units))
-			record.ticket = best_ticket - 1; /* nonsense: seen to at once */
-		if (best == MACH_LANE_MAX || mach_lane_ticket_before(record.ticket, best_ticket)) {
-			best = number;
-			best_ticket = record.ticket;
-		}
-	}
-	return best;
-}
-
-/* One of lane @number was taken: the others' first ones, as far as they are known, were passed
- * over.
- */
-static void
-pass_over(const struct lane_port *port, uint32_t number)
-{
-	for (uint32_t i = 0; port->lane_count > 1 && i < port->lane_count; i++) {
-		struct lane *lane = &lanes.lanes[port->lanes[i]];
-
-		if (port->lanes[i] == number || lane->shared == NULL ||
-		    mach_lane_used(lane->known_tail, atomic_load_explicit(&lane->shared->head,
-									  memory_order_relaxed)) ==
-			0)
-			lane->passed_over = 0;
-		else
-			lane->passed_over++;
-	}
 }
 
 /* One message less, as @counted: if the queue was full somebody may be waiting for that. */
@@ -261,9 +178,9 @@ call_untake(struct mach_lane_entry *row, const struct call_taken *taken)
 }
 
 static enum taken
-take_request(const struct lane_port *port, const struct target *to)
+take_request(struct lane_port *port, const struct target *to)
 {
-	uint32_t number = first_lane(port), units;
+	uint32_t number = lane_first(port, to->row), units;
 	struct call_taken taken = { .name = MACH_PORT_NULL };
 	struct mach_lane_record record;
 	const uint8_t *message;
@@ -275,7 +192,7 @@ take_request(const struct lane_port *port, const struct target *to)
 	struct lane *lane = &lanes.lanes[number];
 	struct mach_lane *shared = lane->shared;
 	struct mach_lane_entry *row = &lanes.table->entries[number];
-	uint64_t head = atomic_load(&shared->head), tail = known_tail(number, head);
+	uint64_t head = atomic_load(&shared->head), tail = lane_tail(number, head);
 	bool is_sole = atomic_load_explicit(&lane->gate->sole, memory_order_relaxed) != 0;
 	uint64_t counted = is_sole ? 0 : atomic_load(&lane->gate->count);
 	uint64_t seqno = atomic_load(&to->row->seqno);
@@ -318,7 +235,7 @@ take_request(const struct lane_port *port, const struct target *to)
 		return TAKEN_ASK_KERNEL; /* it has taken the message over, and its call */
 	lane->is_stream = taken.name == MACH_PORT_NULL;
 	make_room(lane, is_sole, counted);
-	pass_over(port, number);
+	lane_served(port, number, record.ticket);
 	finish(to, record.size_bytes,
 	       MACH_MSGH_BITS(taken.name != MACH_PORT_NULL ? MACH_MSG_TYPE_PORT_SEND_ONCE : 0,
 			      MACH_MSG_TYPE_PORT_SEND),
@@ -559,18 +476,20 @@ wake_senders(const struct lane_port *port)
 
 /* Is there something by now?  Looked at after we said that we sleep. */
 static bool
-is_due(const struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
+is_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word)
 {
 	uint32_t ignored_lane, ignored_call;
 
-	return atomic_load(&to->row->word) != word || first_lane(port) < MACH_LANE_MAX ||
+	return atomic_load(&to->row->word) != word ||
+	       atomic_load(&port->changes) != port->listed_changes ||
+	       lane_first(port, to->row) < MACH_LANE_MAX ||
 	       first_answer(port, number, &ignored_lane, &ignored_call);
 }
 
 /* False: the kernel is gone, or knows better. */
 static bool
-sleep_until_due(const struct lane_port *port, uint32_t number, const struct target *to,
-		uint32_t word, uint64_t deadline_ns, bool *was_interrupted)
+sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to, uint32_t word,
+		uint64_t deadline_ns, bool *was_interrupted)
 {
 	struct wait_word words[LANE_WORDS_MAX];
 	const struct kernel_page *page = connection.kernel_page;

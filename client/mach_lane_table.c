@@ -195,7 +195,7 @@ lane_map(uint32_t number, struct mach_lane *shared, struct mach_lane_gates *gate
 	memset(lane->bindings, 0, sizeof(lane->bindings));
 	lane->known_head = 0;
 	lane->known_tail = 0;
-	lane->passed_over = 0;
+	lane->waiting_at = 0;
 	lane->missed = 0;
 	lane_leave(number);
 	return true;
@@ -343,6 +343,8 @@ lane_port_update(uint32_t number)
 			break;
 		}
 	}
+	port->last = port->lanes[0];
+	memset(port->after, port->lanes[0], sizeof(port->after));
 	port->generation = generation + 1; /* 0: never listed */
 	port->listed_changes = changes;
 }

@@ -136,6 +136,7 @@ struct mach_lane_gate {
 #define MACH_LANE_COUNT 0xffffu
 #define MACH_LANE_COUNT_SHUT 0xffffu /* the gate is not open: ask the kernel */
 #define MACH_LANE_TICKET_SHIFT 16
+#define MACH_LANE_TICKET_MASK 0xffffu
 
 struct mach_lane_gates {
 	struct mach_lane_gate gates[MACH_LANE_GATE_MAX];
@@ -154,7 +155,8 @@ struct mach_lane_port {
 	_Atomic uint32_t name;        /* 0: none */
 	_Atomic uint32_t generation;  /* another port, or other lanes: look at them anew */
 	_Atomic uint32_t incarnation; /* another port, if under the same name: nothing is bound */
-	uint32_t pad;
+	/* when it was opened last: the first ticket, and a count above it */
+	_Atomic uint32_t opened;
 	/* of the next message, which the task counts on while the gate is open; in the upper half a
 	   count of the kernel's tellings: who counts what it has counted already fails */
 	_Atomic uint64_t seqno;

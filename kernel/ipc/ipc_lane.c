@@ -235,16 +235,18 @@ gate_open(const struct kernel *k, struct ipc_gate *gate)
 	struct mach_lane_gate *shared = &gate->task->lanes->gates_shared->gates[gate->number];
 	const struct ipc_port *port = gate->port;
 	uint64_t count = atomic_load(&shared->count);
-	uint32_t ticket = ((uint32_t)count >> MACH_LANE_TICKET_SHIFT) + 1, lane_count = 0;
+	uint32_t epoch = (uint32_t)(count >> 32) + 1, lane_count = 0;
+	uint32_t ticket = (((uint32_t)count >> MACH_LANE_TICKET_SHIFT) + 1) & MACH_LANE_TICKET_MASK;
 
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
 		lane_count += lane_may_open(lane);
 	atomic_store(&shared->limit, port->qlimit);
 	atomic_store(&shared->base, port->msgcount);
 	atomic_store(&shared->sole, lane_count == 1);
+	atomic_store(&gate_row(gate)->opened, epoch << MACH_LANE_TICKET_SHIFT | ticket);
 	/* another word in any case: who was about to sleep on it looks again */
 	atomic_store(&shared->count,
-		     ((count >> 32) + 1) << 32 | ticket << MACH_LANE_TICKET_SHIFT | port->msgcount);
+		     (uint64_t)epoch << 32 | ticket << MACH_LANE_TICKET_SHIFT | port->msgcount);
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
 		if (lane_may_open(lane))
 			lane_open(lane);

@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -39,6 +41,7 @@ struct call {
 
 static mach_port_t service;
 static pid_t service_pid;
+static char service_name[64];
 
 /* ---- the service ------------------------------------------------------------------------ */
 
@@ -187,23 +190,22 @@ static int
 start(void (*service_serve)(mach_port_t port))
 {
 	static int number;
-	char name[64];
 
-	snprintf(name, sizeof(name), "berth.test.lanes.%d", ++number);
+	snprintf(service_name, sizeof(service_name), "berth.test.lanes.%d", ++number);
 	service_pid = fork();
 	if (service_pid == 0) {
 		mach_port_t port;
 		struct mach_port_limits limits = { .mpl_qlimit = 1000 };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (bootstrap_check_in(bootstrap_port, name, &port) != KERN_SUCCESS ||
+		if (bootstrap_check_in(bootstrap_port, service_name, &port) != KERN_SUCCESS ||
 		    mach_port_set_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
 					     (mach_port_info_t)&limits,
 					     MACH_PORT_LIMITS_INFO_COUNT) != KERN_SUCCESS)
 			_exit(3);
 		service_serve(port);
 	}
-	while (bootstrap_look_up(bootstrap_port, name, &service) != KERN_SUCCESS)
+	while (bootstrap_look_up(bootstrap_port, service_name, &service) != KERN_SUCCESS)
 		usleep(1000);
 	return 0;
 }
@@ -398,6 +400,62 @@ many_messages_one_way_arrive_in_their_order(void **state)
 }
 
 /* Looks at calls in any order, while they are answered in theirs. */
+#define FOLLOWERS 3u
+#define FOLLOWED 30000u
+
+/* Sends the messages whose turn is @own: each is sent when the one before it is. */
+static void
+follow(_Atomic uint32_t *turn, uint32_t own)
+{
+	mach_port_t reply;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (bootstrap_look_up(bootstrap_port, service_name, &service) != KERN_SUCCESS)
+		_exit(1);
+	reply = warm_reply_port();
+	buffer.header = (mach_msg_header_t){
+		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_remote_port = service,
+	};
+	buffer.operation = QUIET;
+	for (uint32_t i = own; i < FOLLOWED; i += FOLLOWERS) {
+		while (atomic_load(turn) != i)
+			sched_yield();
+		buffer.number = i;
+		if (mach_msg(&buffer.header, MACH_SEND_MSG, CALL_SIZE, 0, 0, 0, 0) !=
+		    MACH_MSG_SUCCESS)
+			_exit(2);
+		atomic_store(turn, i + 1);
+	}
+	reply_port_end(reply);
+	_exit(0);
+}
+
+static void
+senders_who_follow_each_other_keep_their_order(void **state)
+{
+	_Atomic uint32_t *turn =
+	    mmap(NULL, sizeof(*turn), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	mach_port_t reply = warm_reply_port();
+	pid_t children[FOLLOWERS];
+	int status;
+
+	(void)state;
+	assert_ptr_not_equal(turn, MAP_FAILED);
+	for (uint32_t i = 0; i < FOLLOWERS; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			follow(turn, i);
+	}
+	for (uint32_t i = 0; i < FOLLOWERS; i++) {
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(call(reply, COUNT, 0), FOLLOWED);
+	reply_port_end(reply);
+	munmap((void *)turn, sizeof(*turn));
+}
+
 static void
 several_answers_arrive_in_their_order(void **state)
 {
@@ -741,6 +799,7 @@ main(void)
 		TEST_OF(messages_of_any_size_come_back_as_they_were),
 		TEST_OF(a_buffer_that_is_too_small_is_told_so),
 		TEST_OF(many_messages_one_way_arrive_in_their_order),
+		TEST_OF(senders_who_follow_each_other_keep_their_order),
 		TEST_OF(several_answers_arrive_in_their_order),
 		TEST_OF(a_time_out_ends_the_wait_and_the_answer_comes_later),
 		TEST_OF(who_drops_the_right_to_answer_is_told_of),
