@@ -154,11 +154,13 @@ lane_is_live(uint32_t number, uint32_t role)
 static inline void
 lane_port_changed(uint32_t number)
 {
-	struct lane_port *port = &lanes.ports[number];
+	struct mach_lane_port *row = &lanes.table->ports[number];
 
-	atomic_fetch_add(&port->changes, 1);
-	if (atomic_load(&lanes.table->ports[number].task_sleeps) != 0)
-		wait_wake(&port->changes, INT_MAX);
+	atomic_fetch_add(&lanes.ports[number].changes, 1);
+	if (atomic_load(&row->task_sleeps) != 0) {
+		atomic_fetch_add(&row->word, MACH_LANE_WORD_COUNT);
+		wait_wake(&row->word, INT_MAX);
+	}
 }
 
 /* Is it still the port that was bound, which may have left and come back under its name? */

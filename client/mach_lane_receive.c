@@ -403,7 +403,7 @@ say(_Atomic uint32_t *place, uint32_t what)
 		atomic_store(place, what);
 }
 
-#define LANE_WORDS_ALWAYS 3u
+#define LANE_WORDS_ALWAYS 2u
 _Static_assert(MACH_LANE_PORT_MAX + LANE_WORDS_ALWAYS <= LANE_WORDS_MAX,
 	       "it sleeps on all of them");
 
@@ -501,7 +501,6 @@ sleep_until_due(struct lane_port *port, uint32_t number, const struct target *to
 	uint32_t count = prepare(port, number, words);
 	wake_senders(port); /* who still finds no room sees that we sleep, and asks the kernel */
 	words[count++] = (struct wait_word){ &row->word, word };
-	words[count++] = (struct wait_word){ &port->changes, port->listed_changes };
 	words[count++] = (struct wait_word){ &page->alive, atomic_load(&page->alive) };
 	/* whose end is told by the port's word: mach_lanes_dropped() */
 	bool is_alive = !alive_word_is_dead(words[count - 1].value) &&

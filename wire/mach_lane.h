@@ -169,7 +169,8 @@ enum mach_lane_word {
 	MACH_LANE_HAS_MESSAGES = 1, /* in the kernel's queue: they come before those in lanes */
 	MACH_LANE_IS_SHUT = 2,      /* go by the kernel for all */
 	MACH_LANE_IS_GONE = 4,      /* the receive right has left the task */
-	MACH_LANE_WORD_COUNT = 8    /* from this bit on, one more with each change */
+	MACH_LANE_WORD_COUNT = 8    /* from this bit on, one more with each change; or with each
+				       new question of a thread of the task, for who sleeps on it */
 };
 
 /*

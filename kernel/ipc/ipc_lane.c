@@ -67,20 +67,34 @@ gate_row(const struct ipc_gate *gate)
 	return &gate->task->lanes->table->ports[gate->number];
 }
 
+/* @flags for the task to see, and its count so much further; its own threads count there, too. */
+static void
+gate_word_set(struct ipc_gate *gate, uint32_t flags, uint32_t count)
+{
+	struct mach_lane_port *row = gate_row(gate);
+	uint32_t word = atomic_load(&row->word), next = 0;
+
+	for (uint32_t i = 0; i < MACH_LANE_TRIES; i++) {
+		next = ((word & ~(MACH_LANE_WORD_COUNT - 1)) + count) | flags;
+		if (atomic_compare_exchange_weak(&row->word, &word, next))
+			return;
+	}
+	atomic_store(&row->word, next); /* a task that writes there all the time: its own loss */
+}
+
 /* What the task is to see.  It looks at the flags; a change of the count alone says: again. */
 static void
 gate_tell(struct kernel *k, struct ipc_gate *gate, uint32_t flags)
 {
-	struct mach_lane_port *row = gate_row(gate);
 	bool again = (flags & MACH_LANE_HAS_MESSAGES) != 0;
 
-	if ((gate->word & (MACH_LANE_WORD_COUNT - 1)) == flags && !again) {
-		atomic_store(&row->word, gate->word);
+	if (gate->flags == flags && !again) {
+		gate_word_set(gate, flags, 0);
 		return;
 	}
-	gate->word = ((gate->word & ~(MACH_LANE_WORD_COUNT - 1)) + MACH_LANE_WORD_COUNT) | flags;
-	atomic_store(&row->word, gate->word);
-	if (atomic_load(&row->task_sleeps) != 0)
+	gate->flags = flags;
+	gate_word_set(gate, flags, MACH_LANE_WORD_COUNT);
+	if (atomic_load(&gate_row(gate)->task_sleeps) != 0)
 		kernel_shared_wake(k, gate->task->lanes->table_memory, gate->number);
 }
 
@@ -98,7 +112,7 @@ gate_tell_seqno(struct ipc_gate *gate)
 static void
 gate_mark(struct ipc_gate *gate)
 {
-	atomic_store(&gate_row(gate)->word, gate->word | MACH_LANE_IS_SHUT);
+	atomic_fetch_or(&gate_row(gate)->word, MACH_LANE_IS_SHUT);
 }
 
 struct ipc_gate *
@@ -129,7 +143,7 @@ ipc_gate_get(struct kernel *k, struct task *task, struct ipc_port *port)
 
 	struct mach_lane_port *row = gate_row(gate);
 
-	gate->word = atomic_load(&row->word) & ~(MACH_LANE_WORD_COUNT - 1);
+	gate->flags = 0;
 	gate_tell_seqno(gate);
 	atomic_store(&row->name, port->receiver_name);
 	gate_tell(k, gate, MACH_LANE_IS_SHUT);
@@ -361,10 +375,10 @@ gate_stays_open(struct kernel *k, struct ipc_gate *gate)
 	LIST_FOR_EACH (lane, &gate->lanes, struct ipc_lane, in_gate)
 		if (lane_may_open(lane))
 			ipc_lane_arm(lane);
-	if (!list_is_empty(&gate->port->messages) && !(gate->word & MACH_LANE_HAS_MESSAGES))
+	if (!list_is_empty(&gate->port->messages) && !(gate->flags & MACH_LANE_HAS_MESSAGES))
 		gate_tell(k, gate, MACH_LANE_HAS_MESSAGES);
 	else
-		atomic_store(&gate_row(gate)->word, gate->word);
+		gate_word_set(gate, gate->flags, 0);
 }
 
 /* Memory for messages may be there now, and lanes that end may have become empty. */

@@ -85,7 +85,7 @@ struct ipc_gate {
 	struct ipc_port *port;
 	struct task *task; /* who has the receive right */
 	uint32_t number;
-	uint32_t word; /* as last told */
+	uint32_t flags; /* as last told */
 	struct list lanes;
 	struct list bindings;
 	bool open;
