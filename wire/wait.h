@@ -116,6 +116,7 @@ struct wait_state {
 	uint64_t begun_ns;   /* of this wait: when it began; 0: the clock was not read yet */
 	uint64_t last_ns;    /* the last reading of the clock */
 	uint64_t slice_ns;   /* the end of the last sleep in which a hog may have had a slice */
+	uint64_t yield_end;  /* in ticks: of the last yield that was a wait's first */
 	uint32_t spins;      /* pauses in this wait */
 	uint32_t yields_off; /* waits to come that must not yield */
 	uint32_t penalty;    /* yields_off for the next hog */
@@ -245,17 +246,17 @@ wait_yield_lasted(struct wait_state *wait, uint64_t ticks)
 		wait->untaken++;
 }
 
-/* The first one of a wait, not timed unless there was a long one lately. */
+/* The first one of a wait, not timed unless there was a long one lately: it was none if little time
+ * has passed since the one before. */
 static inline void
 wait_first_yield(struct wait_state *wait)
 {
-	uint64_t ticks = wait_ticks();
+	uint64_t before_ticks = wait->yield_end;
 
 	sched_yield();
 	wait->has_yielded = true;
-	ticks = wait_ticks() - ticks;
-	wait_yield_lasted(wait, ticks);
-	if (ticks > wait_ticks_of(WAIT_HOG_NS / 2))
+	wait->yield_end = wait_ticks();
+	if (wait->yield_end - before_ticks > wait_ticks_of(WAIT_HOG_NS / 2))
 		wait->clocked = WAIT_CLOCKED_WAITS;
 	else
 		wait_was_calm(wait);
@@ -325,8 +326,10 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 		wait_first_yield(wait);
 		return true;
 	}
-	if (wait->begun_ns == 0)
+	if (wait->begun_ns == 0) {
 		wait->begun_ns = wait->last_ns = wait_now_ns();
+		wait->untaken += wait->has_yielded; /* or by somebody else: who knows */
+	}
 	wait_yield(wait);
 	return wait->last_ns - wait->begun_ns < wait->window_ns;
 }
