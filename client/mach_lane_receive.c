@@ -342,18 +342,32 @@ take_answer(const struct lane_port *port, uint32_t number, const struct target *
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
+/* The lane by which an answer to our port @number is due, and in *@call its call; NULL: none is. */
+static struct lane *
+first_asked(const struct lane_port *port, uint32_t number, uint32_t *call)
+{
+	for (uint32_t i = 0; i < port->bound_count; i++) {
+		struct lane *lane = &lanes.lanes[port->bound[i]];
+		uint32_t asked = lane_asked(port->bound[i]);
+
+		for (; lane->shared != NULL && asked != 0; asked &= asked - 1) {
+			*call = (uint32_t)__builtin_ctz(asked);
+			if (lane->call_port[*call] == number)
+				return lane;
+		}
+	}
+	return NULL;
+}
+
 /* Where the last one runs that we expect something from: 0, if nobody is known to run. */
 static uint32_t
 peer_cpu(const struct lane_port *port, uint32_t number)
 {
-	for (uint32_t i = 0; i < port->bound_count; i++) {
-		const struct lane *lane = &lanes.lanes[port->bound[i]];
-		const struct mach_lane *shared = lane->shared;
-		uint32_t asked = lane_asked(port->bound[i]);
+	uint32_t call;
+	const struct lane *asked = first_asked(port, number, &call);
 
-		if (shared != NULL && asked != 0 && lane->call_port[__builtin_ctz(asked)] == number)
-			return atomic_load_explicit(&shared->receiver_cpu, memory_order_relaxed);
-	}
+	if (asked != NULL)
+		return atomic_load_explicit(&asked->shared->receiver_cpu, memory_order_relaxed);
 	if (port->lane_count > 0 && lanes.lanes[port->lanes[0]].shared != NULL)
 		return atomic_load_explicit(&lanes.lanes[port->lanes[0]].shared->sender_cpu,
 					    memory_order_relaxed);
@@ -373,16 +387,12 @@ look_closely(const struct lane_port *port, uint32_t number, const struct target 
 	const struct mach_lane *shared = NULL;
 	const struct mach_lane_call *call = NULL;
 	uint64_t tail = 0;
+	uint32_t index;
+	const struct lane *asked = first_asked(port, number, &index);
 
-	for (uint32_t i = 0; i < port->bound_count && call == NULL; i++) {
-		const struct lane *lane = &lanes.lanes[port->bound[i]];
-		uint32_t asked = lane_asked(port->bound[i]);
-
-		if (lane->shared != NULL && asked != 0 &&
-		    lane->call_port[__builtin_ctz(asked)] == number)
-			call = &lane->shared->calls[__builtin_ctz(asked)];
-	}
-	if (call == NULL && port->lane_count == 1) {
+	if (asked != NULL) {
+		call = &asked->shared->calls[index];
+	} else if (port->lane_count == 1) {
 		shared = lanes.lanes[port->lanes[0]].shared;
 		tail = lanes.lanes[port->lanes[0]].known_tail;
 	}
@@ -588,25 +598,10 @@ receive(uint32_t number, struct target *to, mach_msg_timeout_t *timeout_ms, mach
 	}
 }
 
-/* Is an answer due to our port @number? */
-static bool
-is_asked(const struct lane_port *port, uint32_t number)
-{
-	for (uint32_t i = 0; i < port->bound_count; i++) {
-		const struct lane *lane = &lanes.lanes[port->bound[i]];
-		uint32_t asked = lane_asked(port->bound[i]);
-
-		for (; asked != 0; asked &= asked - 1)
-			if (lane->call_port[__builtin_ctz(asked)] == number)
-				return true;
-	}
-	return false;
-}
-
 bool
 mach_lane_is_awaited(mach_port_name_t name)
 {
-	uint32_t number = lanes_are_ready() ? lane_port_of(name) : MACH_LANE_GATE_MAX;
+	uint32_t number = lanes_are_ready() ? lane_port_of(name) : MACH_LANE_GATE_MAX, ignored;
 
 	if (number >= MACH_LANE_GATE_MAX ||
 	    (atomic_load_explicit(&lanes.table->ports[number].word, memory_order_relaxed) &
@@ -617,7 +612,7 @@ mach_lane_is_awaited(mach_port_name_t name)
 	if (!lane_try_lock(&port->lock))
 		return true; /* another thread receives there, by lanes */
 	lane_port_update(number);
-	bool is_awaited = port->lane_count > 0 || is_asked(port, number);
+	bool is_awaited = port->lane_count > 0 || first_asked(port, number, &ignored) != NULL;
 	lane_unlock(&port->lock);
 	return is_awaited;
 }
