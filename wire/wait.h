@@ -45,9 +45,11 @@
  *
  * How long to look is learnt from sleeps: two in a row that turned out short mean that
  * looking longer would have saved wake-ups; a long one means that the time was wasted, and
- * that the next wait need not look at all.  Both sides must be willing to look about twice
- * as long as a wake-up takes, or one that sleeps drags the other into sleeping too: hence
- * WAIT_WINDOW_MAX_NS.
+ * that the next wait need not look at all.  One between the two, as in a crowd, halves the time:
+ * 64 clients of a server yielded 400,000 times a second, and slept all the same.
+ *
+ * Both sides must be willing to look about twice as long as a wake-up takes, or one that sleeps
+ * drags the other into sleeping too: hence WAIT_WINDOW_MAX_NS.
  *
  * Where calls are sparse nobody must look, the caller neither: Linux takes a process that
  * looks for one that works, and wakes the next on another core, which sleeps deeply.  With
@@ -370,6 +372,10 @@ wait_woken(struct wait_state *wait)
 			wait->window_ns = WAIT_WINDOW_MAX_NS;
 	} else if (slept_ns > WAIT_LONG_SLEEP_NS) {
 		wait->window_ns = wait->floor_ns;
+	} else if (!is_short) {
+		wait->window_ns /= 2;
+		if (wait->window_ns < WAIT_WINDOW_MIN_NS)
+			wait->window_ns = wait->floor_ns;
 	}
 	if (slept_ns > WAIT_SLICE_NS)
 		wait->slice_ns = now_ns;

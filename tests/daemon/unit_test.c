@@ -563,6 +563,12 @@ the_window_learns_from_sleeps(void **state)
 	for (int i = 0; i < 6; i++)
 		slept(&wait, 0);
 	assert_int_equal(wait.window_ns, WAIT_WINDOW_MAX_NS);
+	/* longer than looking could have taken, and no pause either: by and by it is given up */
+	slept(&wait, WAIT_SHORT_SLEEP_NS + 10000);
+	assert_int_equal(wait.window_ns, WAIT_WINDOW_MAX_NS / 2);
+	for (int i = 0; i < 4; i++)
+		slept(&wait, WAIT_SHORT_SLEEP_NS + 10000);
+	assert_int_equal(wait.window_ns, 7000);
 }
 
 static void
