@@ -177,6 +177,8 @@ kernel_gone(void)
 
 /* ---- the kexthost ------------------------------------------------------------------- */
 
+#define STACK_BYTES (512u << 10) /* of a thread; Darwin's kernel gives 16 KiB */
+
 static void
 set_limits(const struct kexthost_options *options)
 {
@@ -190,8 +192,16 @@ set_limits(const struct kexthost_options *options)
 	}
 	/* the shadow memory of a sanitizer counts, too, and is larger than any limit */
 	if (options->memory_bytes != 0 && !crash_has_sanitizer()) {
+		pthread_attr_t attributes;
+
 		limit.rlim_cur = limit.rlim_max = options->memory_bytes;
 		setrlimit(RLIMIT_DATA, &limit);
+		/* stacks count whole: of 8 MiB, as Linux gives, 125 threads were all that fitted in
+		 */
+		pthread_attr_init(&attributes);
+		pthread_attr_setstacksize(&attributes, STACK_BYTES);
+		pthread_setattr_default_np(&attributes);
+		pthread_attr_destroy(&attributes);
 	}
 }
 

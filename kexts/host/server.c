@@ -376,7 +376,8 @@ bell_event(struct lane *lane)
 
 /* ---- threads ------------------------------------------------------------------------ */
 
-static _Atomic uint32_t idle_count, thread_count;
+/* Who was started and has not run yet is as good as idle: where the CPU is busy, he runs late. */
+static _Atomic uint32_t idle_count, starting_count, thread_count;
 
 static void
 handle(uint64_t token)
@@ -457,6 +458,7 @@ serve_for_ever(void *unused)
 {
 	(void)unused;
 	kext_thread_start();
+	starting_count--;
 	for (;;) {
 		struct epoll_event event;
 
@@ -489,11 +491,14 @@ thread_add(void)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	starting_count++;
 	int error = pthread_create(&thread, &attributes, serve_for_ever, NULL);
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error != 0)
+	if (error != 0) {
+		starting_count--;
 		thread_count--;
+	}
 	return -error;
 }
 
@@ -502,7 +507,7 @@ server_keep_awake(void)
 {
 	static _Atomic bool said;
 
-	if (idle_count > 0)
+	if (starting_count + idle_count > 0)
 		return;
 	if (thread_add() != 0 && !atomic_exchange(&said, true))
 		host_log("%u callbacks are under way, and there is no thread for another: programs "

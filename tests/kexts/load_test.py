@@ -6,7 +6,7 @@ Source: kext.md sections 1.2 and 3.
 import os
 import subprocess
 
-from kext_test import BERTH, SANITIZED, KextTest, alive, signal, unittest
+from kext_test import BERTH, HERE, PATIENCE_S, SANITIZED, KextTest, alive, shell, signal, unittest
 
 SUBJECT = "com.example.subject"
 
@@ -175,6 +175,25 @@ class Failures(KextTest):
             self.assertEqual(code, 71)
             self.assertIn("start routine returned 12", err)
         self.load("--memory=0", path)
+
+    def test_hundreds_of_threads_fit_into_its_memory(self):
+        self.load(self.bundle("subject", flags=["-DSTART=return start_threads()"]))
+
+    def test_connections_in_a_row_on_one_cpu_all_succeed(self):
+        """There a thread that was started runs late: each connection had another one started."""
+        self.load(self.bundle("subject", flags=["-DSTART=return register_control()"]))
+        client = self.path("connects")
+        subprocess.run([BERTH, "cc", *shell(os.environ.get("BERTH_PROGRAM_FLAGS", "")),
+                        os.path.join(HERE, "connects.c"), "-o", client], check=True,
+                       env=dict(self.env, CC=os.environ["CC"]), timeout=120)
+        cpu = {min(os.sched_getaffinity(0))}
+        for pid in self.kexthosts():
+            for thread in os.listdir("/proc/%d/task" % pid):
+                os.sched_setaffinity(int(thread), cpu)
+        done = subprocess.run([client, "20000"], env=self.env, capture_output=True, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, cpu), check=False,
+                              timeout=PATIENCE_S)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_memory_left_behind_is_told_of(self):
         self.load(self.bundle("subject", flags=["-DSTART=return IOMalloc(96) == NULL"]))

@@ -36,6 +36,7 @@ int crash_here(void);
 int hang_here(void);
 int same_name(void);
 int start_thread(void);
+int start_threads(void);
 int register_control(void);
 int post_event(void);
 int take_memory(void);
@@ -78,6 +79,25 @@ start_thread(void)
 	thread_t thread;
 
 	return kernel_thread_start(thread_main, NULL, &thread);
+}
+
+static void
+thread_waits(void *argument, wait_result_t result)
+{
+	(void)argument;
+	(void)result;
+	hang_here();
+}
+
+int
+start_threads(void)
+{
+	thread_t thread;
+
+	for (int i = 0; i < 500; i++)
+		if (kernel_thread_start(thread_waits, NULL, &thread) != KERN_SUCCESS)
+			return KERN_FAILURE;
+	return KERN_SUCCESS;
 }
 
 static errno_t
