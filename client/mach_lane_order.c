@@ -106,17 +106,19 @@ look(struct lane_port *port, uint32_t next, bool whole)
  * The oldest of all, where the one whose turn it should be is not there.
  *
  * An older one may have come behind the look that found a later one: it is there when we look
- * again. If nobody was putting one in meanwhile, what we have seen is all there is, and what is
- * missing before it does not come any more.
+ * again, at most once for each lane, as what is drawn now is later still; else somebody lies. If
+ * nobody was putting one in meanwhile, what we have seen is all there is, and what is missing
+ * before it does not come any more.
  */
 static uint32_t
 look_until_sure(struct lane_port *port, const struct mach_lane_gate *gate)
 {
 	uint64_t count = atomic_load(&gate->count);
-	struct found found = look(port, port->order.next, true), again;
+	struct found found = look(port, port->order.next, true), before;
 
-	for (uint32_t i = 0; found.number != MACH_LANE_MAX && !found.is_late; i++) {
-		if (found.ticket == port->order.next || i == MACH_LANE_TRIES)
+	for (uint32_t i = 0; i < port->lane_count; i++) {
+		if (found.number == MACH_LANE_MAX || found.is_late ||
+		    found.ticket == port->order.next)
 			break;
 		if (atomic_load(&gate->count) == count &&
 		    found.messages == (count & MACH_LANE_COUNT)) {
@@ -124,10 +126,11 @@ look_until_sure(struct lane_port *port, const struct mach_lane_gate *gate)
 			break;
 		}
 		count = atomic_load(&gate->count);
-		again = look(port, port->order.next, true);
-		if (again.number == found.number && again.ticket == found.ticket)
+		before = found;
+		found = look(port, port->order.next, true);
+		if (found.number == before.number ||
+		    !mach_lane_ticket_before(found.ticket, before.ticket))
 			break;
-		found = again;
 	}
 	return found.number;
 }
@@ -159,12 +162,28 @@ lane_first(struct lane_port *port, const struct mach_lane_port *row)
 	return look_until_sure(port, gate);
 }
 
+static void
+order_took(struct lane_order *order, uint32_t ticket)
+{
+	uint32_t ahead = (ticket - order->next) & MACH_LANE_TICKET_MASK;
+
+	if (ahead == 0) {
+		uint64_t missing = ~order->ahead;
+		uint32_t taken = 1 + (missing != 0 ? (uint32_t)__builtin_ctzll(missing) : 64);
+
+		order->next = (order->next + taken) & MACH_LANE_TICKET_MASK;
+		order->ahead = taken > 63 ? 0 : order->ahead >> taken;
+	} else if (ahead <= 64) {
+		order->ahead |= 1ull << (ahead - 1);
+	}
+}
+
 void
 lane_served(struct lane_port *port, uint32_t number, uint32_t ticket)
 {
 	if (port->lane_count == 1)
 		return;
-	lane_order_took(&port->order, ticket);
+	order_took(&port->order, ticket);
 	port->after[port->last] = (uint8_t)number;
 	port->last = (uint8_t)number;
 	port->served++;

@@ -237,22 +237,6 @@ uint32_t lane_first(struct lane_port *port, const struct mach_lane_port *row);
 /* That of @number, with @ticket, was taken. */
 void lane_served(struct lane_port *port, uint32_t number, uint32_t ticket);
 
-static inline void
-lane_order_took(struct lane_order *order, uint32_t ticket)
-{
-	uint32_t ahead = (ticket - order->next) & MACH_LANE_TICKET_MASK;
-
-	if (ahead == 0) {
-		uint64_t missing = ~order->ahead;
-		uint32_t taken = 1 + (missing != 0 ? (uint32_t)__builtin_ctzll(missing) : 64);
-
-		order->next = (order->next + taken) & MACH_LANE_TICKET_MASK;
-		order->ahead = taken > 63 ? 0 : order->ahead >> taken;
-	} else if (ahead <= 64) {
-		order->ahead |= 1ull << (ahead - 1);
-	}
-}
-
 /* The send-once right @name answers @call of lane @number; and who has that right: false, nobody
  * knows. */
 void lane_answer_remember(mach_port_name_t name, uint32_t number, uint32_t call);
