@@ -241,13 +241,6 @@ wait_stop_yielding(struct wait_state *wait)
 		wait->penalty *= 2;
 }
 
-static inline void
-wait_yield_lasted(struct wait_state *wait, uint64_t ticks)
-{
-	if (ticks < wait_ticks_of(WAIT_UNTAKEN_NS))
-		wait->untaken++;
-}
-
 /* The first one of a wait, not timed unless there was a long one lately: it was none if little time
  * has passed since the one before. */
 static inline void
@@ -271,7 +264,8 @@ wait_yield(struct wait_state *wait)
 	uint64_t before_ns = wait->last_ns, ticks = wait_ticks();
 
 	sched_yield();
-	wait_yield_lasted(wait, wait_ticks() - ticks);
+	if (wait_ticks() - ticks < wait_ticks_of(WAIT_UNTAKEN_NS))
+		wait->untaken++;
 	wait->last_ns = wait_now_ns();
 	if (wait->last_ns - before_ns <= WAIT_HOG_NS) {
 		wait_was_calm(wait);
