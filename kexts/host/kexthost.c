@@ -196,8 +196,7 @@ set_limits(const struct kexthost_options *options)
 
 		limit.rlim_cur = limit.rlim_max = options->memory_bytes;
 		setrlimit(RLIMIT_DATA, &limit);
-		/* stacks count whole: of 8 MiB, as Linux gives, 125 threads were all that fitted in
-		 */
+		/* stacks count whole: only 125 of 8 MiB, as Linux gives, fitted in */
 		pthread_attr_init(&attributes);
 		pthread_attr_setstacksize(&attributes, STACK_BYTES);
 		pthread_setattr_default_np(&attributes);

@@ -1,7 +1,6 @@
 /* Connects to the control of subject.c, and closes, as often as its argument says. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/kern_control.h>
 #include <sys/socket.h>
