@@ -613,8 +613,15 @@ void hot_cool(struct host *host);
 /* Says that the kernel sleeps, and looks once more.  True: really nothing to do. */
 bool hot_sleep(struct host *host);
 void hot_publish_cpu(struct host *host);
-/* Where whom we wait for runs; see wait_look(). */
-uint32_t hot_peer_cpu(const struct host *host);
+/*
+ * Where whom we wait for runs; see wait_look().  Who was answered last rings next: who rang last,
+ * and was not, waits for that one, too.
+ */
+static inline uint32_t
+hot_peer_cpu(const struct host *host)
+{
+	return host->woken_cpu != 0 ? host->woken_cpu : host->rang_cpu;
+}
 
 /* ---- kernel_page.c, address.c, first_task.c ---------------------------------------- */
 

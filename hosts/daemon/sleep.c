@@ -131,12 +131,3 @@ hot_publish_cpu(struct host *host)
 		atomic_store_explicit(&host->hot[i]->doorbell->kernel_cpu, cpu,
 				      memory_order_relaxed);
 }
-
-uint32_t
-hot_peer_cpu(const struct host *host)
-{
-	/* who was answered and who rang last: if one of them is here, it needs this CPU */
-	if (host->woken_cpu == host->cpu)
-		return host->woken_cpu;
-	return host->rang_cpu;
-}

@@ -450,6 +450,16 @@ who_yields_to_nobody_sleeps(void **state)
 }
 
 static void
+the_kernel_waits_for_whom_it_answered(void **state)
+{
+	/* who rang is here, and waits for the same one, who is elsewhere */
+	const struct host host = { .cpu = 1, .rang_cpu = 1, .woken_cpu = 2 };
+
+	assert_int_equal(hot_peer_cpu(&host), 2);
+	assert_int_equal(hot_peer_cpu(&(struct host){ .cpu = 1, .rang_cpu = 1 }), 1);
+}
+
+static void
 who_waits_for_another_cpu_leaves_his_own_to_others(void **state)
 {
 	struct wait_state wait = { 0 };
@@ -686,6 +696,7 @@ main(void)
 		cmocka_unit_test(traps_that_give_an_errno_are_traced_with_its_name),
 		cmocka_unit_test(looking_ends_within_its_window),
 		cmocka_unit_test(who_yields_to_nobody_sleeps),
+		cmocka_unit_test(the_kernel_waits_for_whom_it_answered),
 		cmocka_unit_test(who_waits_for_another_cpu_leaves_his_own_to_others),
 		cmocka_unit_test(a_peer_that_works_is_no_hog),
 		cmocka_unit_test(a_short_wait_reads_no_clock),
