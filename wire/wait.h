@@ -29,8 +29,10 @@
  * Where each process has a session of its own, Linux shares the CPU out among sessions first, and a
  * yield gives way within its own: most come back at once, and beside a hog in a third session
  * all of them, until the window is over: 390 us a round trip where a futex took 5.  So
- * WAIT_UNTAKEN_MAX that nobody took end the looking, and waits that mostly end so do not yield
- * for a while.  But a peer that runs elsewhere is looked for all the same, as nobody wants this
+ * WAIT_UNTAKEN_MAX that nobody took end the looking, half of them the next time, and waits that
+ * mostly end so do not yield for a while.  One and a sleep costs little: a kernel that waits for a
+ * client of its session and a server of another by turns yields to the one, and sleeps for the
+ * other.  But a peer that runs elsewhere is looked for all the same, as nobody wants this
  * CPU: else a crowd, where that is found by chance, slept at each message from then on, and woke
  * an idle core for the next.
  *
@@ -100,7 +102,8 @@
 #define WAIT_GOOD_YIELDS 64u        /* a row */
 #define WAIT_UNTAKEN_NS 500u        /* a yield that nobody took is shorter, one that was is not */
 #define WAIT_UNTAKEN_MAX 8u         /* such yields: it is not about to run here */
-#define WAIT_FRUITLESS_MAX 16u      /* points; see wait_was_fruitless() */
+#define WAIT_FRUITLESS_MAX 128u     /* points; see wait_was_fruitless() */
+#define WAIT_FRUITLESS_LEAST 4u     /* of them, for a wait that made only a yield or two */
 #define WAIT_HOG_PENALTY_MIN 256u   /* waits without yielding after the first find of a hog … */
 #define WAIT_HOG_PENALTY_MAX 16384u /* … and at most: 4 ms in 16,384 waits is 0.25 µs each */
 #define WAIT_CALM_YIELDS 4096u      /* so many good yields in a row halve the penalty */
@@ -125,7 +128,8 @@ struct wait_state {
 	uint32_t calm;       /* good yields in a row */
 	uint32_t long_ones;  /* yields that were not, since the last row of good ones */
 	uint32_t clocked;    /* waits to come that measure their first yield, too */
-	uint32_t untaken;    /* yields of this wait that nobody took */
+	uint32_t untaken;    /* yields of this wait that nobody took … */
+	uint32_t patience;   /* … of which so many end it */
 	uint32_t fruitless;  /* points for waits that ended so */
 	uint32_t vain;       /* waits in a row that spun for nothing */
 	uint32_t unspun;     /* waits since, which need not have spun */
@@ -212,8 +216,10 @@ wait_begin(struct wait_state *wait)
 		wait->yields_off--;
 	if (wait->clocked > 0)
 		wait->clocked--;
-	if (!wait->has_begun)
+	if (!wait->has_begun) {
 		wait->window_ns = WAIT_WINDOW_FIRST_NS;
+		wait->patience = WAIT_UNTAKEN_MAX;
+	}
 	wait->has_begun = true;
 }
 
@@ -279,13 +285,14 @@ wait_yield(struct wait_state *wait)
 }
 
 /*
- * Nobody took our yields, and the peer is not elsewhere.  Where more than a third of those waits
- * that yield end so, it is cheaper to sleep at once.
+ * Nobody took our yields, and the peer is not elsewhere.  Where waits that yield so for nothing
+ * cost more than the others save, it is cheaper to sleep at once.
  */
 static inline void
 wait_was_fruitless(struct wait_state *wait)
 {
-	wait->fruitless += 2;
+	wait->fruitless += 2 * wait->patience + WAIT_FRUITLESS_LEAST;
+	wait->patience = (wait->patience + 1) / 2;
 	if (wait->fruitless < WAIT_FRUITLESS_MAX)
 		return;
 	wait->fruitless = 0;
@@ -314,7 +321,7 @@ wait_look(struct wait_state *wait, uint32_t peer_cpu)
 	}
 	if (wait->window_ns == 0 || (wait->yields_off > 0 && (wait->is_taken || !apart)))
 		return false;
-	if (!apart && wait->untaken >= WAIT_UNTAKEN_MAX) {
+	if (!apart && wait->untaken >= wait->patience) {
 		wait_was_fruitless(wait);
 		return false;
 	}
@@ -336,8 +343,12 @@ wait_end(struct wait_state *wait)
 {
 	if (wait->spins > 0 && wait->spins < WAIT_SPINS_FIRST)
 		wait->vain = 0;
-	if (wait->fruitless > 0 && (wait->has_yielded || wait->begun_ns != 0))
-		wait->fruitless--;
+	if (wait->has_yielded || wait->begun_ns != 0) {
+		wait->fruitless -=
+		    wait->fruitless < WAIT_UNTAKEN_MAX ? wait->fruitless : WAIT_UNTAKEN_MAX;
+		if (wait->untaken > 0 && wait->patience < WAIT_UNTAKEN_MAX)
+			wait->patience *= 2;
+	}
 	/* close to the limit: the next one may be just beyond it */
 	if (wait->begun_ns != 0 && (wait->last_ns - wait->begun_ns) * 2 > wait->window_ns) {
 		wait->window_ns *= 2;
