@@ -11,6 +11,7 @@
 #include "client/site.h"
 #include "client/strict.h"
 #include "client/thread_hold.h"
+#include "wire/promise.h"
 
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
@@ -501,6 +502,21 @@ memory_replace(const void *memory, size_t size)
 {
 	return mmap((void *)memory, size, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == memory;
+}
+
+bool
+trap_promise_take(mach_port_name_t name)
+{
+	uint64_t given = promise_word(name, PROMISE_GIVEN);
+
+	if (self.generation != atomic_load_explicit(&connection.generation, memory_order_relaxed) ||
+	    self.level_count == 0 || self.depth > 0 || !connection_ready() ||
+	    alive_word_is_dead(atomic_load(&connection.kernel_page->alive)) || site_is_on())
+		return false;
+	_Atomic uint64_t *word = &connection_slot(self.slot_index[0])->promise;
+
+	return atomic_load_explicit(word, memory_order_relaxed) == given &&
+	       atomic_compare_exchange_strong(word, &given, promise_word(name, PROMISE_TAKEN));
 }
 
 void

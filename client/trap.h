@@ -127,6 +127,12 @@ struct thread_state *thread_state(void);
 /* The calling thread ends: what the kernel has for it is given back.  It makes no trap after it. */
 void trap_thread_ends(void);
 
+/*
+ * Give up a reference to the send right @name, which this thread has just received, without a trap.
+ * True: it is done, as far as anybody can tell.  False: nothing was, ask the kernel.
+ */
+bool trap_promise_take(mach_port_name_t name);
+
 /* In the child of a fork: give the traps that this thread was in an end. */
 void trap_forked(void);
 

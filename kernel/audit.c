@@ -474,6 +474,26 @@ audit_sets(const struct kernel *k)
 	check(sets == k->port_set_count);
 }
 
+/* Each is for a right that is there, and nobody else's. */
+static void
+audit_promises(const struct kernel *k)
+{
+	uint32_t count = 0;
+
+	LIST_FOR_EACH (promise, &k->promises, struct ipc_promise, link) {
+		const struct ipc_space *space = &promise->thread->task->space;
+		const struct ipc_entry *entry = ipc_space_find_raw(space, promise->name);
+
+		check(promise == &promise->thread->promise && promise->word);
+		check(entry && (ie_type(entry) & MACH_PORT_TYPE_SEND) && ie_urefs(entry) > 0);
+		LIST_FOR_EACH (other, &k->promises, struct ipc_promise, link)
+			check(other == promise || other->name != promise->name ||
+			      &other->thread->task->space != space);
+		count++;
+	}
+	check(count == k->promise_count);
+}
+
 static void
 audit_lane(struct audit *a, const struct ipc_gate *gate, const struct ipc_lane *lane)
 {
@@ -580,6 +600,7 @@ kernel_audit(const struct kernel *k)
 	for (uint32_t i = 0; i < a.slot_count; i++)
 		check(memcmp(&a.found[i], &zero, sizeof(zero)) == 0);
 	audit_gates(&a);
+	audit_promises(k);
 	check(a.sorights_live + a.lane_calls == k->notify_reserved_count);
 	check(a.notifications_in_flight == k->notify_in_flight_count);
 	check(k->notify_pool_count + k->notify_in_flight_count >= k->notify_reserved_count);

@@ -161,7 +161,8 @@ enum kernel_event_kind {
 	EVENT_INTERRUPT, /* `thread` is to come back from what it is blocked in, if it is */
 	EVENT_DEADLINE,  /* time has passed: everything due by now_ns is completed */
 	EVENT_THREAD_EXIT,
-	EVENT_LOOK,      /* somebody is about to look at everything: nothing is left in lanes */
+	EVENT_LOOK,      /* somebody is about to look at everything: nothing is left in lanes, and
+			    what threads gave up without asking is gone */
 	EVENT_TASK_EXEC, /* all of `task` dies but its special ports, which a successor inherits */
 	EVENT_TASK_DIED  /* `task` and its threads are gone; the handle is dead after the call */
 };
@@ -315,6 +316,9 @@ struct thread *kernel_thread_new(struct task *task, struct thread *alias_of, voi
 void *kernel_thread_host(const struct thread *thread);
 /* The host's number for it, as the task says it: handed on to whoever holds its port. */
 void kernel_thread_set_number(struct thread *thread, uint32_t number);
+/* Where it is told which right it may give up without asking (ipc_promise.h), in memory that it
+ * shares and that outlives it; without this it is told of none. */
+void kernel_thread_set_promise(struct thread *thread, _Atomic uint64_t *word);
 bool kernel_thread_is_parked(const struct thread *thread);
 
 /* ---- running ----------------------------------------------------------------------- */

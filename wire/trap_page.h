@@ -173,7 +173,8 @@ struct trap_slot {
 	uint32_t sequence;            /* of the reply; matches the descriptors passed with it */
 	_Atomic uint32_t task_cpu;    /* hint: wait_cpu() of the thread when it rang; see wait.h */
 	_Atomic uint32_t linux_tid;   /* of the thread: as Linux numbers it */
-	uint8_t line0[40];
+	_Atomic uint64_t promise;     /* wire/promise.h */
+	uint8_t line0[32];
 
 	struct trap_request request; /* written by the task only; from byte 64 */
 	uint8_t pad1[40];            /* to byte 192 */

@@ -136,6 +136,7 @@ peer_make_slots(struct peer *peer, struct slot **slot)
 	(*slot)->thread = kernel_thread_new(peer->task, NULL, *slot);
 	if ((*slot)->thread == NULL)
 		return -ENOMEM;
+	kernel_thread_set_promise((*slot)->thread, &(*slot)->shared->promise);
 	peer->thread_count++;
 	/* never 0, so that hot_add() can ring by adding nothing, which never waits */
 	fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -134,6 +134,5 @@ mach_lanes_work_off(struct host *host, struct kernel_effects *effects)
 void
 host_look(struct host *host)
 {
-	if (host->shared_count > 0)
-		host_step(host, &(struct kernel_event){ .kind = EVENT_LOOK });
+	host_step(host, &(struct kernel_event){ .kind = EVENT_LOOK });
 }

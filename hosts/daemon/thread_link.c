@@ -32,6 +32,7 @@ thread_new(struct peer *peer, const struct wire_thread *message)
 			slot->alias_of = message->slot_index;
 			slot->linux_tid = message->linux_tid;
 			kernel_thread_set_number(slot->thread, slot->linux_tid);
+			kernel_thread_set_promise(slot->thread, &slot->shared->promise);
 			peer->thread_count++;
 			answer.slot_index = slot->index;
 			answer.segment_index = slot->index / TRAP_SEGMENT_SLOTS;

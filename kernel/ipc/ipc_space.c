@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ipc/ipc_lane.h"
+#include "ipc/ipc_promise.h"
 #include "kern/task.h"
 
 #define GEN_FIRST 3u /* low byte of the first name of an index; the two low bits stay set */
@@ -115,6 +116,9 @@ ipc_space_find_raw(const struct ipc_space *space, mach_port_name_t name)
 struct ipc_entry *
 ipc_space_find(struct ipc_space *space, mach_port_name_t name)
 {
+	if (!list_is_empty(&space->kernel->promises))
+		ipc_promises_end_name(space, name);
+
 	struct ipc_entry *entry = ipc_space_find_raw(space, name);
 
 	if (entry) {

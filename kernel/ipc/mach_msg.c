@@ -113,6 +113,22 @@ deliver_too_large(struct kernel *k, struct thread *thread, struct ipc_kmsg *kmsg
 	mach_msg_receive_failed(k, thread, MACH_RCV_TOO_LARGE);
 }
 
+/* What a server is most likely to give up before it asks for anything else. */
+static void
+promise_first_right(struct thread *thread, const struct ipc_kmsg *kmsg)
+{
+	for (uint32_t i = 0; thread->promise.word && i < kmsg->descriptor_count; i++) {
+		const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+		const mach_msg_port_descriptor_t *out = (const void *)(kmsg->bytes + d->offset);
+
+		if (d->type != MACH_MSG_PORT_DESCRIPTOR ||
+		    d->disposition != MACH_MSG_TYPE_PORT_SEND)
+			continue;
+		ipc_promise_make(thread, out->name);
+		return;
+	}
+}
+
 void
 mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 		 struct ipc_kmsg *kmsg)
@@ -132,6 +148,8 @@ mach_msg_deliver(struct kernel *k, struct thread *thread, struct ipc_port *port,
 		return;
 	}
 	mr = ipc_kmsg_copyout(thread, kmsg);
+	if (mr == MACH_MSG_SUCCESS)
+		promise_first_right(thread, kmsg);
 	thread->task->messages_received++;
 	r->trailer_size = ipc_kmsg_add_trailer(kmsg, thread->task, thread->msg.option, context,
 					       (mr & ~MACH_MSG_MASK) == MACH_RCV_HEADER_ERROR);

@@ -7,6 +7,7 @@
 #include <mach/notify.h>
 
 #include "ipc/ipc_notify.h"
+#include "ipc/ipc_promise.h"
 #include "ipc/ipc_right.h"
 
 /* ---- moving rights between spaces ------------------------------------------------------------ */
@@ -98,6 +99,7 @@ request_no_senders(struct ipc_space *space, mach_port_name_t name, mach_port_msc
 
 	if (kr != KERN_SUCCESS)
 		return kr;
+	ipc_promises_end_port(space->kernel, port);
 	*previous = port->no_senders;
 	port->no_senders = NULL;
 	if (notify && port->srights == 0 && sync <= port->mscount)

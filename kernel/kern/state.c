@@ -123,6 +123,7 @@ kernel_new(const struct kernel_config *config)
 	k->next_thread_id = 1;
 	list_init(&k->tasks);
 	list_init(&k->ports);
+	list_init(&k->promises);
 	list_init(&k->gates);
 	list_init(&k->touched_gates);
 	list_init(&k->port_sets);
@@ -162,6 +163,7 @@ kernel_free(struct kernel *k)
 	kev_deinit(k);
 	vouchers_deinit(k);
 	check(k->port_count == 0 && k->port_set_count == 0);
+	check(k->promise_count == 0 && list_is_empty(&k->promises));
 	check(k->lane_count == 0 && list_is_empty(&k->gates));
 	check(k->kmsg_count == 0 && k->segment_count == 0 && k->watch_count == 0);
 	check(k->fileport_count == 0 && k->memory_entry_count == 0);
@@ -308,6 +310,9 @@ kernel_step(struct kernel *k, const struct kernel_event *event, struct kernel_ef
 	if (event->now_ns > k->now_ns)
 		k->now_ns = event->now_ns; /* a clock that went back stands still */
 	k->wall_offset_ns = event->wall_offset_ns;
+	k->trace_thread = NULL;
+	if (!list_is_empty(&k->promises))
+		ipc_promises_keep(k);
 	k->trace_thread = event->kind == EVENT_TRAP ? thread : NULL;
 	switch (event->kind) {
 	case EVENT_TRAP:

@@ -52,6 +52,8 @@ struct kernel {
 	struct list gates;         /* struct ipc_gate: ipc_lane.h */
 	struct list touched_gates; /* that are opened at the end of the step, if they may be */
 	uint32_t lane_count;
+	struct list promises; /* struct ipc_promise: ipc_promise.h */
+	uint32_t promise_count;
 	struct deadline lanes_cold; /* while there are lanes: when to look which were not used */
 	struct list port_sets;
 	uint32_t port_set_count;

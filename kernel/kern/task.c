@@ -259,6 +259,7 @@ task_died(struct kernel *k, struct task *task)
 void
 ipc_space_terminate(struct ipc_space *space)
 {
+	ipc_promises_end_space(space);
 	space->active = false;
 	for (int round = 0; round < 2; round++) {
 		for (uint32_t i = 1; i < space->table_size; i++) {

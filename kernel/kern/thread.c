@@ -32,6 +32,7 @@ kernel_thread_new(struct task *task, struct thread *alias_of, void *host)
 	list_init(&thread->wait);
 	list_init(&thread->holders);
 	list_init(&thread->stop_waiters);
+	list_init(&thread->promise.link);
 	list_append(&task->threads, &thread->link);
 	task->thread_count++;
 	k->thread_count++;
@@ -50,6 +51,13 @@ kernel_thread_set_number(struct thread *thread, uint32_t number)
 	thread->number = number;
 	if (thread->alias_of)
 		thread->alias_of->number = number;
+}
+
+void
+kernel_thread_set_promise(struct thread *thread, _Atomic uint64_t *word)
+{
+	atomic_store(word, 0);
+	thread->promise.word = word;
 }
 
 bool
@@ -192,6 +200,7 @@ thread_destroy(struct kernel *k, struct thread *thread)
 {
 	struct task *task = thread->task;
 
+	ipc_promise_end(&thread->promise);
 	if (kernel_thread_is_parked(thread)) {
 		struct ipc_kmsg *kmsg = thread->state == THREAD_PARKED_SEND ? thread->kmsg : NULL;
 

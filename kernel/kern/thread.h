@@ -14,6 +14,7 @@
 #define KERNEL_THREAD_H
 
 #include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_promise.h"
 #include "kern/policy.h"
 #include "kern/task.h"
 
@@ -75,6 +76,8 @@ struct thread {
 
 	/* what the result points into, if a timer's message was received; the trailer too */
 	_Alignas(8) uint8_t timer_message[MK_TIMER_MESSAGE_SIZE + sizeof(mach_msg_max_trailer_t)];
+
+	struct ipc_promise promise;
 
 	uint32_t trap_number;
 	struct trap_result result;

@@ -540,6 +540,7 @@ world_thread_new(struct party *party)
 	actor->thread = kernel_thread_new(party->task, NULL, actor);
 	if (!actor->thread)
 		return NULL;
+	kernel_thread_set_promise(actor->thread, &actor->promise);
 	party->actor_count++;
 	kernel_audit(party->world->kernel);
 	return actor;

@@ -8,6 +8,7 @@
 #ifndef TESTS_WORLD_H
 #define TESTS_WORLD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -108,8 +109,10 @@ struct actor {
 	bool parked;
 	bool done; /* a completed outcome that was not looked at */
 	struct outcome outcome;
-	mach_port_name_t target; /* the task argument of its calls; its own task's name */
-	uint64_t receive_buffer; /* address given with a receive */
+	mach_port_name_t target;  /* the task argument of its calls; its own task's name */
+	uint64_t receive_buffer;  /* address given with a receive */
+	_Atomic uint64_t promise; /* as the slot of a thread has it */
+	bool has_asked;           /* the last right that it might have given up without */
 };
 
 struct party {

@@ -28,7 +28,7 @@ FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "string.h", "stdarg.h", "li
                 "errno.h", "stdatomic.h"}
 
 # The one layout that the core itself shares with tasks: a lane is a cache of its state.
-SHARED_WITH_TASKS = {"wire/mach_lane.h"}
+SHARED_WITH_TASKS = {"wire/mach_lane.h", "wire/promise.h"}
 
 # What the kernel core may ask of the world: bytes, strings, and a way to stop.
 KERNEL_SYMBOLS = {
