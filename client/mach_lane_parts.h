@@ -8,6 +8,7 @@
 #ifndef BERTH_CLIENT_MACH_LANE_PARTS_H
 #define BERTH_CLIENT_MACH_LANE_PARTS_H
 
+#include "client/cache_lines.h"
 #include "client/mach_lane.h"
 #include "client/trap.h"
 #include "wire/mach_lane.h"
@@ -45,12 +46,13 @@ struct lane {
 	uint64_t known_head; /* where the receiver stood when we looked last */
 	uint32_t missed;     /* sends in a row that found it shut */
 	/* receiver */
-	uint64_t known_tail;    /* what the sender had put in when we looked last */
-	uint32_t order;         /* of our next answer */
-	bool is_stream;         /* the last message wanted no answer */
-	uint32_t slow;          /* messages to come that are not waited for to gather */
-	uint64_t waiting_at;    /* the head, when a request was first seen there */
-	uint32_t waiting_since; /* how many the port had served by then */
+	uint64_t known_tail;           /* what the sender had put in when we looked last */
+	uint32_t order;                /* of our next answer */
+	_Atomic uint32_t answer_bytes; /* of our last one */
+	bool is_stream;                /* the last message wanted no answer */
+	uint32_t slow;                 /* messages to come that are not waited for to gather */
+	uint64_t waiting_at;           /* the head, when a request was first seen there */
+	uint32_t waiting_since;        /* how many the port had served by then */
 };
 
 /* Which tickets of a port's requests were taken. */
@@ -94,6 +96,7 @@ struct lanes {
 	uint32_t hot;                  /* messages until a right gets a lane */
 	_Atomic uint32_t chance;       /* 0: nothing is left to it */
 	_Atomic uint32_t sleeps;       /* how many there were */
+	bool gives_lines;              /* cache_lines_can_be_given() */
 	struct lane lanes[MACH_LANE_MAX];
 	struct lane_port ports[MACH_LANE_GATE_MAX];
 	_Atomic uint32_t port_names[LANE_PORT_PLACES]; /* by name: number of the port, plus 1 */
@@ -189,6 +192,15 @@ lane_tell_cpu(_Atomic uint32_t *place)
 
 	if (atomic_load_explicit(place, memory_order_relaxed) != cpu)
 		atomic_store_explicit(place, cpu, memory_order_relaxed);
+}
+
+/* Does the peer run on another core, as far as it has told? */
+static inline bool
+lane_is_apart(const _Atomic uint32_t *place)
+{
+	uint32_t cpu = atomic_load_explicit(place, memory_order_relaxed);
+
+	return cpu != 0 && cpu != wait_cpu();
 }
 
 /*

@@ -177,6 +177,18 @@ call_untake(struct mach_lane_entry *row, const struct call_taken *taken)
 			    mach_lane_name_word(taken->name, MACH_LANE_NAME_HELD), taken->before);
 }
 
+/* Our answer will be as long as the last one: it goes where the sender has read that.  But for the
+ * first line, which it looks at all the time. */
+static void
+claim_answer(const struct lane *lane, uint32_t record_call)
+{
+	const struct mach_lane_call *call =
+	    &lane->shared->calls[mach_lane_call_index(record_call) % MACH_LANE_CALLS];
+
+	cache_lines_claim((const uint8_t *)call + CACHE_LINE_BYTES,
+			  atomic_load_explicit(&lane->answer_bytes, memory_order_relaxed));
+}
+
 static enum taken
 take_request(struct lane_port *port, const struct target *to)
 {
@@ -212,6 +224,8 @@ take_request(struct lane_port *port, const struct target *to)
 	}
 	if (!has_room(to, record.size_bytes))
 		return TAKEN_ASK_KERNEL; /* who knows what that means */
+	if (record.call != MACH_LANE_NO_CALL && lane_is_apart(&shared->sender_cpu))
+		claim_answer(lane, record.call);
 	memory_came(message, record.size_bytes);
 	memcpy(to->buffer, message, record.size_bytes);
 	if (!read_token(number, &token))
@@ -380,11 +394,12 @@ peer_cpu(const struct lane_port *port, uint32_t number)
  * words where it shows first.
  */
 #define LOOKS 128u
+#define LOOKS_BYTES 128u /* of what came: all of it, if it is short */
 
 static void
 look_closely(const struct lane_port *port, uint32_t number, const struct target *to)
 {
-	const struct mach_lane *shared = NULL;
+	struct mach_lane *shared = NULL;
 	const struct mach_lane_call *call = NULL;
 	uint64_t tail = 0;
 	uint32_t index;
@@ -397,11 +412,16 @@ look_closely(const struct lane_port *port, uint32_t number, const struct target 
 		tail = lanes.lanes[port->lanes[0]].known_tail;
 	}
 	for (uint32_t i = 0; i < LOOKS && atomic_load(&to->row->word) == to->word; i++) {
-		if (call != NULL && mach_lane_call_state(call) == MACH_LANE_ANSWERED)
+		if (call != NULL && mach_lane_call_state(call) == MACH_LANE_ANSWERED) {
+			cache_lines_fetch(call, LOOKS_BYTES);
 			return;
+		}
 		if (shared != NULL &&
-		    atomic_load_explicit(&shared->tail, memory_order_relaxed) != tail)
+		    atomic_load_explicit(&shared->tail, memory_order_relaxed) != tail) {
+			cache_lines_fetch(mach_lane_record_at(shared, mach_lane_position(tail)),
+					  LOOKS_BYTES);
 			return;
+		}
 	}
 }
 

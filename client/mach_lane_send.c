@@ -71,6 +71,7 @@ send_answer(const mach_msg_header_t *message, uint32_t size)
 		memcpy(call->answer, message, size);
 		call->size_bytes = size;
 		call->order = lane->order++;
+		atomic_store_explicit(&lane->answer_bytes, size, memory_order_relaxed);
 		is_sent = mach_lane_call_move(call, asking, MACH_LANE_ASKED, MACH_LANE_ANSWERED);
 	}
 	/* not sent: the kernel has the right, or finds that we still hold it */
@@ -165,6 +166,22 @@ room_for(struct lane *lane, uint64_t tail, uint32_t size, uint32_t *units, uint6
 	return record;
 }
 
+/*
+ * What was just put in, at @record, is for another core to read; and the next request, which will
+ * be as long, goes behind it.  Not done in a stream: it takes longer than a message does.
+ */
+static void
+hand_over(struct mach_lane *shared, const struct mach_lane_record *record, uint32_t size,
+	  uint64_t tail, uint32_t units)
+{
+	uint32_t next = mach_lane_position(tail) + units;
+
+	if (lanes.gives_lines)
+		cache_lines_give(record, sizeof(*record) + size);
+	if (units < mach_lane_to_end(next))
+		cache_lines_claim(mach_lane_record_at(shared, next), units * MACH_LANE_UNIT);
+}
+
 enum put { PUT_DONE, PUT_SHUT, PUT_FULL };
 
 /* One try to put @message into the ring of @lane, whose lock is held. */
@@ -212,6 +229,8 @@ put(uint32_t number, const mach_msg_header_t *message, uint32_t size, uint32_t b
 	}
 	if (call == MACH_LANE_NO_CALL)
 		return PUT_DONE;
+	if (lane_is_apart(&shared->receiver_cpu))
+		hand_over(shared, record, size, tail, units);
 	atomic_store(&own->busy, 0);
 	/* the lane was closed meanwhile, and the kernel has not seen this request: it was taken by
 	   who denies it, and nobody would answer */

@@ -128,6 +128,7 @@ begin(void)
 		return false;
 	}
 	lanes.generation = generation;
+	lanes.gives_lines = cache_lines_can_be_given();
 	atomic_fetch_or(&mach_lanes_state, MACH_LANES_READY);
 	return true;
 }
