@@ -495,6 +495,8 @@ begin(struct input *input)
 		lanes.lanes[i].shared = f.shared[i];
 		lanes.lanes[i].gates = f.gates[i == 2];
 		lanes.lanes[i].gate = &f.gates[i == 2]->gates[0];
+		atomic_store(&lanes.lanes[i].bindings[0].name, port_names[1]);
+		atomic_store(&lanes.lanes[i].bindings[0].port, 1);
 		if (i < 2)
 			arm(i);
 		atomic_store(&f.gates[i == 2]->gates[0].limit, 16);
