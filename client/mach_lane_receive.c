@@ -96,6 +96,14 @@ is_overtaken(const struct target *to)
 	return atomic_load(&to->row->word) != to->word;
 }
 
+/* Written only if it is news: the peer has the line. */
+static void
+say(_Atomic uint32_t *place, uint32_t what)
+{
+	if (atomic_load(place) != what)
+		atomic_store(place, what);
+}
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 /*
@@ -349,6 +357,9 @@ take_answer(const struct lane_port *port, uint32_t number, const struct target *
 		return TAKEN_AGAIN; /* an earlier one may have gone to the kernel while we looked */
 	if (!mach_lane_claim(&lanes.table->entries[lane_number].asked, index))
 		return TAKEN_ASK_KERNEL; /* it has got the answer */
+	/* who was about to sleep when it came has said so: else each later answer would try to wake
+	   it, for 0.4 us */
+	say(&call->sleeps, 0);
 	finish(to, size, MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE), MACH_PORT_NULL, seqno,
 	       &token);
 	return TAKEN_ONE;
@@ -423,14 +434,6 @@ look_closely(const struct lane_port *port, uint32_t number, const struct target 
 			return;
 		}
 	}
-}
-
-/* Written only if it is news: the peer has the line. */
-static void
-say(_Atomic uint32_t *place, uint32_t what)
-{
-	if (atomic_load(place) != what)
-		atomic_store(place, what);
 }
 
 #define LANE_WORDS_ALWAYS 2u

@@ -391,12 +391,18 @@ receive(bool waits, uint32_t port)
 	mach_msg_option_t option = MACH_RCV_MSG | (waits ? 0 : MACH_RCV_TIMEOUT) |
 				   MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT);
 
+	uint32_t asked = atomic_load(&f.table->entries[2].asked);
+
 	f.asleep = 0;
 	if (!mach_lane_receive(buffer, option, room, port_names[port], &timeout_ms, &code))
 		return;
 	must(code == MACH_MSG_SUCCESS);
 	must(buffer->msgh_size + sizeof(mach_msg_audit_trailer_t) <= room);
 	look_at(buffer, port);
+	/* that call, if the kernel has not claimed others: whoever answers it next wakes nobody */
+	asked &= ~atomic_load(&f.table->entries[2].asked);
+	if (port == 1 && asked != 0 && (asked & (asked - 1)) == 0)
+		must(atomic_load(&f.shared[2]->calls[__builtin_ctz(asked)].sleeps) == 0);
 }
 
 static void
